@@ -1,0 +1,18 @@
+"""Which CRMs there are: slug → module, imported only when used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from memberhook.crms.base import CrmInfo
+from memberhook.errors import UsageError
+
+CRMS = {"fluentcrm": "memberhook.crms.fluentcrm"}
+
+
+def crm(slug: str) -> CrmInfo:
+    """The CRM of that slug. Raises `UsageError` with the known ones."""
+    if slug not in CRMS:
+        raise UsageError(f"There is no CRM {slug!r}; known are: {', '.join(sorted(CRMS))}.", code="unknown_crm")
+    info: CrmInfo = import_module(CRMS[slug]).CRM
+    return info

@@ -1,0 +1,198 @@
+"""The words of the plan: contact, member, options, plan. All frozen."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Value = str | int | float | bool | tuple[str, ...] | None
+"""What a field can hold. Dates and date-times are ISO 8601 text; multi-selects are tuples of text."""
+
+
+class Action(enum.StrEnum):
+    ADD = "add"
+    UPDATE = "update"
+    UPDATE_TAGS = "update_tags"
+
+
+class FieldType(enum.StrEnum):
+    """How a mapped value is read. AUTO: lists stay lists, everything else is text."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    MULTILINE = "multiline"
+    NUMBER = "number"
+    DATE = "date"
+    DATETIME = "datetime"
+    CHECKBOX = "checkbox"
+    SELECT = "select"
+    MULTISELECT = "multiselect"
+    RAW = "raw"
+
+
+class UsernameFormat(enum.StrEnum):
+    EMAIL = "email"
+    FIRST_LAST = "first-last"
+    FIRST_NUMBER = "first-number"
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag of the CRM. It is known by `id`; slug and title may change."""
+
+    id: str
+    slug: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A person in the CRM.
+
+    `fields` holds built-in and custom fields by the CRM's own names, e-mail and names included.
+    `tags` is None where the source does not tell them (most payloads); `version` is the CRM's `updated_at`, text that
+    sorts by time, or None.
+    """
+
+    id: str | None
+    email: str
+    fields: Mapping[str, Value] = field(default_factory=dict)
+    tags: tuple[Tag, ...] | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    slug: str
+    title: str
+    privileged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user of a site as found. `tags` are those that came from the hook's connection.
+
+    `protected`: holds a privileged role (or is staff): e-mail, login, password and role stay.
+    `contact_id`, `contact_version`, `password_mark` come from the link with the hook's connection; None without one.
+    """
+
+    id: str
+    login: str
+    email: str
+    roles: frozenset[str] = frozenset()
+    fields: Mapping[str, Value] = field(default_factory=dict)
+    tags: tuple[Tag, ...] = ()
+    protected: bool = False
+    contact_id: str | None = None
+    contact_version: str | None = None
+    password_mark: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMapping:
+    """`site_field ← crm_field`. `clears`: an empty value in the CRM empties the site's field."""
+
+    site_field: str
+    crm_field: str
+    type: FieldType = FieldType.AUTO
+    clears: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HookOptions:
+    """What the owner of a hook has set, as the plan needs it."""
+
+    default_role: str = "subscriber"
+    allowed_roles: frozenset[str] = frozenset()
+    field_map: tuple[FieldMapping, ...] = ()
+    username_format: UsernameFormat = UsernameFormat.EMAIL
+    welcome: bool = False
+    return_password: bool = False
+    trust_payload: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRules:
+    """What a site takes as a login: at most `max_length` characters, only those `allowed` (a regex character class)."""
+
+    max_length: int
+    allowed: str
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFacts:
+    """`emails`: lower-cased e-mail → ids of the members that have it; `logins`: lower-cased logins that are taken.
+
+    Both need to hold only what could matter for the contacts at hand.
+    """
+
+    roles: tuple[Role, ...]
+    login_rules: LoginRules
+    emails: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    logins: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the deliveries of one contact ask for together.
+
+    `roles`: from their URLs, oldest first. `notify`: the `send_notification` of the first `add`.
+    """
+
+    action: Action
+    roles: tuple[str, ...] = ()
+    notify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What to write; None (or empty) leaves as it is. A password is never part of a repr."""
+
+    email: str | None = None
+    role: str | None = None
+    password: str | None = field(default=None, repr=False)
+    fields: Mapping[str, Value] = field(default_factory=dict)
+    tags_applied: tuple[Tag, ...] = ()
+    tags_removed: tuple[Tag, ...] = ()
+
+    def names(self) -> tuple[str, ...]:
+        """The names of what changes, as an outcome's `changes` lists them."""
+        named = (
+            ("user_email", self.email is not None),
+            ("role", self.role is not None),
+            ("user_pass", self.password is not None),
+        )
+        names = [name for name, changes in named if changes] + sorted(self.fields)
+        return tuple(names + (["tags"] if self.tags_applied or self.tags_removed else []))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would change for one member.
+
+    Exactly one of these holds: `ignored` tells why nothing is done; `member` is None: a member with `login` is created
+    (`changes` has e-mail, role and all else); `member` is set: `changes` are made to it.
+    `link`: the contact is to be linked with the member (it is not yet, or with another contact).
+    `generate_password`: a created member needs one; `return_password`: and it goes back to the CRM.
+    `welcome`: the created member gets the welcome e-mail.
+    """
+
+    contact: Contact
+    member: Member | None = None
+    login: str | None = None
+    changes: Changes = field(default_factory=Changes)
+    link: bool = False
+    ignored: str | None = None
+    generate_password: bool = False
+    return_password: bool = False
+    welcome: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def creates(self) -> bool:
+        return self.member is None and self.ignored is None
+
+    @property
+    def changes_nothing(self) -> bool:
+        return not self.creates and not self.changes.names()
