@@ -1,0 +1,28 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test check docs lock clean
+
+run: ## Set up, then run the demo: a simulated CRM sends webhooks, members appear
+	@scripts/setup run
+	@.venv/bin/memberhook demo $(ARGS)
+
+test: ## Set up, then run the tests (ARGS="-k login" runs some)
+	@scripts/setup test
+	@.venv/bin/python -m pytest $(ARGS)
+
+check: ## Format, lint, types, migrations
+	@scripts/check
+
+docs: ## Build the documentation into docs/_build/html
+	@scripts/setup docs
+	@.venv/bin/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
+lock: ## Pin the dependencies again (ARGS=--upgrade moves to the newest)
+	@scripts/lock $(ARGS)
+
+clean: ## Remove what set-up, tests and docs have made (never memberhook-data)
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist docs/_build
+	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,1 @@
+"""Who is connected with what: CRM accounts, sites, hooks, access keys, and which contact is which member."""

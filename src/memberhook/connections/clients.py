@@ -1,0 +1,44 @@
+"""From rows to what speaks: the CRM client of a connection, the site of a hook, and the connection's catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from memberhook.connections.models import Connection, Hook
+from memberhook.crms.base import Account, Catalog, CrmClient, CrmField
+from memberhook.crms.registry import crm
+from memberhook.local.tags import save_tags
+from memberhook.members.types import FieldType
+from memberhook.net import HttpClient
+from memberhook.sites.base import Site
+from memberhook.sites.registry import open_site
+
+OpenHttp = Callable[[bool], HttpClient]
+"""Gives the HTTP client; the argument says whether private addresses may be called."""
+
+
+def crm_client(connection: Connection, http: OpenHttp) -> CrmClient:
+    account = Account(connection.url, connection.username, connection.password)
+    return crm(connection.kind).client(account, http(connection.allow_private))
+
+
+def site_of(hook: Hook) -> Site:
+    return open_site(hook.site.kind, hook.connection_id)
+
+
+def save_catalog(connection: Connection, catalog: Catalog, now: datetime) -> None:
+    """Keeps what the CRM has: fields on the connection, tags as rows."""
+    connection.fields = [
+        {"name": f.name, "title": f.title, "type": f.type.value, "options": list(f.options)} for f in catalog.fields
+    ]
+    connection.catalog_at = now
+    connection.save(update_fields=["fields", "catalog_at"])
+    save_tags(connection.pk, catalog.tags)
+
+
+def known_fields(connection: Connection) -> dict[str, CrmField]:
+    """The connection's fields by name, as last loaded."""
+    return {
+        f["name"]: CrmField(f["name"], f["title"], FieldType(f["type"]), tuple(f["options"])) for f in connection.fields
+    }

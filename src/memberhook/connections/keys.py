@@ -1,0 +1,67 @@
+"""Access keys: made with 256 random bits, kept as hashes, compared in constant time, limited, expiring."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Collection
+from datetime import datetime
+
+from memberhook.connections.models import AccessKey, Hook
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def digest(key: str) -> str:
+    """SHA-256, in hex: a key has 256 random bits, so a slow hash would only slow us."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def new_key(hook: Hook, now: datetime, **limits: object) -> str:
+    """Makes a key for the hook and returns it: the only time that it can be seen.
+
+    `limits`: `expires_at`, `actions`, `roles`, `networks` of `AccessKey`.
+    """
+    key = secrets.token_urlsafe(32)
+    AccessKey.objects.create(hook=hook, digest=digest(key), hint=key[-4:], created_at=now, **limits)
+    return key
+
+
+def rotate(hook: Hook, now: datetime, keep_until: datetime | None) -> str:
+    """A new key with the limits of the newest one; the old ones end at `keep_until`, or now."""
+    current = hook.keys.order_by("-created_at", "-pk")
+    newest = current.first()
+    limits = {name: getattr(newest, name) for name in ("actions", "roles", "networks")} if newest else {}
+    key = new_key(hook, now, **limits)
+    for old in current.exclude(digest=digest(key)):
+        if keep_until is None:
+            old.delete()
+        elif old.expires_at is None or old.expires_at > keep_until:
+            old.expires_at = keep_until
+            old.save(update_fields=["expires_at"])
+    return key
+
+
+def find(digests: Collection[str]) -> dict[str, AccessKey]:
+    """The keys with these digests, with hook, connection and site: one query for a whole batch of requests."""
+    rows = AccessKey.objects.filter(digest__in=digests).select_related("hook__connection", "hook__site")
+    return {row.digest: row for row in rows}
+
+
+def opens(key: AccessKey | None, sent: str, now: datetime) -> bool:
+    """Whether the key that was sent is this one and still valid."""
+    same = hmac.compare_digest(digest(sent), key.digest if key else digest(""))
+    return key is not None and same and (key.expires_at is None or key.expires_at > now)
+
+
+def allows_address(key: AccessKey, address: str) -> bool:
+    if not key.networks:
+        return True
+    try:
+        client = ipaddress.ip_address(address.split("%")[0])
+    except ValueError:
+        return False
+    client = getattr(client, "ipv4_mapped", None) or client
+    return any(client in ipaddress.ip_network(network, strict=False) for network in key.networks)

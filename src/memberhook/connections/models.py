@@ -1,0 +1,123 @@
+"""Connections, sites, hooks, keys and links."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.utils import timezone
+
+from memberhook.connections import secrets
+from memberhook.members.types import FieldMapping, FieldType, HookOptions, UsernameFormat
+
+
+class Account(models.Model):
+    """What a connection and a remote site have in common: an address and how to log in there."""
+
+    name = models.SlugField(max_length=64, unique=True)
+    kind = models.CharField(max_length=32)
+    url = models.URLField(max_length=500, blank=True)
+    username = models.CharField(max_length=200, blank=True)
+    secret = models.TextField(blank=True, editable=False, help_text="Encrypted; see secrets.py.")
+    allow_private = models.BooleanField(default=False, help_text="May be in a private or loopback network.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def password(self) -> str:
+        return secrets.decrypt(self.secret) if self.secret else ""
+
+    @password.setter
+    def password(self, value: str) -> None:
+        self.secret = secrets.encrypt(value)
+
+
+class Connection(Account):
+    """One CRM account. `fields` and `lists` are its catalog as last loaded; its tags are rows of `Tag`."""
+
+    fields: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list, editable=False)
+    catalog_at = models.DateTimeField(null=True, editable=False)
+    paused_until = models.DateTimeField(null=True, editable=False, help_text="The CRM asked us to wait, or is down.")
+
+
+class Site(Account):
+    """Where members live. `local` is always there."""
+
+
+class Hook(models.Model):
+    """One webhook address: connection, site, keys and options."""
+
+    name = models.SlugField(max_length=64, unique=True)
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="hooks")
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="hooks")
+    default_role = models.CharField(max_length=100, default="subscriber")
+    allowed_roles: models.JSONField[list[str], list[str]] = models.JSONField(default=list, blank=True)
+    field_map: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list, blank=True)
+    username_format = models.CharField(
+        max_length=20, default=UsernameFormat.EMAIL, choices=[(f.value, f.value) for f in UsernameFormat]
+    )
+    welcome = models.BooleanField(default=False, help_text="Created members get the welcome e-mail, asked for or not.")
+    return_password_field = models.CharField(max_length=100, blank=True)
+    trust_payload = models.BooleanField(default=False, help_text="Work from the webhook alone; do not ask the CRM.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def options(self) -> HookOptions:
+        return HookOptions(
+            default_role=self.default_role,
+            allowed_roles=frozenset(self.allowed_roles),
+            field_map=tuple(
+                FieldMapping(m["site"], m["crm"], FieldType(m.get("type", "auto")), bool(m.get("clears")))
+                for m in self.field_map
+            ),
+            username_format=UsernameFormat(self.username_format),
+            welcome=self.welcome,
+            return_password=bool(self.return_password_field),
+            trust_payload=self.trust_payload,
+        )
+
+
+class AccessKey(models.Model):
+    """A key of a hook, known by its hash. Empty limits mean: not limited."""
+
+    hook = models.ForeignKey(Hook, on_delete=models.CASCADE, related_name="keys")
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    hint = models.CharField(max_length=8, editable=False, help_text="Its last characters, to tell keys apart.")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    actions: models.JSONField[list[str], list[str]] = models.JSONField(default=list, blank=True)
+    roles: models.JSONField[list[str], list[str]] = models.JSONField(default=list, blank=True)
+    networks: models.JSONField[list[str], list[str]] = models.JSONField(default=list, blank=True)
+
+    def __str__(self) -> str:
+        return f"…{self.hint}"
+
+
+class Link(models.Model):
+    """Which contact is which member, per connection and site: one to one.
+
+    `contact_version`: the newest `updated_at` that was applied. `password_mark`: see `secrets.mark`.
+    """
+
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="links")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="links")
+    contact_id = models.CharField(max_length=100)
+    member_id = models.CharField(max_length=100)
+    contact_version = models.CharField(max_length=40, null=True)
+    password_mark = models.CharField(max_length=64, null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "site", "contact_id"], name="one_member_per_contact"),
+            models.UniqueConstraint(fields=["connection", "site", "member_id"], name="one_contact_per_member"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.contact_id} → {self.member_id}"

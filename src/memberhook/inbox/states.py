@@ -1,0 +1,38 @@
+"""The states of a delivery and the moves between them. `store.py` makes no move that is not in this table."""
+
+from __future__ import annotations
+
+import enum
+
+
+class State(enum.StrEnum):
+    PENDING = "pending"  # stored, no attempt yet
+    WORKING = "working"  # a worker has it
+    RETRYING = "retrying"  # waits for its next attempt
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    IGNORED = "ignored"
+    FAILED = "failed"
+
+
+WAITING = (State.PENDING, State.RETRYING)
+FINISHED = (State.APPLIED, State.UNCHANGED, State.IGNORED, State.FAILED)
+
+MOVES: dict[State, tuple[State, ...]] = {
+    State.PENDING: (State.WORKING,),
+    State.RETRYING: (State.WORKING,),
+    State.WORKING: (State.RETRYING, *FINISHED),
+    **dict.fromkeys(FINISHED, (State.PENDING,)),  # replay
+}
+
+
+def before(state: State) -> tuple[State, ...]:
+    """The states from which `state` may be entered."""
+    return tuple(origin for origin, targets in MOVES.items() if state in targets)
+
+
+def status(state: str, attempts: int) -> str:
+    """What the outside sees: `working` is `pending` in the first attempt and `retrying` in a later one."""
+    if state == State.WORKING:
+        return State.PENDING if attempts <= 1 else State.RETRYING
+    return state

@@ -1,0 +1,1 @@
+"""8 JOURNAL: what came, what was planned, what was done, in data and in one sentence."""

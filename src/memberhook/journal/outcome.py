@@ -1,0 +1,122 @@
+"""The outcome of a delivery: from plan and result to data and one sentence. Pure; no secret gets in here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from memberhook.inbox.states import State
+from memberhook.members.types import Contact, FieldMapping, Plan, Value
+from memberhook.sites.base import Applied
+
+HIDDEN = "(hidden)"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`state` is a final one; `data` is the JSON kept with the delivery: member, changes, warnings, trail."""
+
+    state: State
+    message: str
+    data: dict[str, Any]
+
+
+def outcome(plan: Plan, applied: Applied | None, secret_fields: Iterable[str], *, dry_run: bool = False) -> Outcome:
+    """What happened with one contact. `applied` is None where there was nothing to apply (or in a dry run).
+
+    `secret_fields`: CRM fields whose values are never shown.
+    """
+    trail = {"contact": contact_data(plan.contact, secret_fields), "plan": plan_lines(plan)}
+    data: dict[str, Any] = {"member": None, "changes": [], "warnings": list(plan.warnings), "trail": trail}
+    reason = plan.failed or (applied.error if applied else None)
+    if reason:
+        return Outcome(State.FAILED, reason, data)
+    if plan.ignored:
+        return Outcome(State.IGNORED, plan.ignored, data)
+    if applied is None:
+        member = plan.member
+        known = Applied(member.id, member.login, member.email) if member else Applied("", plan.login or "", plan.changes.email or "")
+        applied = known if plan.changes_nothing else _as_planned(plan, known)
+    data["member"] = {
+        "id": applied.member_id or None,
+        "login": applied.login,
+        "email": applied.email,
+        "created": applied.created,
+    }
+    data["changes"] = list(applied.changes)
+    state = State.APPLIED if applied.created or applied.changes else State.UNCHANGED
+    return Outcome(state, _sentence(plan, applied, dry_run=dry_run), data)
+
+
+def _as_planned(plan: Plan, known: Applied) -> Applied:
+    return Applied(known.member_id, known.login, known.email, created=plan.creates, changes=plan.changes.names())
+
+
+def _sentence(plan: Plan, applied: Applied, *, dry_run: bool) -> str:
+    who = f"{applied.login} <{applied.email}>" if applied.login != applied.email else applied.login
+    would = "Would have " if dry_run else ""
+    if applied.created:
+        role = f" as {plan.changes.role}" if plan.changes.role else " without a role"
+        extras = [name for name, wanted in (("welcome e-mail", plan.welcome), ("password to the CRM", plan.return_password)) if wanted]
+        tail = f"; {' and '.join(extras)} {'would follow' if dry_run else 'follows'}" if extras else ""
+        return f"{would or ''}{'created' if would else 'Created'} member {who}{role}{_tags(plan)}{tail}."
+    if applied.changes:
+        return f"{would}{'updated' if would else 'Updated'} member {who}: {', '.join(applied.changes)}{_tags(plan)}."
+    return f"Member {who} is already up to date."
+
+
+def _tags(plan: Plan) -> str:
+    parts = []
+    for word, tags in (("with tag", plan.changes.tags_applied), ("without tag", plan.changes.tags_removed)):
+        if tags:
+            parts.append(f"{word}{'s' if len(tags) > 1 else ''} {', '.join(tag.title for tag in tags)}")
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def plan_lines(plan: Plan) -> list[str]:
+    """The plan as people read it, a step a line; values of passwords are not shown."""
+    if plan.failed or plan.ignored:
+        return []
+    changes = plan.changes
+    lines = [f"create a member with the login {plan.login}"] if plan.creates else []
+    if changes.email is not None:
+        lines.append(f"set the e-mail to {changes.email}")
+    if changes.role is not None:
+        lines.append(f"set the role to {changes.role}")
+    if plan.generate_password:
+        lines.append("generate a password" + (" and return it to the CRM" if plan.return_password else ""))
+    elif changes.password is not None:
+        lines.append("set the password from the CRM")
+    lines += [f"clear {key}" if value is None else f"set {key} to {_text(value)}" for key, value in sorted(changes.fields.items())]
+    lines += [f"add the tag {tag.title}" for tag in changes.tags_applied]
+    lines += [f"remove the tag {tag.title}" for tag in changes.tags_removed]
+    if plan.link:
+        lines.append("link the member with the contact")
+    if plan.welcome:
+        lines.append("send the welcome e-mail")
+    return lines
+
+
+def _text(value: Value) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def contact_data(contact: Contact, secret_fields: Iterable[str]) -> dict[str, Any]:
+    """The contact as loaded, for the page and the dry run; values of secret fields are hidden."""
+    hidden = set(secret_fields)
+    fields = {
+        key: HIDDEN if key in hidden and value else list(value) if isinstance(value, tuple) else value
+        for key, value in contact.fields.items()
+        if value not in (None, "", ())
+    }
+    tags = None if contact.tags is None else [tag.title for tag in contact.tags]
+    return {"id": contact.id, "email": contact.email, "fields": fields, "tags": tags, "version": contact.version}
+
+
+def secret_fields(field_map: Iterable[FieldMapping], return_password_field: str) -> set[str]:
+    """The CRM fields of a hook whose values are secrets: those mapped to the password, and the one it is returned to.
+
+    Anything that calls itself a password is one too (see `contact_data`'s caller): better hidden than shown.
+    """
+    return {m.crm_field for m in field_map if m.site_field == "user_pass"} | ({return_password_field} - {""})

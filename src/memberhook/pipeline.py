@@ -1,0 +1,287 @@
+"""The whole way of a webhook, in order. Open this first.
+
+`accept` (web process): 1 receive, 2 inbox. `process` (worker), over a batch of deliveries of one hook: 3 identify,
+4 load, 5 plan, 6 apply, 7 follow up, 8 journal. `preview` is 3 to 5 for one request, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from memberhook import conf
+from memberhook.connections import links, secrets
+from memberhook.connections.clients import crm_client, site_of
+from memberhook.connections.models import Connection, Hook, Link
+from memberhook.crms.base import ContactRef, CrmError, Incoming, WebhookRequest
+from memberhook.crms.registry import crm
+from memberhook.errors import GiveUp, RetryLater
+from memberhook.followups.plan import plan_followups
+from memberhook.followups.run import Tools as FollowUpTools
+from memberhook.inbox import store
+from memberhook.inbox.models import Delivery
+from memberhook.inbox.retry import next_try
+from memberhook.inbox.states import State
+from memberhook.inbox.store import Batch, Finish
+from memberhook.journal.outcome import Outcome, outcome, secret_fields
+from memberhook.local.signals import announce
+from memberhook.members.logins import wanted
+from memberhook.members.plan import plan_batch
+from memberhook.members.types import Action, Contact, HookOptions, Member, Plan, SiteFacts, Wish
+from memberhook.members.wishes import merge
+from memberhook.receive.verify import VerifiedRequest
+from memberhook.sites.base import Applied, Site
+
+log = logging.getLogger(__name__)
+
+LOGIN_CHOICES = 20
+"""How many logins a site is asked about for each new member before more are tried in a next round."""
+ROUNDS = 4
+"""How often what turned out stale is planned again in one attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools(FollowUpTools):
+    """What comes from outside: time, chance, network, and new passwords (120 random bits or more)."""
+
+    password: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The deliveries of one contact, oldest first, and what they ask for together."""
+
+    deliveries: tuple[Delivery, ...]
+    incoming: Incoming
+    wish: Wish
+
+
+# 1 RECEIVE and 2 INBOX
+
+
+def accept(requests: Sequence[VerifiedRequest], now: datetime) -> list[Delivery]:
+    """Stores verified requests in one transaction. On return they are on disk: now they may be answered 2xx."""
+    deliveries = [request.delivery(now) for request in requests]
+    store.append(deliveries)
+    return deliveries
+
+
+# 3 to 8
+
+
+def process(batch: Batch, tools: Tools) -> None:
+    """Brings every delivery of the batch to its end or to its next attempt. Safe to run twice, or to die in."""
+    hook = batch.hook
+    groups = identify(batch.deliveries, hook)
+    contacts = load(groups, hook, tools)
+    for group, problem in _problems(groups, contacts):
+        postpone(batch, group.deliveries, problem, tools)
+    ready = [(group, contact) for group, contact in zip(groups, contacts, strict=True) if isinstance(contact, Contact)]
+    if ready:
+        apply(batch, ready, tools)
+
+
+def identify(deliveries: Iterable[Delivery], hook: Hook) -> list[Group]:
+    """3: whom the deliveries are about. Those of one contact become one group."""
+    info = crm(hook.connection.kind)
+    lanes: dict[str, list[Delivery]] = {}
+    for delivery in deliveries:
+        lanes.setdefault(delivery.lane, []).append(delivery)
+    groups = []
+    for group in lanes.values():
+        incoming = [info.identify(_request(d)) if d.method else Incoming(ContactRef(d.contact_id)) for d in group]
+        wish = merge([Wish(Action(d.action), (d.role,) if d.role else (), d.notify) for d in group])
+        newest = max(enumerate(incoming), key=lambda known: (_version(known[1]), known[0]))[1]
+        groups.append(Group(tuple(group), newest, wish))
+    return groups
+
+
+def _version(incoming: Incoming) -> str:
+    return (incoming.payload and incoming.payload.version) or ""
+
+
+def _request(delivery: Delivery) -> WebhookRequest:
+    return WebhookRequest(
+        method=delivery.method,
+        query=delivery.query,
+        content_type=delivery.content_type,
+        user_agent=delivery.user_agent,
+        body=bytes(delivery.body),
+        contact_id=delivery.contact_id,
+    )
+
+
+def load(groups: Sequence[Group], hook: Hook, tools: Tools) -> list[Contact | CrmError]:
+    """4: the contacts as the CRM has them now, or as the payload tells where the hook trusts it."""
+    if hook.trust_payload:
+        return [_trusted(group.incoming) for group in groups]
+    refs = list(dict.fromkeys(group.incoming.ref for group in groups))
+    try:
+        answers = crm_client(hook.connection, tools.http).load(refs)
+    except RetryLater as error:
+        pause(hook.connection, error, tools)
+        return [error] * len(groups)
+    except GiveUp as error:
+        return [error] * len(groups)
+    return [answers[group.incoming.ref] for group in groups]
+
+
+def _trusted(incoming: Incoming) -> Contact | CrmError:
+    if incoming.payload is None:
+        problem = incoming.payload_problem or "The webhook does not carry the contact's data, and the hook trusts it alone."
+        return GiveUp(problem, code="payload_not_usable")
+    return incoming.payload
+
+
+def pause(connection: Connection, error: RetryLater, tools: Tools) -> None:
+    """The CRM as a whole is not to be had: leave it alone for a moment, or for as long as it asked."""
+    seconds = min(error.retry_after or conf.RETRY_FIRST(), 3600.0)
+    until = tools.now() + timedelta(seconds=seconds)
+    Connection.objects.filter(pk=connection.pk).update(paused_until=until)
+
+
+def _problems(
+    groups: Sequence[Group], contacts: Sequence[Contact | CrmError]
+) -> list[tuple[Group, CrmError]]:
+    return [(g, c) for g, c in zip(groups, contacts, strict=True) if not isinstance(c, Contact)]
+
+
+def postpone(batch: Batch, deliveries: Iterable[Delivery], problem: CrmError, tools: Tools) -> None:
+    """Sets the next attempt, or the end when what went wrong won't pass or has lasted too long."""
+    now = tools.now()
+    ends = []
+    for delivery in deliveries:
+        due = None
+        if isinstance(problem, RetryLater):
+            due = next_try(
+                delivery.attempts,
+                now,
+                delivery.first_due_at,
+                first=conf.RETRY_FIRST(),
+                longest=conf.RETRY_MAX(),
+                give_up_after=conf.GIVE_UP_AFTER(),
+                jitter=tools.jitter,
+                retry_after=problem.retry_after,
+            )
+        state = State.RETRYING if due else State.FAILED
+        ends.append(Finish(delivery, state, problem.message, {"code": problem.code}, due))
+    store.finish(batch, ends, now)
+
+
+def apply(batch: Batch, ready: Sequence[tuple[Group, Contact]], tools: Tools) -> None:
+    """5 to 8: plan, apply, note what follows and what happened, as one transaction where the site can."""
+    hook, site = batch.hook, site_of(batch.hook)
+    done: list[tuple[Plan, Applied]] = []
+    with site.atomic():
+        held = store.hold(batch, (d for group, _ in ready for d in group.deliveries))
+        todo = [(group, contact) for group, contact in ready if all(d.pk in held for d in group.deliveries)]
+        for _ in range(ROUNDS):
+            results = _plan_and_apply(todo, hook, site, tools)
+            todo = [pair for pair, (_, applied) in results if applied and applied.stale]
+            settled = [(pair, result) for pair, result in results if not (result[1] and result[1].stale)]
+            done += [(plan, applied) for _, (plan, applied) in settled if applied]
+            _journal(batch, [(group, plan, applied) for (group, _), (plan, applied) in settled], tools)
+            if not todo:
+                break
+        for group, _ in todo:
+            busy = RetryLater("The site kept changing while this was applied; it is tried again.", code="site_busy")
+            postpone(batch, group.deliveries, busy, tools)
+    announce(done)
+
+
+Result = tuple[Plan, Applied | None]
+
+
+def _plan_and_apply(
+    todo: Sequence[tuple[Group, Contact]], hook: Hook, site: Site, tools: Tools
+) -> list[tuple[tuple[Group, Contact], Result]]:
+    plans = make_plans([(group.wish, contact) for group, contact in todo], hook, site)
+    plans = [_with_password(plan, tools.password) if plan.generate_password else plan for plan in plans]
+    to_apply = [index for index, plan in enumerate(plans) if plan.creates or not plan.changes_nothing]
+    applied = dict(zip(to_apply, site.apply([plans[i] for i in to_apply]), strict=True))
+    results = [(pair, (plan, applied.get(i))) for i, (pair, plan) in enumerate(zip(todo, plans, strict=True))]
+    links.save(hook, [(plan, pk) for _, (plan, applied_) in results if (pk := _settled_member(plan, applied_))])
+    return results
+
+
+def _settled_member(plan: Plan, applied: Applied | None) -> str | None:
+    """Whom the contact is to be linked with now, or nobody."""
+    if applied:
+        return None if applied.stale or applied.error else applied.member_id
+    return plan.member.id if plan.member and not (plan.ignored or plan.failed) else None
+
+
+def _with_password(plan: Plan, password: Callable[[], str]) -> Plan:
+    return replace(plan, changes=replace(plan.changes, password=password()))
+
+
+def make_plans(items: Sequence[tuple[Wish, Contact]], hook: Hook, site: Site) -> list[Plan]:
+    """5: find the members, ask the site what the plan needs to know, plan. Reads only."""
+    options = hook.options()
+    known = links.of_contacts(hook, [contact.id for _, contact in items if contact.id])
+    emails = {email for _, contact in items for email in _emails(contact, options)}
+    found = site.find([link.member_id for link in known.values()], emails)
+    members = links.dress(hook, found.members)
+    asked = [(wish, contact, _member(contact, known, members, found.emails)) for wish, contact in items]
+    logins: set[str] = set()
+    for wish, contact, member in asked:
+        if member is None and wish.action is Action.ADD:
+            logins.update(wanted(contact, options, site.login_rules, LOGIN_CHOICES))
+    taken = site.taken(logins) if logins else frozenset()
+    facts = SiteFacts(site.roles(), site.login_rules, found.emails, taken)
+    return plan_batch(asked, options, facts, lambda password: secrets.mark("password", password))
+
+
+def _emails(contact: Contact, options: HookOptions) -> set[str]:
+    """All addresses that could be the member's, in lower case."""
+    mapped = {str(contact.fields.get(m.crm_field) or "") for m in options.field_map if m.site_field == "user_email"}
+    return {email.strip().lower() for email in {contact.email, *mapped} if email.strip()}
+
+
+def _member(
+    contact: Contact, known: Mapping[str, Link], members: Mapping[str, Member], emails: Mapping[str, tuple[str, ...]]
+) -> Member | None:
+    """By link, else by e-mail where exactly one has it."""
+    link = known.get(contact.id or "")
+    if link and link.member_id in members:
+        return members[link.member_id]
+    holders = emails.get(contact.email.strip().lower(), ())
+    return members[holders[0]] if len(holders) == 1 else None
+
+
+def _journal(batch: Batch, results: Sequence[tuple[Group, Plan, Applied | None]], tools: Tools) -> None:
+    """7 (what is to follow) and 8, in the transaction of the change."""
+    hook, now = batch.hook, tools.now()
+    hidden = secret_fields(hook.options().field_map, hook.return_password_field)
+    ends = []
+    for group, plan, applied in results:
+        carrier = next((d for d in group.deliveries if d.action == Action.ADD), group.deliveries[-1])
+        if applied and applied.created:
+            plan_followups(carrier, plan, applied, now, welcome=not site_of(hook).sends_welcome)
+        result = outcome(plan, applied, hidden)
+        ends += [_finish(delivery, carrier, result) for delivery in group.deliveries]
+    store.finish(batch, ends, now)
+
+
+def _finish(delivery: Delivery, carrier: Delivery, result: Outcome) -> Finish:
+    """All deliveries of a contact share the outcome; only one of them made the member."""
+    data, message = result.data, result.message
+    if delivery.pk != carrier.pk:
+        message = f"{message} (Together with delivery {carrier.pk}.)"
+        if data.get("member"):
+            data = {**data, "member": {**data["member"], "created": False}}
+    return Finish(delivery, result.state, message, data)
+
+
+def preview(request: VerifiedRequest, tools: Tools) -> Outcome:
+    """3 to 5 for one request: what would happen. Raises `RetryLater`, `GiveUp` or `Refused` as the steps do."""
+    hook = request.hook
+    wish = Wish(request.action, (request.role,) if request.role else (), request.notify)
+    group = Group((), request.incoming, wish)
+    contact = load([group], hook, tools)[0]
+    if not isinstance(contact, Contact):
+        raise contact
+    plan = make_plans([(wish, contact)], hook, site_of(hook))[0]
+    return outcome(plan, None, secret_fields(hook.options().field_map, hook.return_password_field), dry_run=True)

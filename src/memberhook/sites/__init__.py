@@ -1,0 +1,1 @@
+"""6 APPLY: where members live, one module per kind of site."""

@@ -1,0 +1,211 @@
+"""The local site: members are Django users. Everything in one database transaction, together with the journal."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import PBKDF2PasswordHasher, get_hasher, make_password
+from django.core.exceptions import ValidationError
+from django.db import DataError, IntegrityError, connection, transaction
+from django.db.models.functions import Lower
+
+from memberhook import conf
+from memberhook.local.models import MemberField, MemberTag
+from memberhook.local.models import Tag as TagRow
+from memberhook.local.roles import group_roles, roles_of
+from memberhook.local.tags import save_tags
+from memberhook.members.types import Changes, LoginRules, Member, Plan, Role, Tag, Value
+from memberhook.sites.base import Applied, Found, Site
+
+log = logging.getLogger(__name__)
+
+_SITE_LOCK = 0x6D656D73  # advisory lock of PostgreSQL: two batches never make one member twice
+
+
+def open_site(connection_id: int) -> Site:
+    return LocalSite(connection_id)
+
+
+class LocalSite:
+    """`connection_id`: the tags of which connection are looked at and written."""
+
+    sends_welcome = False
+
+    def __init__(self, connection_id: int) -> None:
+        self.connection_id = connection_id
+        self.model = get_user_model()
+        self.login_field: str = self.model.USERNAME_FIELD
+        self.email_field: str = self.model.get_email_field_name()
+        self.login_rules = LoginRules(self._column(self.login_field).max_length or 150, r"\w.@+-")
+        self.columns = tuple(name for name in conf.USER_FIELDS() if hasattr(self.model, name))
+
+    def _column(self, name: str) -> Any:
+        return self.model._meta.get_field(name)
+
+    @contextmanager
+    def atomic(self) -> Iterator[None]:
+        with transaction.atomic():
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_SITE_LOCK])
+            yield
+
+    def roles(self) -> tuple[Role, ...]:
+        return tuple(entry.role for entry in group_roles())
+
+    def find(self, member_ids: Collection[str], emails: Collection[str]) -> Found:
+        wanted = {email.lower() for email in emails}
+        keys = [int(pk) if str(pk).isdigit() else pk for pk in member_ids]
+        users = {str(user.pk): user for user in self.model._default_manager.filter(pk__in=keys)}
+        by_email: dict[str, list[str]] = defaultdict(list)
+        holders = self.model._default_manager.annotate(memberhook_email=Lower(self.email_field))
+        for user in holders.filter(memberhook_email__in=wanted).order_by("pk"):
+            users[str(user.pk)] = user
+            by_email[user.memberhook_email].append(str(user.pk))
+        return Found(self._members(users), {email: tuple(ids) for email, ids in by_email.items()})
+
+    def _members(self, users: Mapping[str, Any]) -> dict[str, Member]:
+        keys = [user.pk for user in users.values()]
+        entries = group_roles() if users else ()
+        privileged = {entry.role.slug for entry in entries if entry.role.privileged}
+        held = roles_of(keys, entries)
+        fields: dict[Any, dict[str, Value]] = defaultdict(dict)
+        for row in MemberField.objects.filter(member__in=keys):
+            fields[row.member_id][row.key] = tuple(row.value) if isinstance(row.value, list) else row.value
+        tags: dict[Any, list[Tag]] = defaultdict(list)
+        rows = MemberTag.objects.filter(member__in=keys, tag__connection_id=self.connection_id).select_related("tag")
+        for row in rows:
+            tags[row.member_id].append(Tag(row.tag.crm_id, row.tag.slug, row.tag.title))
+        return {
+            pk: Member(
+                id=pk,
+                login=user.get_username(),
+                email=getattr(user, self.email_field) or "",
+                roles=held[user.pk],
+                fields={name: getattr(user, name) for name in self.columns} | fields[user.pk],
+                tags=tuple(tags[user.pk]),
+                protected=_is_staff(user) or bool(held[user.pk] & privileged),
+            )
+            for pk, user in users.items()
+        }
+
+    def taken(self, logins: Collection[str]) -> frozenset[str]:
+        wanted = {login.lower() for login in logins}
+        users = self.model._default_manager.annotate(memberhook_login=Lower(self.login_field))
+        return frozenset(users.filter(memberhook_login__in=wanted).values_list("memberhook_login", flat=True))
+
+    def apply(self, plans: Sequence[Plan]) -> list[Applied]:
+        with transaction.atomic():
+            tag_rows = self._tag_rows(plans)
+            groups = {entry.role.slug: entry.group_id for entry in group_roles()}
+            return [self._apply_one(plan, groups, tag_rows) for plan in plans]
+
+    def _apply_one(self, plan: Plan, groups: Mapping[str, int], tag_rows: Mapping[str, TagRow]) -> Applied:
+        try:
+            with transaction.atomic():
+                return self._create(plan, groups, tag_rows) if plan.creates else self._change(plan, groups, tag_rows)
+        except IntegrityError:
+            return Applied(stale=True)
+        except (DataError, ValidationError, ValueError) as error:
+            log.warning("The local site refused a member: %s", type(error).__name__)
+            return Applied(error="The site refused the member's data: a value is too long or of the wrong kind.")
+
+    def _create(self, plan: Plan, groups: Mapping[str, int], tag_rows: Mapping[str, TagRow]) -> Applied:
+        changes = plan.changes
+        user = self.model()
+        setattr(user, self.email_field, changes.email or "")
+        if self.login_field != self.email_field:
+            setattr(user, self.login_field, plan.login)
+        user.password = first_hash(changes.password or "", generated=plan.generate_password)
+        self._set_columns(user, changes)
+        user.save(force_insert=True)
+        self._set_rest(user, changes, groups, tag_rows)
+        names = tuple(name for name in changes.names() if name != "user_pass" or not plan.generate_password)
+        return self._applied(user, names, created=True)
+
+    def _change(self, plan: Plan, groups: Mapping[str, int], tag_rows: Mapping[str, TagRow]) -> Applied:
+        member, changes = plan.member, plan.changes
+        assert member is not None
+        user = self.model._default_manager.select_for_update().filter(pk=member.id).first()
+        if user is None or (_is_staff(user) and not member.protected):
+            return Applied(stale=True)
+        columns = self._set_columns(user, changes)
+        if changes.email is not None:
+            setattr(user, self.email_field, changes.email)
+            columns.append(self.email_field)
+        names = changes.names()
+        if changes.password is not None:
+            if user.check_password(changes.password):
+                names = tuple(name for name in names if name != "user_pass")
+            else:
+                user.set_password(changes.password)
+                columns.append("password")
+        if columns:
+            user.save(update_fields=columns)
+        self._set_rest(user, changes, groups, tag_rows)
+        return self._applied(user, names)
+
+    def _applied(self, user: Any, names: tuple[str, ...], *, created: bool = False) -> Applied:
+        email = getattr(user, self.email_field) or ""
+        return Applied(str(user.pk), user.get_username(), email, created=created, changes=names)
+
+    def _set_columns(self, user: Any, changes: Changes) -> list[str]:
+        """Sets what Django's user has a column for, cut to its length; which ones."""
+        columns = [name for name in self.columns if name in changes.fields]
+        for name in columns:
+            value = changes.fields[name]
+            longest = getattr(self._column(name), "max_length", None)
+            text = "" if value is None else ", ".join(value) if isinstance(value, tuple) else str(value)
+            setattr(user, name, text[:longest])
+        return columns
+
+    def _set_rest(
+        self, user: Any, changes: Changes, groups: Mapping[str, int], tag_rows: Mapping[str, TagRow]
+    ) -> None:
+        if changes.role is not None:
+            user.groups.set([groups[changes.role]])
+        other = {key: value for key, value in changes.fields.items() if key not in self.columns}
+        cleared = [key for key, value in other.items() if value is None]
+        if cleared:
+            MemberField.objects.filter(member=user, key__in=cleared).delete()
+        MemberField.objects.bulk_create(
+            [MemberField(member=user, key=key, value=value) for key, value in other.items() if value is not None],
+            update_conflicts=True,
+            unique_fields=["member", "key"],
+            update_fields=["value"],
+        )
+        if changes.tags_removed:
+            MemberTag.objects.filter(member=user, tag__in=[tag_rows[tag.id] for tag in changes.tags_removed]).delete()
+        MemberTag.objects.bulk_create(
+            [MemberTag(member=user, tag=tag_rows[tag.id]) for tag in changes.tags_applied], ignore_conflicts=True
+        )
+
+    def _tag_rows(self, plans: Iterable[Plan]) -> dict[str, TagRow]:
+        """The rows of all tags that the plans name, made or renamed as the CRM has them now."""
+        now: dict[str, Tag] = {}
+        for plan in plans:
+            for tag in (*plan.changes.tags_removed, *(plan.contact.tags or ())):
+                now[tag.id] = tag
+        return save_tags(self.connection_id, now.values())
+
+
+def first_hash(password: str, *, generated: bool) -> str:
+    """The stored form of a new member's password.
+
+    A generated one has 120 random bits or more, which no slow hash makes safer: one round will do, and Django hashes
+    it again at full cost at the first log-in (its hasher sees that the rounds are too few).
+    """
+    hasher = get_hasher()
+    if generated and isinstance(hasher, PBKDF2PasswordHasher):
+        return hasher.encode(password, hasher.salt(), iterations=1)
+    return make_password(password)
+
+
+def _is_staff(user: Any) -> bool:
+    return bool(getattr(user, "is_staff", False) or getattr(user, "is_superuser", False))
+

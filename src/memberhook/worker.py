@@ -1,0 +1,145 @@
+"""A worker process: answers the bell, keeps its claims alive, and sweeps up what no bell announced."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import IO
+
+from django.db import DatabaseError, close_old_connections
+
+from memberhook import conf, pipeline, tasks
+from memberhook.errors import RetryLater
+from memberhook.followups import run as followups
+from memberhook.inbox import store
+from memberhook.inbox.store import Batch
+from memberhook.net import HttpClient
+from memberhook.queue import bell
+
+log = logging.getLogger(__name__)
+
+
+def real_tools() -> pipeline.Tools:
+    """The world as it is."""
+    clients = {allow: HttpClient(allow_private=allow) for allow in (False, True)}
+    return pipeline.Tools(
+        now=lambda: datetime.now(UTC),
+        jitter=random.SystemRandom().random,
+        http=clients.__getitem__,
+        password=lambda: secrets.token_urlsafe(18),
+    )
+
+
+def own_name(prefix: str = "worker") -> str:
+    return f"{prefix}@{socket.gethostname()}:{os.getpid()}"[:100]
+
+
+@dataclass
+class Worker:
+    """One worker process; several of its threads may work at once."""
+
+    name: str
+    tools: pipeline.Tools
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def work(self, hook_id: int) -> None:
+        """Handles all that is due at a hook, batch by batch."""
+        close_old_connections()
+        while not self.stopping.is_set():
+            batch = store.claim(hook_id, self.name, self.tools.now(), contacts=conf.BATCH(), lease=conf.LEASE())
+            if batch is None:
+                return
+            self.handle(batch)
+            followups.run_due(self.name, self.tools)
+
+    def handle(self, batch: Batch) -> None:
+        """Processes a batch; when that breaks in a way nobody foresaw, each contact alone, so that one cannot harm all."""
+        try:
+            pipeline.process(batch, self.tools)
+        except DatabaseError:
+            raise  # nothing can be noted now; the lease gives the batch back
+        except Exception:
+            lanes = [list(group) for _, group in groupby(sorted(batch.deliveries, key=_by_lane), key=lambda d: d.lane)]
+            log.exception("A batch of %s contacts broke.", len(lanes))
+            for deliveries in lanes:
+                self._handle_alone(replace(batch, deliveries=tuple(deliveries)))
+
+    def _handle_alone(self, batch: Batch) -> None:
+        try:
+            pipeline.process(batch, self.tools)
+        except DatabaseError:
+            raise
+        except Exception as error:
+            message = f"An error inside Memberhook ({type(error).__name__}); its log tells more. It is tried again."
+            pipeline.postpone(batch, batch.deliveries, RetryLater(message, code="internal_error"), self.tools)
+
+    def sweep(self) -> None:
+        """Gives back what dead workers left, rings for what is due, runs follow-ups that are."""
+        now = self.tools.now()
+        store.give_back(now)
+        tasks.ring(store.waiting_hooks(now))
+        followups.run_due(self.name, self.tools)
+
+    def tidy(self) -> None:
+        """Deletes what is older than it is to be kept."""
+        while store.purge(self.tools.now() - conf.KEEP()):
+            if self.stopping.is_set():
+                return
+
+    def beat(self) -> None:
+        store.heartbeat(self.name, self.tools.now(), conf.LEASE())
+
+    def run(self) -> None:
+        """Works until SIGTERM or SIGINT; a batch in hand is finished first. Call it in the main thread."""
+        tasks.answer_with(self.work)
+        self.beat()
+        for seconds, job in (
+            (conf.LEASE().total_seconds() / 6, self.beat),
+            (conf.SWEEP(), self.sweep),
+            (3600.0, self.tidy),
+        ):
+            threading.Thread(target=self._repeat, args=(seconds, job), daemon=True, name=job.__name__).start()
+        consumer = bell().create_consumer(
+            workers=conf.WORKERS(),
+            periodic=False,
+            initial_delay=0.01,
+            max_delay=0.05,
+            graceful_signal="TERM",
+            shutdown_timeout=20,
+        )
+        try:
+            consumer.run()
+        finally:
+            self.stopping.set()
+
+    def _repeat(self, seconds: float, job: Callable[[], None]) -> None:
+        while not self.stopping.is_set():
+            try:
+                close_old_connections()
+                job()
+            except Exception as error:  # a sweep that fails is followed by the next one
+                log.warning("%s failed (%s); it is tried again.", job.__name__, error)
+            self.stopping.wait(seconds)
+
+
+def _by_lane(delivery: object) -> str:
+    return str(getattr(delivery, "lane", ""))
+
+
+def stop_with(stream: IO[bytes]) -> None:
+    """Ends this process gently when the other end of the stream is gone (the process that started it died)."""
+    import signal
+
+    def watch() -> None:
+        stream.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True, name="parent").start()
