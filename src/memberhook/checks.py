@@ -25,7 +25,7 @@ def settings_can_be_read(**_: Any) -> list[CheckMessage]:
 @register()
 def sqlite_keeps_what_it_was_given(**_: Any) -> list[CheckMessage]:
     """A webhook answered 2xx must be on disk: SQLite needs synchronous=FULL, and IMMEDIATE to claim without failing."""
-    database = settings.DATABASES["default"]
+    database: dict[str, Any] = settings.DATABASES["default"]
     if not database["ENGINE"].endswith("sqlite3"):
         return []
     options = database.get("OPTIONS", {})

@@ -99,6 +99,4 @@ HARMLESS_PERMISSIONS = Setting(
     "HARMLESS_PERMISSIONS", "", words, "Permissions (`app.codename`) that do not make a local role privileged."
 )
 
-ALL: tuple[Setting[object], ...] = tuple(
-    value for value in list(globals().values()) if isinstance(value, Setting)
-)
+ALL: tuple[Setting[object], ...] = tuple(value for value in list(globals().values()) if isinstance(value, Setting))

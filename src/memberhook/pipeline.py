@@ -130,7 +130,9 @@ def load(groups: Sequence[Group], hook: Hook, tools: Tools) -> list[Contact | Cr
 
 def _trusted(incoming: Incoming) -> Contact | CrmError:
     if incoming.payload is None:
-        problem = incoming.payload_problem or "The webhook does not carry the contact's data, and the hook trusts it alone."
+        problem = (
+            incoming.payload_problem or "The webhook does not carry the contact's data, and the hook trusts it alone."
+        )
         return GiveUp(problem, code="payload_not_usable")
     return incoming.payload
 
@@ -142,9 +144,7 @@ def pause(connection: Connection, error: RetryLater, tools: Tools) -> None:
     Connection.objects.filter(pk=connection.pk).update(paused_until=until)
 
 
-def _problems(
-    groups: Sequence[Group], contacts: Sequence[Contact | CrmError]
-) -> list[tuple[Group, CrmError]]:
+def _problems(groups: Sequence[Group], contacts: Sequence[Contact | CrmError]) -> list[tuple[Group, CrmError]]:
     return [(g, c) for g, c in zip(groups, contacts, strict=True) if not isinstance(c, Contact)]
 
 
@@ -275,10 +275,10 @@ def _finish(delivery: Delivery, carrier: Delivery, result: Outcome) -> Finish:
     return Finish(delivery, result.state, message, data)
 
 
-def preview(request: VerifiedRequest, tools: Tools) -> Outcome:
+def preview(request: VerifiedRequest, action: Action, tools: Tools) -> Outcome:
     """3 to 5 for one request: what would happen. Raises `RetryLater`, `GiveUp` or `Refused` as the steps do."""
     hook = request.hook
-    wish = Wish(request.action, (request.role,) if request.role else (), request.notify)
+    wish = Wish(action, (request.role,) if request.role else (), request.notify)
     group = Group((), request.incoming, wish)
     contact = load([group], hook, tools)[0]
     if not isinstance(contact, Contact):

@@ -17,7 +17,7 @@ from memberhook import conf
 def bell() -> Huey:
     """The queue of this process. Messages are signed: whoever can write to the queue cannot make a worker run code."""
     address = conf.QUEUE_URL()
-    common = {"results": False, "serializer": SignedSerializer(secret=settings.SECRET_KEY)}
+    common = {"results": False, "serializer": SignedSerializer(secret=str(settings.SECRET_KEY))}
     scheme = urlsplit(address).scheme.split("+")[0]
     if not address:
         # A bell need not survive a power cut: no fsync.

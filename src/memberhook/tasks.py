@@ -6,18 +6,16 @@ import functools
 import logging
 from collections.abc import Callable, Iterable
 
-from huey.api import TaskWrapper
-
 from memberhook.queue import bell
 
 log = logging.getLogger(__name__)
 
 Work = Callable[[int], None]
 
-
 @functools.cache
-def _task() -> TaskWrapper:
-    return bell().task(name="memberhook.work")(_run)
+def _task() -> Work:
+    task: Work = bell().task(name="memberhook.work")(_run)
+    return task
 
 
 _handler: list[Work] = []

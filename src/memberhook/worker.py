@@ -61,7 +61,7 @@ class Worker:
             followups.run_due(self.name, self.tools)
 
     def handle(self, batch: Batch) -> None:
-        """Processes a batch; when that breaks in a way nobody foresaw, each contact alone, so that one cannot harm all."""
+        """Processes a batch; when that breaks in an unforeseen way, each contact alone, so that one harms no other."""
         try:
             pipeline.process(batch, self.tools)
         except DatabaseError:

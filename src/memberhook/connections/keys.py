@@ -6,10 +6,11 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from memberhook.connections.models import AccessKey, Hook
+from memberhook.errors import UsageError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -65,3 +66,16 @@ def allows_address(key: AccessKey, address: str) -> bool:
         return False
     client = getattr(client, "ipv4_mapped", None) or client
     return any(client in ipaddress.ip_network(network, strict=False) for network in key.networks)
+
+
+def checked_networks(networks: Iterable[str]) -> list[str]:
+    """Addresses and networks in their usual form. Raises `UsageError` for what is none."""
+    checked = []
+    for text in networks:
+        try:
+            checked.append(str(ipaddress.ip_network(text.strip(), strict=False)))
+        except ValueError as error:
+            raise UsageError(
+                f"{text!r} is no network address; write 203.0.113.7 or 203.0.113.0/24.", code="bad_network"
+            ) from error
+    return checked

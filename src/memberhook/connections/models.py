@@ -40,7 +40,9 @@ class Account(models.Model):
 class Connection(Account):
     """One CRM account. `fields` and `lists` are its catalog as last loaded; its tags are rows of `Tag`."""
 
-    fields: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list, editable=False)
+    fields: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(
+        default=list, editable=False
+    )
     catalog_at = models.DateTimeField(null=True, editable=False)
     paused_until = models.DateTimeField(null=True, editable=False, help_text="The CRM asked us to wait, or is down.")
 

@@ -24,7 +24,7 @@ def _derived(secret: str, purpose: str) -> bytes:
 
 
 def _box() -> MultiFernet:
-    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    secrets = [str(settings.SECRET_KEY), *settings.SECRET_KEY_FALLBACKS]
     return MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(secret, "memberhook.box"))) for secret in secrets])
 
 
@@ -45,4 +45,6 @@ def decrypt(token: str) -> str:
 
 def mark(purpose: str, text: str) -> str:
     """A keyed fingerprint: equal texts give equal marks, and nobody without the secret key learns or forges one."""
-    return hmac.new(_derived(settings.SECRET_KEY, f"memberhook.mark.{purpose}"), text.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(
+        _derived(str(settings.SECRET_KEY), f"memberhook.mark.{purpose}"), text.encode(), hashlib.sha256
+    ).hexdigest()

@@ -10,7 +10,7 @@ from memberhook.inbox.models import Delivery
 
 class Kind(models.TextChoices):
     WELCOME = "welcome"
-    RETURN_PASSWORD = "return_password"
+    RETURN_PASSWORD = "return_password"  # noqa: S105  # a kind, no password
 
 
 class FollowUp(models.Model):

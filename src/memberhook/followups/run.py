@@ -81,7 +81,9 @@ def _welcome(followup: FollowUp, tools: Tools) -> None:
         kind = GiveUp if all(code >= 500 for code in codes) else RetryLater
         _not_done(followup, kind("The mail server refused the member's address.", code="mail_refused"), tools)
     except OSError as error:
-        reason = f"The mail server could not take the welcome e-mail ({type(error).__name__}); check MEMBERHOOK_EMAIL_URL."
+        reason = (
+            f"The mail server could not take the welcome e-mail ({type(error).__name__}); check MEMBERHOOK_EMAIL_URL."
+        )
         _not_done(followup, RetryLater(reason, code="mail_failed"), tools)
     else:
         _done(followup, tools, "The welcome e-mail was sent.")

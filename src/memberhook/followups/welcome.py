@@ -32,14 +32,17 @@ def welcome_mail(followup: FollowUp) -> EmailMessage | None:
         "site_name": conf.SITE_NAME(),
         "login": user.get_username(),
         "name": getattr(user, "first_name", "") or user.get_username(),
-        "set_password_url": public + reverse("memberhook:set_password", args=[uid, default_token_generator.make_token(user)]),
+        "set_password_url": public
+        + reverse("memberhook:set_password", args=[uid, default_token_generator.make_token(user)]),
         "login_url": public + reverse("memberhook:login"),
     }
     subject = " ".join(render_to_string("memberhook/mail/welcome_subject.txt", context).split())
     body = render_to_string("memberhook/mail/welcome.txt", context)
     domain = urlsplit(public).hostname or "localhost"
     email = getattr(user, user.get_email_field_name())
-    return EmailMessage(subject, body, to=[email], headers={"Message-ID": f"<welcome.{followup.pk}.{user.pk}@{domain}>"})
+    return EmailMessage(
+        subject, body, to=[email], headers={"Message-ID": f"<welcome.{followup.pk}.{user.pk}@{domain}>"}
+    )
 
 
 def send(messages: list[EmailMessage]) -> None:

@@ -44,7 +44,9 @@ class Delivery(models.Model):
     message = models.TextField(blank=True)
     outcome: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
     received_at = models.DateTimeField(default=timezone.now)
-    first_due_at = models.DateTimeField(default=timezone.now, help_text="Since when it is tried: giving up counts from here.")
+    first_due_at = models.DateTimeField(
+        default=timezone.now, help_text="Since when it is tried: giving up counts from here."
+    )
     finished_at = models.DateTimeField(null=True, db_index=True)
 
     class Meta:

@@ -36,7 +36,11 @@ def outcome(plan: Plan, applied: Applied | None, secret_fields: Iterable[str], *
         return Outcome(State.IGNORED, plan.ignored, data)
     if applied is None:
         member = plan.member
-        known = Applied(member.id, member.login, member.email) if member else Applied("", plan.login or "", plan.changes.email or "")
+        known = (
+            Applied(member.id, member.login, member.email)
+            if member
+            else Applied("", plan.login or "", plan.changes.email or "")
+        )
         applied = known if plan.changes_nothing else _as_planned(plan, known)
     data["member"] = {
         "id": applied.member_id or None,
@@ -58,7 +62,11 @@ def _sentence(plan: Plan, applied: Applied, *, dry_run: bool) -> str:
     would = "Would have " if dry_run else ""
     if applied.created:
         role = f" as {plan.changes.role}" if plan.changes.role else " without a role"
-        extras = [name for name, wanted in (("welcome e-mail", plan.welcome), ("password to the CRM", plan.return_password)) if wanted]
+        extras = [
+            name
+            for name, wanted in (("welcome e-mail", plan.welcome), ("password to the CRM", plan.return_password))
+            if wanted
+        ]
         tail = f"; {' and '.join(extras)} {'would follow' if dry_run else 'follows'}" if extras else ""
         return f"{would or ''}{'created' if would else 'Created'} member {who}{role}{_tags(plan)}{tail}."
     if applied.changes:
@@ -88,7 +96,10 @@ def plan_lines(plan: Plan) -> list[str]:
         lines.append("generate a password" + (" and return it to the CRM" if plan.return_password else ""))
     elif changes.password is not None:
         lines.append("set the password from the CRM")
-    lines += [f"clear {key}" if value is None else f"set {key} to {_text(value)}" for key, value in sorted(changes.fields.items())]
+    lines += [
+        f"clear {key}" if value is None else f"set {key} to {_text(value)}"
+        for key, value in sorted(changes.fields.items())
+    ]
     lines += [f"add the tag {tag.title}" for tag in changes.tags_applied]
     lines += [f"remove the tag {tag.title}" for tag in changes.tags_removed]
     if plan.link:

@@ -1,1 +1,1 @@
-"""1 RECEIVE: control parameters, key, limits. What passes becomes a `VerifiedRequest`; nothing else enters the inbox."""
+"""1 RECEIVE: control parameters, key, limits. What passes becomes a `VerifiedRequest`."""

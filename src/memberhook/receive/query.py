@@ -21,7 +21,7 @@ NO = frozenset({"", "false", "0", "no", "off"})
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """`controls`: the owner's parameters, first occurrence; `data`: the raw rest; `problem`: why it is to be refused."""
+    """`controls`: the owner's parameters; `data`: the raw rest; `problem`: why it is to be refused."""
 
     controls: Mapping[str, str]
     data: str
@@ -55,8 +55,8 @@ def read(raw: str) -> Query:
 
 def _refused(name: str, what: str) -> Refused:
     return Refused(
-        f"The control parameter {name!r} {what} in the address. Give each once, before everything else, right after the "
-        f"'?'; contact data must not bring control parameters of its own.",
+        f"The control parameter {name!r} {what} in the address. Give each once, before everything else, right after "
+        f"the '?'; contact data must not bring control parameters of its own.",
         code="doubled_control_parameter",
     )
 

@@ -44,7 +44,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedRequest:
-    """A request whose key opens its hook, and that says what to do. `action` is None for `test`, which is about nobody."""
+    """A request whose key opens its hook, and that says what to do. `action` is None for `test`: about nobody."""
 
     hook: Hook
     key: AccessKey
@@ -146,7 +146,9 @@ def _action(query: Query) -> Action | None:
 
 def _limits(key: AccessKey, action: Action | None, role: str | None, remote: str) -> None:
     if not keys.allows_address(key, remote):
-        raise Refused("This access key may not be used from this network address.", code="address_not_allowed", status=403)
+        raise Refused(
+            "This access key may not be used from this network address.", code="address_not_allowed", status=403
+        )
     if key.actions and action and action not in key.actions:
         raise Refused(
             f"This access key is not for the action {action!r}, only for {', '.join(key.actions)}.",

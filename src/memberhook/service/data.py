@@ -1,4 +1,4 @@
-"""The data folder and the secret key in it, made on first start."""
+"""The data folder and what is kept in it as files, made on first start."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import os
 import secrets
 from pathlib import Path
 
+from memberhook import conf
 
-def data_folder(path: Path) -> Path:
-    """The folder, absolute, created readable for its owner only."""
-    path = path.resolve()
+
+def make_folder(path: Path) -> None:
+    """Makes the data folder, for its owner only."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return path
 
 
 def secret_key(file: Path) -> str:
     """The secret key of the installation (0600). Two processes that start at once end with the same one."""
     if not file.exists():
+        make_folder(file.parent)
         fresh = file.with_name(f".{file.name}.{os.getpid()}")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as stream:
@@ -30,3 +31,10 @@ def secret_key(file: Path) -> str:
         finally:
             fresh.unlink()
     return file.read_text().strip()
+
+
+def public_url(folder: Path) -> str:
+    """Where the world reaches the service: as set, else where `serve` was last started, else the default. No slash."""
+    address = folder / "address"
+    served = address.read_text().strip() if address.exists() and conf.PUBLIC_URL.variable not in os.environ else ""
+    return (served or conf.PUBLIC_URL()).rstrip("/")

@@ -7,15 +7,16 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 import dj_email_url
+from django.utils.functional import lazy
 
 from memberhook import conf
-from memberhook.service.data import data_folder, secret_key
+from memberhook.service.data import public_url, secret_key
 
-DATA: Path = data_folder(conf.DATA())
-PUBLIC_URL = conf.PUBLIC_URL().rstrip("/")
-_public = urlsplit(PUBLIC_URL)
+DATA: Path = conf.DATA().resolve()
+MEMBERHOOK_PUBLIC_URL = public_url(DATA)
+_public = urlsplit(MEMBERHOOK_PUBLIC_URL)
 
-SECRET_KEY = secret_key(DATA / "secret.key")
+SECRET_KEY = lazy(secret_key, str)(DATA / "secret.key")  # made when first needed, not by --help
 DEBUG = False
 ALLOWED_HOSTS = [_public.hostname or "localhost", "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
@@ -70,7 +71,8 @@ _SQLITE = {
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000",
     },
 }
-DATABASES = {"default": dj_database_url.parse(conf.DATABASE_URL()) if conf.DATABASE_URL() else _SQLITE}
+_DATABASE = dj_database_url.parse(conf.DATABASE_URL()) if conf.DATABASE_URL() else _SQLITE
+DATABASES = {"default": {**_DATABASE, "CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 if conf.EMAIL_URL():
@@ -84,6 +86,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+PASSWORD_RESET_TIMEOUT = 7 * 24 * 3600  # a welcome e-mail may wait for its reader
 LOGIN_URL = "memberhook:login"
 LOGIN_REDIRECT_URL = "memberhook:account"
 LOGOUT_REDIRECT_URL = "memberhook:login"

@@ -78,9 +78,10 @@ class LocalSite:
         for row in MemberField.objects.filter(member__in=keys):
             fields[row.member_id][row.key] = tuple(row.value) if isinstance(row.value, list) else row.value
         tags: dict[Any, list[Tag]] = defaultdict(list)
-        rows = MemberTag.objects.filter(member__in=keys, tag__connection_id=self.connection_id).select_related("tag")
-        for row in rows:
-            tags[row.member_id].append(Tag(row.tag.crm_id, row.tag.slug, row.tag.title))
+        held_tags = MemberTag.objects.filter(member__in=keys, tag__connection_id=self.connection_id)
+        for held_tag in held_tags.select_related("tag"):
+            tag = held_tag.tag
+            tags[held_tag.member_id].append(Tag(tag.crm_id, tag.slug, tag.title))
         return {
             pk: Member(
                 id=pk,
@@ -108,7 +109,9 @@ class LocalSite:
     def _apply_one(self, plan: Plan, groups: Mapping[str, int], tag_rows: Mapping[str, TagRow]) -> Applied:
         try:
             with transaction.atomic():
-                return self._create(plan, groups, tag_rows) if plan.creates else self._change(plan, groups, tag_rows)
+                if plan.member is None:
+                    return self._create(plan, groups, tag_rows)
+                return self._change(plan.member, plan.changes, groups, tag_rows)
         except IntegrityError:
             return Applied(stale=True)
         except (DataError, ValidationError, ValueError) as error:
@@ -128,9 +131,9 @@ class LocalSite:
         names = tuple(name for name in changes.names() if name != "user_pass" or not plan.generate_password)
         return self._applied(user, names, created=True)
 
-    def _change(self, plan: Plan, groups: Mapping[str, int], tag_rows: Mapping[str, TagRow]) -> Applied:
-        member, changes = plan.member, plan.changes
-        assert member is not None
+    def _change(
+        self, member: Member, changes: Changes, groups: Mapping[str, int], tag_rows: Mapping[str, TagRow]
+    ) -> Applied:
         user = self.model._default_manager.select_for_update().filter(pk=member.id).first()
         if user is None or (_is_staff(user) and not member.protected):
             return Applied(stale=True)
@@ -164,9 +167,7 @@ class LocalSite:
             setattr(user, name, text[:longest])
         return columns
 
-    def _set_rest(
-        self, user: Any, changes: Changes, groups: Mapping[str, int], tag_rows: Mapping[str, TagRow]
-    ) -> None:
+    def _set_rest(self, user: Any, changes: Changes, groups: Mapping[str, int], tag_rows: Mapping[str, TagRow]) -> None:
         if changes.role is not None:
             user.groups.set([groups[changes.role]])
         other = {key: value for key, value in changes.fields.items() if key not in self.columns}
@@ -208,4 +209,3 @@ def first_hash(password: str, *, generated: bool) -> str:
 
 def _is_staff(user: Any) -> bool:
     return bool(getattr(user, "is_staff", False) or getattr(user, "is_superuser", False))
-

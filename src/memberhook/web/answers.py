@@ -34,8 +34,8 @@ class Answer:
         headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **self.headers}
         if as_page:
             context = {"answer": self.data, "status": self.status, "site_name": conf.SITE_NAME()}
-            body = render_to_string("memberhook/answer.html", context)
-            return self.status, {**headers, **_PAGE_HEADERS, "Content-Type": "text/html; charset=utf-8"}, body.encode()
+            page = render_to_string("memberhook/answer.html", context).encode()
+            return self.status, {**headers, **_PAGE_HEADERS, "Content-Type": "text/html; charset=utf-8"}, page
         shown = {key: value for key, value in self.data.items() if key != "trail"}
         body = json.dumps(shown, ensure_ascii=False)
         return self.status, {**headers, "Content-Type": "application/json; charset=utf-8"}, body.encode()
@@ -57,7 +57,7 @@ def refused(error: Refused) -> Answer:
 
 
 def stored(delivery: Delivery, *, first_answer: bool = True) -> Answer:
-    """200 with the outcome, or 202 with the address to ask again. The first answer calls all that is under way pending."""
+    """200 with the outcome, or 202 with the address to ask again. The first answer calls it pending, tried or not."""
     finished = delivery.state in FINISHED
     data: dict[str, Any] = {
         "delivery": delivery.pk,

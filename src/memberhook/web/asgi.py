@@ -19,7 +19,7 @@ from memberhook.web.waiting import Waiting
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def application(django: App, tools: pipeline.Tools) -> App:
+def application(django: Any, tools: pipeline.Tools) -> App:
     """Memberhook in front of a Django ASGI application; a host project wraps its own with it.
 
     The thread that writes to the database starts with the first webhook, so servers without lifespan will do.
@@ -91,6 +91,10 @@ _PLAIN: dict[str, Callable[[pipeline.Tools], tuple[int, str, bytes]]] = {
 async def _plain(path: str, tools: pipeline.Tools, send: Send) -> None:
     work: Any = sync_to_async(_PLAIN[path], thread_sensitive=False)
     status, kind, body = await work(tools)
-    headers = [(b"Content-Type", kind.encode()), (b"Content-Length", str(len(body)).encode()), (b"Cache-Control", b"no-store")]
+    headers = [
+        (b"Content-Type", kind.encode()),
+        (b"Content-Length", str(len(body)).encode()),
+        (b"Cache-Control", b"no-store"),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -18,6 +18,7 @@ from django.db import DatabaseError, close_old_connections
 
 from memberhook import pipeline, tasks
 from memberhook.connections import keys
+from memberhook.connections.models import AccessKey
 from memberhook.errors import Refused
 from memberhook.inbox.models import Delivery
 from memberhook.receive.verify import Arrival, VerifiedRequest, verify
@@ -83,7 +84,9 @@ class Gate:
     def _answer(self, batch: Sequence[_Waiting]) -> None:
         answers = self.admit([arrival for arrival, _ in batch])
         loop = batch[0][1].get_loop()
-        loop.call_soon_threadsafe(_resolve, [(future, answer) for (_, future), answer in zip(batch, answers, strict=True)])
+        loop.call_soon_threadsafe(
+            _resolve, [(future, answer) for (_, future), answer in zip(batch, answers, strict=True)]
+        )
         tasks.ring({a.request.hook.pk for a in answers if isinstance(a, Passed) and a.delivery})
 
     def admit(self, arrivals: Sequence[Arrival]) -> list[Answer]:
@@ -103,7 +106,7 @@ class Gate:
             return [unavailable()] * len(arrivals)
         return [r if isinstance(r, Refused) else Passed(r, stored.get(id(r))) for r in checked]
 
-    def _check(self, arrival: Arrival, found: dict[str, keys.AccessKey], now: datetime) -> VerifiedRequest | Refused:
+    def _check(self, arrival: Arrival, found: dict[str, AccessKey], now: datetime) -> VerifiedRequest | Refused:
         try:
             request = verify(arrival, found, now)
         except Refused as refused:

@@ -1,4 +1,4 @@
-"""`/healthz` (the process is alive), `/readyz` (storage, queue, worker) and `/metrics` (Prometheus). No personal data."""
+"""`/healthz` (alive), `/readyz` (storage, queue, worker) and `/metrics` (Prometheus). No personal data."""
 
 from __future__ import annotations
 

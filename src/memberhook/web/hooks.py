@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
@@ -14,7 +15,8 @@ from memberhook import conf, pipeline
 from memberhook.errors import MemberhookError, Refused
 from memberhook.inbox.models import Delivery
 from memberhook.receive import query
-from memberhook.receive.verify import Arrival
+from memberhook.members.types import Action
+from memberhook.receive.verify import Arrival, VerifiedRequest
 from memberhook.web import answers
 from memberhook.web.answers import Answer
 from memberhook.web.gate import Gate, unavailable
@@ -52,29 +54,35 @@ class HookApp:
         if request.action is None:
             return answers.tested()
         if delivery is None:
-            return await sync_to_async(self._preview, thread_sensitive=False)(request)
+            return await sync_to_async(preview, thread_sensitive=False)(request, request.action, self.tools)
         if request.in_background:
             return answers.stored(delivery)
         finished = await self.waiting.outcome(delivery, conf.WAIT())
-        return answers.stored(finished or await sync_to_async(_look_again, thread_sensitive=False)(delivery))
-
-    def _preview(self, request: Any) -> Answer:
-        try:
-            return answers.previewed(request.action, pipeline.preview(request, self.tools))
-        except MemberhookError as error:
-            return answers.previewed(request.action, error)
+        return answers.stored(finished or await sync_to_async(look_again, thread_sensitive=False)(delivery))
 
     async def delivery(self, scope: Scope, send: Send, delivery_id: str) -> None:
         """The outcome of a delivery, for whoever has its address."""
         headers = read_headers(scope)
         try:
-            answer = await sync_to_async(_outcome, thread_sensitive=False)(scope, delivery_id)
+            raw_query = scope["query_string"].decode("latin-1")
+            answer = await sync_to_async(outcome, thread_sensitive=False)(scope["method"], raw_query, delivery_id)
         except Refused as error:
             answer = answers.refused(error)
         await reply(send, answer, headers)
 
 
-def _look_again(delivery: Delivery) -> Delivery:
+# What the plain Django views (views.py) share.
+
+
+def preview(request: VerifiedRequest, action: Action, tools: pipeline.Tools) -> Answer:
+    """What a dry run finds."""
+    try:
+        return answers.previewed(action, pipeline.preview(request, action, tools))
+    except MemberhookError as error:
+        return answers.previewed(action, error)
+
+
+def look_again(delivery: Delivery) -> Delivery:
     """Where it stands after waiting: it may have been tried once already."""
     try:
         return Delivery.objects.get(pk=delivery.pk)
@@ -82,12 +90,13 @@ def _look_again(delivery: Delivery) -> Delivery:
         return delivery
 
 
-def _outcome(scope: Scope, delivery_id: str) -> Answer:
-    if scope["method"] not in ("GET", "HEAD"):
-        raise method_refused("GET", scope["method"])
-    raw = scope["query_string"].decode("latin-1")
-    token = next((part.removeprefix("token=") for part in raw.split("&") if part.startswith("token=")), "")
-    if not delivery_id.isascii() or not delivery_id.isdigit() or not answers.is_token(int(delivery_id), token):
+def outcome(method: str, raw_query: str, delivery_id: str) -> Answer:
+    """The outcome of a delivery as its address tells it. Raises `Refused` (404, 405, 503)."""
+    if method not in ("GET", "HEAD"):
+        raise method_refused("GET", method)
+    token = next((part.removeprefix("token=") for part in raw_query.split("&") if part.startswith("token=")), "")
+    is_id = re.fullmatch(r"[0-9]{1,18}", delivery_id)
+    if not is_id or not answers.is_token(int(delivery_id), token):
         raise Refused("There is no delivery at this address.", code="not_found", status=404)
     try:
         delivery = Delivery.objects.filter(pk=int(delivery_id)).first()
@@ -109,18 +118,40 @@ def read_headers(scope: Scope) -> dict[str, str]:
 
 
 async def read_arrival(scope: Scope, receive: Receive, headers: Mapping[str, str], name: str | None) -> Arrival:
-    """Reads a request up to the size limit. Raises `Refused` (405, 413)."""
-    if scope["method"] not in ("GET", "POST"):
-        raise method_refused("GET, POST", scope["method"])
+    """Reads a request up to the size limit. Raises `Refused` (400, 405, 413)."""
+    method, peer = scope["method"], scope["client"][0] if scope.get("client") else ""
+    check_head(method, headers)
+    body = await _read_body(receive) if method == "POST" else b""
+    return arrival(method, scope["query_string"].decode("latin-1"), headers, body, name, peer)
+
+
+def check_head(method: str, headers: Mapping[str, str]) -> None:
+    """Refuses what needs no look at the body: methods, a compressed body, one that is announced as too large."""
+    if method not in ("GET", "POST"):
+        raise method_refused("GET, POST", method)
+    if method == "GET":
+        return
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Refused(f"The body is compressed ({encoding[:20]}); send it as it is.", code="wrong_encoding")
+    length = headers.get("content-length", "")
+    if re.fullmatch(r"[0-9]{1,18}", length) and int(length) > conf.MAX_BODY():
+        raise too_large(conf.MAX_BODY())
+
+
+def arrival(
+    method: str, raw_query: str, headers: Mapping[str, str], body: bytes, name: str | None, peer: str
+) -> Arrival:
+    """`name`: the hook of the path; `peer`: the address of whoever is connected to us."""
     return Arrival(
-        method=scope["method"],
-        query=query.read(scope["query_string"].decode("latin-1")),
+        method=method,
+        query=query.read(raw_query),
         hook_name=name,
         key=sent_key(headers),
         content_type=headers.get("content-type", ""),
         user_agent=headers.get("user-agent", ""),
-        body=await _read_body(receive, headers) if scope["method"] == "POST" else b"",
-        remote=client_address(scope["client"][0] if scope.get("client") else "", headers.get("x-forwarded-for", "")),
+        body=body,
+        remote=client_address(peer, headers.get("x-forwarded-for", "")),
     )
 
 
@@ -130,14 +161,8 @@ def sent_key(headers: Mapping[str, str]) -> str | None:
     return headers.get("x-access-key", "").strip() or (token.strip() if scheme.lower() == "bearer" else "") or None
 
 
-async def _read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
+async def _read_body(receive: Receive) -> bytes:
     limit = conf.MAX_BODY()
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
-        raise Refused(f"The body is compressed ({encoding[:20]}); send it as it is.", code="wrong_encoding")
-    length = headers.get("content-length", "")
-    if length.isdigit() and int(length) > limit:
-        raise too_large(limit)
     chunks, size = [], 0
     while True:
         message = await receive()

@@ -1,0 +1,3 @@
+from memberhook.cli import main
+
+main()

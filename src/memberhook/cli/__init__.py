@@ -1,0 +1,104 @@
+"""The command line: thin callers of the same functions that the service uses."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+from django.core.exceptions import ImproperlyConfigured
+
+from memberhook import __version__
+from memberhook.errors import MemberhookError
+
+COMMANDS = {
+    "serve": "run",
+    "worker": "run",
+    "demo": "demo",
+    "connect": "setup",
+    "site": "setup",
+    "hook": "hooks",
+    "key": "hooks",
+    "role": "setup",
+    "member": "setup",
+    "members": "look",
+    "deliveries": "look",
+    "replay": "work",
+    "import": "work",
+    "resync": "work",
+    "doctor": "doctor",
+}
+
+
+class Commands(click.Group):
+    """Imports the module of a command when it is used, after Django is set up."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        from importlib import import_module
+
+        set_up()
+        module = import_module(f"memberhook.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
+        return command
+
+
+def set_up() -> None:
+    """Sets up Django: the service's settings, or those of the project that DJANGO_SETTINGS_MODULE names."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "memberhook.service.settings")
+    django.setup()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="memberhook")
+def cli() -> None:
+    """A webhook comes in from a CRM, a member is made or changed on a site.
+
+    \b
+    First steps:
+      memberhook demo                     see it work, with a simulated CRM
+      memberhook serve                    start the service
+      memberhook connect fluentcrm …      tell it about your CRM
+      memberhook hook add …               get the address for your automation
+      memberhook doctor                   find out what is wrong
+
+    All state is in $MEMBERHOOK_DATA (./memberhook-data).
+    """
+
+
+def main() -> None:
+    """Runs a command. Exit status 1 with one clear sentence on stderr when it can't be done."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        _stop("Stopped.")
+    except click.ClickException as error:
+        message = error.format_message()
+        hint = f" See: {error.ctx.command_path} --help" if isinstance(error, click.UsageError) and error.ctx else ""
+        _stop(f"{message}{hint}")
+    except MemberhookError as error:
+        _stop(error.message)
+    except (ImproperlyConfigured, OSError) as error:
+        _stop(str(error))
+    except Exception as error:
+        if _is_database(error):
+            _stop(f"The database cannot be used: {error}".strip().splitlines()[0])
+        raise
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _is_database(error: Exception) -> bool:
+    from django.db import Error
+
+    return isinstance(error, Error)
+
+
+def _stop(message: str) -> None:
+    click.echo(f"memberhook: {message}", err=True)
+    sys.exit(1)

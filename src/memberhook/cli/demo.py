@@ -1,0 +1,186 @@
+"""`demo`: the service, and a simulated FluentCRM that sends real-looking webhooks to it."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+import click
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import transaction
+
+from memberhook.cli.common import utc_now, with_database
+from memberhook.connections import hooks, keys
+from memberhook.connections.clients import crm_client, save_catalog
+from memberhook.connections.models import Connection, Hook, Site
+from memberhook.errors import UsageError
+from memberhook.inbox.models import Delivery
+from memberhook.local import accounts
+from memberhook.simulator import Running, SimulatedFluentCRM
+from memberhook.simulator.people import Person, people
+from memberhook.worker import real_tools
+
+NAME = "demo"
+COURSE, NEWSLETTER = "Course: Sourdough", "Newsletter"
+PAUSE = 8.0
+"""Seconds between two buyers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What the demo prints, so that people can look around."""
+
+    key: str
+    password: str
+
+
+@click.command("demo")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--buyers", default=0, help="Stop sending after so many buyers; 0: go on until Ctrl-C.")
+@with_database
+def demo_command(host: str, port: int, buyers: int) -> None:
+    """See it work: serve, with a simulated FluentCRM whose automation sends webhooks to it.
+
+    People buy a course in the simulated CRM, get its tag, and become members here: with a role, a welcome e-mail and a
+    password that goes back to the CRM. It is all in the data folder; delete it when you have seen enough.
+    """
+    from memberhook.cli.run import use_address
+    from memberhook.service.serve import remember_address, serve
+
+    _refuse_real_data()
+    use_address(host, port)
+    remember_address(settings.DATA, host, port)
+    crm = SimulatedFluentCRM(datetime.now, seed=port)
+    with Running(crm) as running:
+        access = set_up(running)
+        story = threading.Thread(target=_tell, args=(crm, running, access, buyers), daemon=True)
+        serve(host, port, on_start=story.start)
+
+
+def _refuse_real_data() -> None:
+    others = Connection.objects.exclude(name=NAME).values_list("name", flat=True)
+    if others:
+        raise UsageError(
+            f"This data folder has a connection of your own ({others[0]}). Run the demo with another one: "
+            "MEMBERHOOK_DATA=./demo-data memberhook demo",
+            code="real_data",
+        )
+
+
+def set_up(running: Running) -> Access:
+    """Connection, hook, automation and a log-in for the console; what an earlier demo left is used again."""
+    crm = running.crm
+    password = secrets.token_urlsafe(12)
+    crm.add_user("memberhook", password)
+    for tag in (COURSE, NEWSLETTER):
+        crm.add_tag(tag)
+    crm.add_field("wp_password", "text", "WP Password")
+    connection = Connection.objects.filter(name=NAME).first() or Connection(name=NAME)
+    connection.kind, connection.url, connection.username = "fluentcrm", running.url, "memberhook"
+    connection.password, connection.allow_private = password, True
+    catalog = crm_client(connection, real_tools().http).catalog()
+    with transaction.atomic():
+        connection.save()
+        save_catalog(connection, catalog, utc_now())
+        accounts.new_role("customer", None)
+        hook = _hook(connection)
+        access = Access(keys.rotate(hook, utc_now(), None), _console_login())
+    controls = {"role": "customer", "send_notification": "true"}
+    crm.add_automation(COURSE, hooks.url("add", controls, key=access.key))
+    crm.add_automation(NEWSLETTER, hooks.url("update_tags", key=access.key))
+    return access
+
+
+def _hook(connection: Connection) -> Hook:
+    hook = Hook.objects.filter(name=NAME).first() or Hook(name=NAME, connection=connection)
+    hook.site = Site.objects.get(name="local")
+    hook.allowed_roles, hook.return_password_field = ["customer"], "wp_password"
+    maps = [hooks.parse_mapping(text, connection) for text in ("phone=phone", "city=city")]
+    hook.field_map = hooks.field_map(maps, connection)
+    hook.save()
+    return hook
+
+
+def _console_login() -> str:
+    """The password of the administrator `demo`, new at each start."""
+    password = secrets.token_urlsafe(9)
+    user = get_user_model()._default_manager.filter(username=NAME).first()
+    if user is None:
+        accounts.new_member(NAME, "demo@example.net", "administrator", "Demo", "Owner", password)
+    else:
+        user.set_password(password)
+        user.save()
+    return password
+
+
+def _tell(crm: SimulatedFluentCRM, running: Running, access: Access, buyers: int) -> None:
+    public = settings.MEMBERHOOK_PUBLIC_URL
+    click.echo(
+        f"""
+Memberhook runs at {public}
+
+  console      {public}/console/   log in as {NAME}, password {access.password}
+  log-in page  {public}/login/     for members; the mails below have their links
+  access key   {access.key}
+  try it       curl '{public}/?wpf_action=test&access_key={access.key}'
+  CRM          {running.url} (simulated FluentCRM)
+
+Every few seconds somebody buys the course there. Stop with Ctrl-C."""
+    )
+    for number, person in enumerate(_buyers()):
+        if buyers and number >= buyers:
+            click.echo("\nThat were all buyers. Memberhook goes on; stop it with Ctrl-C.")
+            return
+        _buy(crm, person, 1_000_000 + int(time.time()))
+        time.sleep(PAUSE)
+
+
+def _buyers() -> Iterator[Person]:
+    yield from people(seed=int(time.time()))
+
+
+def _buy(crm: SimulatedFluentCRM, person: Person, contact_id: int) -> None:
+    """One buyer's way, told as it goes."""
+    _line("CRM", f"{person.first_name} {person.last_name} <{person.email}> buys the course: contact {contact_id}")
+    crm.add_contact(**asdict(person), id=contact_id)
+    newest = Delivery.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    crm.apply_tag(contact_id, COURSE)
+    _line("automation", f"applies the tag “{COURSE}” and sends its Outgoing Webhook")
+    delivery = _ended(newest, contact_id)
+    if delivery is None:
+        _line("Memberhook", "has no outcome yet; look at the console")
+        return
+    _line("Memberhook", f"delivery {delivery.pk}: {delivery.message}")
+    for warning in delivery.outcome.get("warnings", []):
+        _line("", f"note: {warning}")
+    for path in _mails(delivery):
+        _line("mail", f"welcome e-mail in {path}")
+    if password := crm.contact(contact_id)["custom_values"].get("wp_password"):
+        _line("CRM", f"the contact's field wp_password has the generated password now ({len(password)} characters)")
+
+
+def _line(who: str, what: str) -> None:
+    click.echo(f"{click.style(who.rjust(11), fg='cyan')}  {what}")
+
+
+def _ended(after: int, contact_id: int) -> Delivery | None:
+    """The contact's delivery, when it has ended and nothing is left to follow."""
+    until = time.monotonic() + 8
+    while time.monotonic() < until:
+        found = Delivery.objects.filter(pk__gt=after, contact_id=str(contact_id), finished_at__isnull=False).first()
+        if found and not found.followups.filter(done_at=None).exists():
+            return found
+        time.sleep(0.05)
+    return None
+
+
+def _mails(delivery: Delivery) -> list[Path]:
+    folder = Path(settings.EMAIL_FILE_PATH)
+    return [p for f in delivery.followups.all() for p in folder.glob(f"welcome.{f.pk}.*.eml")]

@@ -1,0 +1,185 @@
+"""`doctor`: everything that could be wrong, checked, with what to do about it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import click
+from django.conf import settings
+from django.core.checks import run_checks
+from django.core.mail import get_connection
+
+from memberhook import conf
+from memberhook.cli.common import as_json, show, utc_now, with_database
+from memberhook.connections.clients import crm_client, known_fields, site_of
+from memberhook.connections.models import AccessKey, Connection, Hook
+from memberhook.errors import MemberhookError
+from memberhook.inbox.models import Delivery
+from memberhook.inbox.states import State
+from memberhook.net import HttpClient
+from memberhook.web import health
+from memberhook.worker import real_tools
+
+LEAST_DISK = 200 * 1024 * 1024
+MOST_CLOCK_SKEW = 60.0
+_BADGES = {True: click.style("ok  ", fg="green"), False: click.style("FAIL", fg="red")}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    ok: bool
+    message: str
+
+
+@click.command("doctor")
+@as_json
+@with_database
+@click.pass_context
+def doctor_command(ctx: click.Context, as_json: bool) -> None:
+    """Everything that could be wrong, checked: reachable address, keys, CRM credentials and rights, site, mail, queue,
+    clock, disk. Exit status 1 when something is."""
+    checks = [
+        check
+        for examine in (settings_checks, storage_checks, address_checks, crm_checks, hook_checks, mail_checks)
+        for check in _safely(examine)
+    ]
+    rows = [{"check": c.name, "ok": c.ok, "message": c.message} for c in checks]
+    if as_json:
+        show(rows, (), as_json=True)
+    else:
+        for check in checks:
+            click.echo(f"{_BADGES[check.ok]}  {check.name}: {check.message}")
+    bad = sum(not check.ok for check in checks)
+    if bad:
+        click.echo(f"memberhook: {bad} of {len(checks)} checks failed.", err=True)
+        ctx.exit(1)
+
+
+def _safely(examine: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    """A check that breaks is a finding, not the end of the others."""
+    try:
+        yield from examine()
+    except MemberhookError as error:
+        yield Check(examine.__name__.removesuffix("_checks"), False, error.message)
+    except Exception as error:
+        yield Check(
+            examine.__name__.removesuffix("_checks"), False, f"the check itself failed: {type(error).__name__}: {error}"
+        )
+
+
+def settings_checks() -> Iterator[Check]:
+    problems = [str(message.msg) for message in run_checks() if message.id and message.id.startswith("memberhook")]
+    yield Check("settings", not problems, " ".join(problems) or "all can be read")
+
+
+def storage_checks() -> Iterator[Check]:
+    now = utc_now()
+    for name, check in health.CHECKS.items():
+        problem = check(now)
+        yield Check(name, problem is None, problem or "well")
+    folder = Path(getattr(settings, "DATA", conf.DATA().resolve()))
+    free = shutil.disk_usage(folder).free
+    yield Check(
+        "disk",
+        free > LEAST_DISK,
+        f"{free // 2**20} MiB free in {folder}" + ("" if free > LEAST_DISK else "; make room"),
+    )
+    key = folder / "secret.key"
+    if key.exists():
+        private = key.stat().st_mode & 0o077 == 0
+        yield Check(
+            "secret key", private, "only its owner can read it" if private else f"others can read it: chmod 600 {key}"
+        )
+    failed = Delivery.objects.filter(state=State.FAILED).count()
+    hint = "" if not failed else "; see: memberhook deliveries --status failed"
+    yield Check("deliveries", not failed, f"{failed} have failed{hint}")
+
+
+def address_checks() -> Iterator[Check]:
+    address = conf.PUBLIC_URL().rstrip("/")
+    answer = HttpClient(allow_private=True).request("GET", f"{address}/healthz", headers={})
+    ok = answer.status == 200 and answer.body.strip() == b"ok"
+    hint = "" if ok else f"answered {answer.status}, but not by Memberhook; check MEMBERHOOK_PUBLIC_URL and the proxy"
+    yield Check("address", ok, f"{address} {hint or 'reaches this service'}")
+    if not address.startswith("https://") and "127.0.0.1" not in address and "localhost" not in address:
+        yield Check("address", False, f"{address} is not https: access keys travel unencrypted; put TLS in front")
+
+
+def crm_checks() -> Iterator[Check]:
+    for connection in Connection.objects.order_by("name"):
+        findings = crm_client(connection, real_tools().http).check()
+        for finding in findings:
+            yield Check(f"{connection.name}: {finding.name}", finding.ok, finding.message)
+        if all(finding.ok for finding in findings):
+            yield from _clock(connection)
+    if not Connection.objects.exists():
+        yield Check("connection", False, "there is none; make one with: memberhook connect")
+
+
+def _clock(connection: Connection) -> Iterator[Check]:
+    answer = HttpClient(allow_private=connection.allow_private).request("HEAD", connection.url, headers={})
+    there = parsedate_to_datetime(answer.headers["date"]) if "date" in answer.headers else None
+    if there:
+        skew = abs((datetime.now(UTC) - there).total_seconds())
+        yield Check(f"{connection.name}: clock", skew < MOST_CLOCK_SKEW, f"its clock and ours are {skew:.0f} s apart")
+
+
+def hook_checks() -> Iterator[Check]:
+    now = utc_now()
+    for hook in Hook.objects.select_related("connection", "site").order_by("name"):
+        valid = [key for key in AccessKey.objects.filter(hook=hook) if key.expires_at is None or key.expires_at > now]
+        hint = f"; make one with: memberhook key rotate {hook.name}"
+        yield Check(f"hook {hook.name}: key", bool(valid), f"{len(valid)} valid{'' if valid else hint}")
+        yield _roles(hook)
+        yield _fields(hook)
+    if not Hook.objects.exists():
+        yield Check("hook", False, "there is none; make one with: memberhook hook add")
+
+
+def _roles(hook: Hook) -> Check:
+    roles = {role.slug: role for role in site_of(hook).roles()}
+    missing = [slug for slug in (hook.default_role, *hook.allowed_roles) if slug not in roles]
+    if missing:
+        return Check(
+            f"hook {hook.name}: roles",
+            False,
+            f"the site has no role {', '.join(missing)}; memberhook role add {missing[0]}",
+        )
+    if roles[hook.default_role].privileged:
+        return Check(
+            f"hook {hook.name}: roles",
+            False,
+            f"the default role {hook.default_role} is privileged, so it is never granted",
+        )
+    return Check(f"hook {hook.name}: roles", True, "all are there")
+
+
+def _fields(hook: Hook) -> Check:
+    known = known_fields(hook.connection)
+    named = [m["crm"] for m in hook.field_map] + ([hook.return_password_field] if hook.return_password_field else [])
+    missing = sorted({name for name in named if known and name not in known})
+    message = (
+        f"{hook.connection.name} has no field {', '.join(missing)}; FluentCRM ignores unknown fields silently"
+        if missing
+        else "all are there"
+    )
+    return Check(f"hook {hook.name}: fields", not missing, message)
+
+
+def mail_checks() -> Iterator[Check]:
+    if not conf.EMAIL_URL() and hasattr(settings, "EMAIL_FILE_PATH"):
+        yield Check("mail", True, f"no mail server is set: mails are kept as files in {settings.EMAIL_FILE_PATH}")
+        return
+    try:
+        with get_connection():
+            pass
+    except OSError as error:
+        yield Check("mail", False, f"the mail server does not take us ({error}); check MEMBERHOOK_EMAIL_URL")
+    else:
+        yield Check("mail", True, "the mail server answers")

@@ -1,0 +1,93 @@
+"""Making and describing hooks: what the command line and the console share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import quote, urlencode
+
+from memberhook import conf
+from memberhook.connections.clients import known_fields
+from memberhook.connections.models import Connection, Hook
+from memberhook.errors import UsageError
+from memberhook.members.types import Action, FieldMapping, FieldType, Role
+
+DEFAULT_MAP = {"first_name": "first_name", "last_name": "last_name", "user_email": "email"}
+
+
+def parse_mapping(text: str, connection: Connection) -> FieldMapping:
+    """`SITE_FIELD=CRM_FIELD[:TYPE][:clear]` → mapping; without a type it is that of the CRM's field.
+
+    Raises `UsageError` for a wrong form, an unknown type, and a field that the CRM does not have.
+    """
+    match = re.fullmatch(r"\s*([\w.-]+)\s*=\s*([^=:]+?)\s*((?::[\w-]+)*)\s*", text)
+    if not match:
+        raise UsageError(
+            f"{text!r} is no mapping; write SITE_FIELD=CRM_FIELD, like phone=phone or renewal=renewal:date:clear.",
+            code="bad_mapping",
+        )
+    site_field, crm_field, extras = match[1], match[2], [e for e in match[3].split(":") if e]
+    clears = "clear" in extras
+    types = [extra for extra in extras if extra != "clear"]
+    if len(types) > 1 or any(kind not in list(FieldType) for kind in types):
+        raise UsageError(f"{text!r} has an unknown type; known are {', '.join(FieldType)}.", code="bad_mapping")
+    known = known_fields(connection)
+    check_field(crm_field, connection)
+    kind = FieldType(types[0]) if types else known[crm_field].type if crm_field in known else FieldType.AUTO
+    return FieldMapping(site_field, crm_field, kind, clears)
+
+
+def check_field(name: str, connection: Connection) -> None:
+    """Raises `UsageError` when the connection is known not to have that field."""
+    known = known_fields(connection)
+    if known and name not in known:
+        close = ", ".join(sorted(known))
+        raise UsageError(
+            f"{connection.name} has no field {name!r}. It has: {close}. (Made it just now? Connect again to reload.)",
+            code="unknown_field",
+        )
+
+
+def field_map(mappings: Iterable[FieldMapping], connection: Connection) -> list[dict[str, object]]:
+    """The stored form of the default map with these over it."""
+    default = [parse_mapping(f"{site}={crm_field}", connection) for site, crm_field in DEFAULT_MAP.items()]
+    chosen = {m.site_field: m for m in [*default, *mappings]}
+    return [
+        {"site": m.site_field, "crm": m.crm_field, "type": m.type.value, "clears": m.clears} for m in chosen.values()
+    ]
+
+
+def check_roles(default: str, allowed: Sequence[str], roles: Sequence[Role]) -> tuple[str, list[str]]:
+    """The slugs of these roles (given by slug or title). Raises `UsageError` for unknown and for privileged ones."""
+    by_name = {name.lower(): role for role in roles for name in (role.title, role.slug)}
+    found = []
+    for name in (default, *allowed):
+        role = by_name.get(name.strip().lower())
+        if role is None:
+            known = ", ".join(r.slug for r in roles if not r.privileged)
+            raise UsageError(
+                f"The site has no role {name!r}; it has {known}. Add it with: memberhook role add {name}.",
+                code="unknown_role",
+            )
+        if role.privileged:
+            raise UsageError(
+                f"The role {role.slug!r} is privileged (it can manage users, settings, code or others' content), so no "
+                "webhook may grant it. If that is really wanted, the console allows it with a typed confirmation.",
+                code="privileged_role",
+            )
+        found.append(role.slug)
+    return found[0], sorted(set(found[1:]))
+
+
+def urls(hook: Hook, key: str) -> Mapping[str, str]:
+    """The addresses to paste into the CRM, by action."""
+    return {action.value: url(action, key=key) for action in Action}
+
+
+def url(
+    action: str, controls: Mapping[str, str] | None = None, *, key: str | None = None, hook: Hook | None = None
+) -> str:
+    """The address of one action at the root path, or (with `hook`) at that hook's own; without a key for header use."""
+    path = f"/hooks/{quote(hook.name)}" if hook else "/"
+    parameters = {"wpf_action": str(action), **({"access_key": key} if key else {}), **(controls or {})}
+    return f"{conf.PUBLIC_URL().rstrip('/')}{path}?{urlencode(parameters)}"

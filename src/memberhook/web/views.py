@@ -1,0 +1,116 @@
+"""The hook addresses as plain Django views, for projects that do not run ASGI. The contract is that of hooks.py.
+
+What they lack is group commit: each webhook is a transaction of its own, and waiting for its outcome keeps a thread of
+the web server busy.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+
+from django.db import DatabaseError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
+
+from memberhook import conf, pipeline, tasks
+from memberhook.errors import Refused
+from memberhook.inbox import store
+from memberhook.inbox.models import Delivery
+from memberhook.receive.verify import Arrival
+from memberhook.web import answers, hooks
+from memberhook.web.answers import Answer
+from memberhook.web.gate import Gate
+from memberhook.web.limits import RateLimit
+from memberhook.worker import real_tools
+
+LOOK_EVERY = 0.02
+"""Seconds between two looks whether the outcome is there."""
+
+
+@csrf_exempt
+@transaction.non_atomic_requests
+def hook(request: HttpRequest, name: str | None = None) -> HttpResponse:
+    """A webhook for the hook of that name, or (None) for the one that its key opens.
+
+    Not part of the request's transaction (ATOMIC_REQUESTS): what is answered 2xx is committed before.
+    """
+    try:
+        answer = _answer(_arrival(request, name))
+    except Refused as error:
+        answer = answers.refused(error)
+    return _response(request, answer)
+
+
+@csrf_exempt
+def delivery(request: HttpRequest, pk: int) -> HttpResponse:
+    """The outcome of a delivery, for whoever has its address."""
+    try:
+        answer = hooks.outcome(request.method or "", request.META["QUERY_STRING"], str(pk))
+    except Refused as error:
+        answer = answers.refused(error)
+    return _response(request, answer)
+
+
+@functools.cache
+def _tools() -> pipeline.Tools:
+    return real_tools()
+
+
+@functools.cache
+def _gate() -> Gate:
+    return Gate(_tools().now, RateLimit(conf.RATE_LIMIT()))
+
+
+def _arrival(request: HttpRequest, name: str | None) -> Arrival:
+    method, headers = request.method or "", {key.lower(): value for key, value in request.headers.items()}
+    hooks.check_head(method, headers)
+    body = _body(request) if method == "POST" else b""
+    peer = request.META.get("REMOTE_ADDR", "")
+    return hooks.arrival(method, request.META["QUERY_STRING"], headers, body, name, peer)
+
+
+def _body(request: HttpRequest) -> bytes:
+    """Read as a stream: `request.body` has a limit of its own (DATA_UPLOAD_MAX_MEMORY_SIZE)."""
+    limit = conf.MAX_BODY()
+    try:
+        body: bytes = request.read(limit + 1)
+    except UnreadablePostError as error:
+        raise Refused("The request ended before its body did.", code="unreadable_body") from error
+    if len(body) > limit:
+        raise hooks.too_large(limit)
+    return body
+
+
+def _answer(arrival: Arrival) -> Answer:
+    entered = _gate().admit([arrival])[0]
+    if isinstance(entered, Refused):
+        return answers.refused(entered)
+    request = entered.request
+    if request.action is None:
+        return answers.tested()
+    if entered.delivery is None:
+        return hooks.preview(request, request.action, _tools())
+    tasks.ring([request.hook.pk])
+    if request.in_background:
+        return answers.stored(entered.delivery)
+    return answers.stored(_finished(entered.delivery) or hooks.look_again(entered.delivery))
+
+
+def _finished(delivery: Delivery) -> Delivery | None:
+    """The delivery when it has ended, or None when it has not within MEMBERHOOK_WAIT."""
+    until = time.monotonic() + conf.WAIT()
+    while time.monotonic() < until:
+        time.sleep(LOOK_EVERY)
+        try:
+            if found := store.finished([delivery.pk]):
+                return found[0]
+        except DatabaseError:
+            continue  # the next look may do better
+    return None
+
+
+def _response(request: HttpRequest, answer: Answer) -> HttpResponse:
+    status, headers, body = answer.render(as_page=answers.wants_page(request.headers.get("Accept", "")))
+    return HttpResponse(body, status=status, headers=headers)

@@ -1,0 +1,127 @@
+"""What all tests share: a clock that stands still, a hook with its connection, a client that finds its contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from memberhook.connections.models import Connection, Hook, Site
+from memberhook.crms.base import Catalog, ContactPage, ContactRef, CrmError, FieldWrite, Finding
+from memberhook.errors import GiveUp
+from memberhook.local.setup import add_role
+from memberhook.members.types import Contact
+from memberhook.pipeline import Tools
+
+START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    moment: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def pass_(self, **time: float) -> None:
+        self.moment += timedelta(**time)
+
+
+@dataclass
+class FakeCrm:
+    """A CRM client in memory. `broken` is raised by every call; `gone` ids can't be found."""
+
+    people: dict[str, Contact] = field(default_factory=dict)
+    broken: CrmError | None = None
+    loads: list[tuple[ContactRef, ...]] = field(default_factory=list)
+    written: list[FieldWrite] = field(default_factory=list)
+
+    def add(self, *contacts: Contact) -> None:
+        self.people.update({contact.id or "": contact for contact in contacts})
+
+    def _answer(self, ref: ContactRef) -> Contact | CrmError:
+        for contact in self.people.values():
+            if contact.id == ref.id or (ref.email and contact.email.lower() == ref.email.lower()):
+                return contact
+        return GiveUp("The contact is not in the CRM any more.", code="contact_gone")
+
+    def load(self, refs: Sequence[ContactRef]) -> Mapping[ContactRef, Contact | CrmError]:
+        self.loads.append(tuple(refs))
+        if self.broken:
+            raise self.broken
+        return {ref: self._answer(ref) for ref in refs}
+
+    def write_fields(self, writes: Sequence[FieldWrite]) -> Mapping[str, CrmError | None]:
+        if self.broken:
+            raise self.broken
+        self.written += writes
+        return {write.contact_id: None for write in writes}
+
+    def check(self) -> list[Finding]:
+        return []
+
+    def catalog(self) -> Catalog:
+        return Catalog()
+
+    def contacts(self, tag: object = None) -> Iterator[ContactPage]:
+        yield ContactPage(tuple(self.people.values()), len(self.people))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tools(clock: Clock) -> Tools:
+    def no_network(_: bool) -> object:
+        raise AssertionError("a unit test calls the network")
+
+    numbers = iter(range(1000))
+    return Tools(
+        now=clock,
+        jitter=lambda: 0.5,
+        http=no_network,  # type: ignore[arg-type]
+        password=lambda: f"generated-password-{next(numbers)}",
+    )
+
+
+@pytest.fixture
+def fake_crm(monkeypatch: pytest.MonkeyPatch) -> FakeCrm:
+    """Every connection's client is this one."""
+    fake = FakeCrm()
+    for module in ("memberhook.pipeline", "memberhook.followups.run"):
+        monkeypatch.setattr(f"{module}.crm_client", lambda connection, http: fake)
+    return fake
+
+
+@pytest.fixture
+def make_hook(db: None) -> Callable[..., Hook]:
+    """A hook of the connection `shop` to the local site that may grant `customer`, with these options over it."""
+
+    def make(**options: object) -> Hook:
+        connection, _ = Connection.objects.get_or_create(
+            name="shop", defaults={"kind": "fluentcrm", "url": "https://shop.example", "username": "memberhook"}
+        )
+        add_role("customer", "Customer")
+        values = {
+            "name": f"hook-{Hook.objects.count() + 1}",
+            "connection": connection,
+            "site": Site.objects.get(name="local"),
+            "allowed_roles": ["customer"],
+            "field_map": [
+                {"site": "first_name", "crm": "first_name"},
+                {"site": "last_name", "crm": "last_name"},
+                {"site": "user_email", "crm": "email"},
+            ],
+        }
+        return Hook.objects.create(**(values | options))
+
+    return make
+
+
+@pytest.fixture
+def hook(make_hook: Callable[..., Hook]) -> Hook:
+    return make_hook()
