@@ -50,14 +50,15 @@ class Tag:
 class Contact:
     """A person in the CRM.
 
-    `fields` holds built-in and custom fields by the CRM's own names, e-mail and names included.
+    `fields` holds built-in and custom fields by the CRM's own names, e-mail and names included. They may hold
+    passwords, so they are never part of a repr; the same goes for those of members and changes.
     `tags` is None where the source does not tell them (most payloads); `version` is the CRM's `updated_at`, text that
     sorts by time, or None.
     """
 
     id: str | None
     email: str
-    fields: Mapping[str, Value] = field(default_factory=dict)
+    fields: Mapping[str, Value] = field(default_factory=dict, repr=False)
     tags: tuple[Tag, ...] | None = None
     version: str | None = None
 
@@ -81,7 +82,7 @@ class Member:
     login: str
     email: str
     roles: frozenset[str] = frozenset()
-    fields: Mapping[str, Value] = field(default_factory=dict)
+    fields: Mapping[str, Value] = field(default_factory=dict, repr=False)
     tags: tuple[Tag, ...] = ()
     protected: bool = False
     contact_id: str | None = None
@@ -114,7 +115,10 @@ class HookOptions:
 
 @dataclass(frozen=True, slots=True)
 class LoginRules:
-    """What a site takes as a login: at most `max_length` characters, only those `allowed` (a regex character class)."""
+    """What a site takes as a login: at most `max_length` characters, only those `allowed`.
+
+    `allowed` is the inside of a regex character class (`a-z0-9_.@-`). Digits are always among them.
+    """
 
     max_length: int
     allowed: str
@@ -152,7 +156,7 @@ class Changes:
     email: str | None = None
     role: str | None = None
     password: str | None = field(default=None, repr=False)
-    fields: Mapping[str, Value] = field(default_factory=dict)
+    fields: Mapping[str, Value] = field(default_factory=dict, repr=False)
     tags_applied: tuple[Tag, ...] = ()
     tags_removed: tuple[Tag, ...] = ()
 
@@ -171,8 +175,9 @@ class Changes:
 class Plan:
     """What would change for one member.
 
-    Exactly one of these holds: `ignored` tells why nothing is done; `member` is None: a member with `login` is created
-    (`changes` has e-mail, role and all else); `member` is set: `changes` are made to it.
+    Exactly one of these holds: `ignored` tells why nothing is done; `failed` tells why it cannot be done, now or later;
+    `member` is None: a member with `login` is created (`changes` has e-mail, role and all else); `member` is set:
+    `changes` are made to it. In `changes.fields`, None empties a field.
     `link`: the contact is to be linked with the member (it is not yet, or with another contact).
     `generate_password`: a created member needs one; `return_password`: and it goes back to the CRM.
     `welcome`: the created member gets the welcome e-mail.
@@ -184,6 +189,7 @@ class Plan:
     changes: Changes = field(default_factory=Changes)
     link: bool = False
     ignored: str | None = None
+    failed: str | None = None
     generate_password: bool = False
     return_password: bool = False
     welcome: bool = False
@@ -191,7 +197,7 @@ class Plan:
 
     @property
     def creates(self) -> bool:
-        return self.member is None and self.ignored is None
+        return self.member is None and self.ignored is None and self.failed is None
 
     @property
     def changes_nothing(self) -> bool:

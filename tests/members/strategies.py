@@ -1,0 +1,162 @@
+"""Hypothesis strategies for the plan: contacts, members, hooks and sites as hostile and odd as they come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from memberhook.members.types import (
+    Action,
+    Contact,
+    FieldMapping,
+    FieldType,
+    HookOptions,
+    LoginRules,
+    Member,
+    Role,
+    SiteFacts,
+    Tag,
+    UsernameFormat,
+    Wish,
+)
+from tests.members.world import mark
+
+ODD = ("", " ", "\0", "\u202e", "\ud800", "<b>x</b>", 'Pia & "Pat" x', "O'Plus", "0000-00-00", "İstanbul", "👩‍🚀", "ﬁ", "Ⅷ")
+INJECTED = ("Eve&role=administrator", "administrator\0", " ADMINISTRATOR ", "<b>administrator</b>", "adminiſtrator")
+CRM_FIELDS = ("a", "b", "c", "first_name", "last_name", "email", "level", "secret")
+PLAIN_FIELDS = ("first_name", "last_name", "display_name", "phone", "interests", "renewal")
+CLOSED_FIELDS = ("is_staff", "WP_Capabilities", "_x", "blog_2_user_level", "id", "user_registered", "")
+OWN_FIELDS = ("user_login", "user_email", "user_pass", "role")
+SLUGS = ("subscriber", "customer", "vip", "editor", "administrator")
+EMAILS = ("ada@example.com", "ADA@Example.com", "eve@example.com", "ada+x@example.com", "zoë@example.com", "no address", "")
+
+text = st.one_of(st.sampled_from(ODD), st.text(max_size=12), st.text(alphabet="<>/ab =&\n\t'\"", max_size=14))
+value = st.one_of(
+    st.none(),
+    text,
+    st.sampled_from((*SLUGS, *INJECTED, "2027-01-31", "yes", "12,5", "a, b")),
+    st.booleans(),
+    st.integers(-(10**20), 10**20),
+    st.floats(),
+    st.lists(text, max_size=3).map(tuple),
+)
+versions = st.one_of(st.none(), st.sampled_from(("2026-11-23 11:10:49", "2026-11-23 11:10:50", "2027-01-01 00:00:00")))
+
+
+@st.composite
+def tags(draw: st.DrawFn) -> tuple[Tag, ...]:
+    """Few ids, so that contacts and members share some; slugs and titles differ from one time to the next."""
+    ids = draw(st.lists(st.sampled_from("12345"), max_size=4))
+    return tuple(Tag(i, draw(st.sampled_from(("gold", "news"))), draw(st.sampled_from(("Gold", "News")))) for i in ids)
+
+
+@st.composite
+def contacts(draw: st.DrawFn, ids: st.SearchStrategy[str | None] | None = None) -> Contact:
+    return Contact(
+        id=draw(ids if ids is not None else st.sampled_from((None, "7", "8"))),
+        email=draw(st.sampled_from(EMAILS)),
+        fields=draw(st.dictionaries(st.sampled_from(CRM_FIELDS), value, max_size=8)),
+        tags=draw(st.one_of(st.none(), tags())),
+        version=draw(versions),
+    )
+
+
+mappings = st.builds(
+    FieldMapping,
+    site_field=st.sampled_from((*PLAIN_FIELDS, *PLAIN_FIELDS, *OWN_FIELDS, *OWN_FIELDS, *CLOSED_FIELDS)),
+    crm_field=st.sampled_from(CRM_FIELDS),
+    type=st.sampled_from(FieldType),
+    clears=st.booleans(),
+)
+
+hook_options = st.builds(
+    HookOptions,
+    default_role=st.sampled_from((*SLUGS, "gone", "Subscriber")),
+    allowed_roles=st.frozensets(st.sampled_from((*SLUGS, "gone")), max_size=4),
+    field_map=st.lists(mappings, max_size=8).map(tuple),
+    username_format=st.sampled_from(UsernameFormat),
+    welcome=st.booleans(),
+    return_password=st.booleans(),
+    trust_payload=st.booleans(),
+)
+
+roles = st.lists(
+    st.builds(
+        Role,
+        slug=st.sampled_from(SLUGS),
+        title=st.one_of(st.sampled_from((*SLUGS, "Subscriber", "Customer ", "VIP", "Vip")), text),
+        privileged=st.booleans(),
+    ),
+    max_size=6,
+).map(tuple)
+
+role_names = st.one_of(st.sampled_from((*SLUGS, "Customer", " VIP ", *INJECTED)), text)
+wishes = st.builds(
+    Wish,
+    action=st.sampled_from(Action),
+    roles=st.lists(role_names, max_size=3).map(tuple),
+    notify=st.booleans(),
+)
+
+login_rules = st.sampled_from(
+    (
+        LoginRules(150, r"\w.@+-"),
+        LoginRules(60, r"A-Za-z0-9 _.\-@"),
+        LoginRules(60, "a-z0-9"),
+        LoginRules(12, "a-z0-9_.@-"),
+        LoginRules(10, "0-9"),
+    )
+)
+
+
+@st.composite
+def facts(draw: st.DrawFn) -> SiteFacts:
+    holders = st.lists(st.sampled_from(("1", "2")), min_size=1, max_size=2, unique=True).map(tuple)
+    emails = st.sampled_from([email.lower() for email in EMAILS if email])
+    taken = st.one_of(emails, st.sampled_from(("ada", "ada1", "ada2", "member", "ada@example.com-2")), text.map(str.lower))
+    return SiteFacts(
+        roles=draw(roles),
+        login_rules=draw(login_rules),
+        emails=draw(st.dictionaries(emails, holders, max_size=3)),
+        logins=draw(st.frozensets(taken, max_size=6)),
+    )
+
+
+@st.composite
+def members(draw: st.DrawFn) -> Member:
+    linked = draw(st.sampled_from((None, "7", "8")))
+    return Member(
+        id="1",
+        login=draw(st.sampled_from(("ada", "eve@example.com"))),
+        email=draw(st.sampled_from(EMAILS)),
+        roles=draw(st.frozensets(st.sampled_from(SLUGS), max_size=2)),
+        fields=draw(st.dictionaries(st.sampled_from(PLAIN_FIELDS), value, max_size=4)),
+        tags=draw(tags()),
+        protected=draw(st.booleans()),
+        contact_id=linked,
+        contact_version=draw(versions) if linked else None,
+        password_mark=draw(st.sampled_from((None, mark("old")))) if linked else None,
+    )
+
+
+@dataclass(frozen=True)
+class Case:
+    """All that `plan` asks for."""
+
+    wish: Wish
+    options: HookOptions
+    contact: Contact
+    member: Member | None
+    facts: SiteFacts
+
+
+@st.composite
+def cases(draw: st.DrawFn, who: st.SearchStrategy[Member | None] | None = None) -> Case:
+    return Case(
+        wish=draw(wishes),
+        options=draw(hook_options),
+        contact=draw(contacts()),
+        member=draw(who if who is not None else st.one_of(st.none(), members())),
+        facts=draw(facts()),
+    )

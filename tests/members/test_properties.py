@@ -1,0 +1,194 @@
+"""What holds for every contact, hook and site, however odd."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from memberhook.members.logins import candidates, wanted
+from memberhook.members.plan import plan, plan_batch
+from memberhook.members.roles import resolve
+from memberhook.members.types import Action, FieldMapping, FieldType, Plan, Wish
+from memberhook.members.values import Result, is_empty, same, site_value
+from memberhook.members.wishes import merge
+from tests.members import strategies
+from tests.members.strategies import Case
+from tests.members.world import apply_to, facts_with, mark
+
+often = settings(max_examples=400, deadline=None)
+
+
+def planned(case: Case) -> Plan:
+    return plan(case.wish, case.options, case.contact, case.member, case.facts, mark)
+
+
+@often
+@given(strategies.cases())
+def test_planning_twice_changes_nothing_the_second_time(case: Case) -> None:
+    first = planned(case)
+    after = apply_to(first, case.member)
+    again = plan(case.wish, case.options, case.contact, after, facts_with(case.facts, after), mark)
+    assert not again.creates
+    assert again.changes.names() == ()
+    assert (again.ignored, again.failed) == (first.ignored, first.failed)
+    assert not again.link or first.ignored or first.failed
+
+
+@often
+@given(strategies.cases())
+def test_no_role_outside_default_and_allow_list_and_never_a_privileged_one(case: Case) -> None:
+    role = planned(case).changes.role
+    assume(role is not None)
+    assert role in case.options.allowed_roles | {case.options.default_role}
+    assert role in {r.slug for r in case.facts.roles}
+    assert role not in {r.slug for r in case.facts.roles if r.privileged}
+
+
+@often
+@given(strategies.cases(strategies.members()))
+def test_update_tags_gives_no_role_and_no_field(case: Case) -> None:
+    names = planned(replace(case, wish=replace(case.wish, action=Action.UPDATE_TAGS))).changes.names()
+    assert set(names) <= {"tags"}
+
+
+@often
+@given(strategies.cases(strategies.members().map(lambda member: replace(member, protected=True))))
+def test_protected_members_keep_email_login_password_and_role(case: Case) -> None:
+    made = planned(case)
+    after = apply_to(made, case.member)
+    assert case.member is not None
+    assert after is not None
+    assert (after.email, after.login, after.roles) == (case.member.email, case.member.login, case.member.roles)
+    assert made.changes.password is None
+    assert not made.generate_password
+    assert not set(made.changes.names()) & {"user_login", "user_email", "user_pass", "role"}
+    open_member = replace(case.member, protected=False, roles=frozenset())
+    told = any("protected" in warning for warning in made.warnings)
+    if told:
+        free = planned(replace(case, member=replace(open_member, roles=frozenset({"nobody's"}))))
+        assert {"user_email", "user_pass", "role"} & set(free.changes.names())
+
+
+@often
+@given(strategies.cases(strategies.members()))
+def test_an_empty_crm_value_never_clears_a_field_unless_mapped_so(case: Case) -> None:
+    changed = planned(case).changes.fields
+    for name, value in changed.items():
+        sources = [m for m in case.options.field_map if m.site_field == name]
+        assert sources
+        held = [case.contact.fields.get(m.crm_field) for m in sources]
+        if is_empty(value):
+            assert any(m.clears for m in sources)
+        if all(is_empty(v) for v in held):
+            assert any(m.clears for m in sources)
+
+
+@often
+@given(strategies.cases(strategies.members()))
+def test_without_clearing_mappings_no_field_gets_empty(case: Case) -> None:
+    kept = tuple(replace(mapping, clears=False) for mapping in case.options.field_map)
+    made = planned(replace(case, options=replace(case.options, field_map=kept)))
+    assert not [name for name, value in made.changes.fields.items() if is_empty(value)]
+
+
+@often
+@given(strategies.cases())
+def test_tags_end_exactly_as_the_contacts(case: Case) -> None:
+    made = planned(case)
+    assume(not made.ignored and not made.failed)
+    after = apply_to(made, case.member)
+    assert after is not None
+    before = case.member.tags if case.member else ()
+    meant = before if case.contact.tags is None else case.contact.tags
+    assert {tag.id for tag in after.tags} == {tag.id for tag in meant}
+    assert not {tag.id for tag in made.changes.tags_applied} & {tag.id for tag in before}
+
+
+@often
+@given(strategies.cases(st.none()))
+def test_a_new_login_is_free_within_the_rules_and_not_empty(case: Case) -> None:
+    made = planned(replace(case, wish=replace(case.wish, action=Action.ADD)))
+    assume(made.creates)
+    rules = case.facts.login_rules
+    assert made.login is not None
+    assert made.login.lower() not in case.facts.logins
+    assert re.fullmatch(f"[{rules.allowed}]+", made.login)
+    assert 0 < len(made.login) <= rules.max_length
+
+
+@often
+@given(strategies.contacts(), strategies.hook_options, strategies.login_rules)
+def test_all_wanted_logins_differ_and_obey_the_rules(contact, options, rules) -> None:
+    first = wanted(contact, options, rules, 20)
+    assert len({login.lower() for login in first}) == 20
+    assert all(re.fullmatch(f"[{rules.allowed}]{{1,{rules.max_length}}}", login) for login in first)
+    assert first[:5] == tuple(login for login, _ in zip(candidates(contact, options, rules), range(5), strict=False))
+
+
+@often
+@given(st.lists(strategies.cases(), min_size=2, max_size=6))
+def test_a_batch_gives_nothing_out_twice(cases: list[Case]) -> None:
+    facts, options = cases[0].facts, cases[0].options
+    items = [(Wish(Action.ADD), case.contact, None) for case in cases]
+    made = [p for p in plan_batch(items, options, facts, mark) if p.creates]
+    for given_out in ([p.login for p in made], [p.changes.email for p in made]):
+        lowered = [text.lower() for text in given_out if text]
+        assert len(set(lowered)) == len(made)
+        assert not set(lowered) & (facts.logins if given_out[:1] == [p.login for p in made[:1]] else set())
+    assert not {p.changes.email.lower() for p in made if p.changes.email} & facts.emails.keys()
+    known = [p.contact.id for p in made if p.contact.id]
+    assert len(set(known)) == len(known)
+
+
+@often
+@given(strategies.cases())
+def test_a_batch_of_one_is_a_plan(case: Case) -> None:
+    assert plan_batch([(case.wish, case.contact, case.member)], case.options, case.facts, mark) == [planned(case)]
+
+
+@often
+@given(st.lists(strategies.wishes, min_size=1, max_size=5), st.lists(strategies.wishes, max_size=5))
+def test_merging_in_two_steps_is_merging_at_once(earlier: list[Wish], later: list[Wish]) -> None:
+    assert merge(earlier + later) == merge([merge(earlier), *later])
+
+
+@often
+@given(strategies.cases(), st.sampled_from(FieldType), st.booleans())
+def test_passwords_are_never_in_a_repr(case: Case, type_: FieldType, twice: bool) -> None:
+    password = "correct horse battery staple"
+    fields = {**case.contact.fields, "secret": password}
+    mapped = [FieldMapping("user_pass", "secret", type_)] + [FieldMapping("wp_password", "secret", type_)] * twice
+    others = tuple(m for m in case.options.field_map if m.crm_field != "secret" and m.site_field != "user_pass")
+    options = replace(case.options, field_map=(*others, *mapped))
+    made = planned(replace(case, contact=replace(case.contact, fields=fields), options=options))
+    assert password not in repr(made)
+    assert password not in repr(apply_to(made, case.member))
+
+
+@often
+@given(strategies.cases())
+def test_fields_with_an_own_meaning_and_closed_ones_are_never_plain_fields(case: Case) -> None:
+    assert not planned(case).changes.fields.keys() & {*strategies.OWN_FIELDS, *strategies.CLOSED_FIELDS}
+
+
+@often
+@given(strategies.value, st.sampled_from(FieldType), st.booleans())
+def test_reading_what_was_read_gives_the_same(value, type_: FieldType, clears: bool) -> None:
+    mapping = FieldMapping("thing", "thing", type_, clears)
+    reading = site_value(value, mapping)
+    if reading.result is Result.VALUE:
+        assert not is_empty(reading.value)
+        assert same(site_value(reading.value, mapping).value, reading.value)
+    else:
+        assert reading.value is None
+    assert (reading.result is Result.UNREADABLE) == bool(reading.warning)
+
+
+@often
+@given(strategies.role_names, strategies.roles)
+def test_a_resolved_role_is_one_of_the_sites(name: str, roles) -> None:
+    role = resolve(name, roles)
+    assert role is None or role in roles
