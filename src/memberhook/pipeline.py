@@ -199,6 +199,7 @@ def _plan_and_apply(
 ) -> list[tuple[tuple[Group, Contact], Result]]:
     plans = make_plans([(group.wish, contact) for group, contact in todo], hook, site)
     plans = [_with_password(plan, tools.password) if plan.generate_password else plan for plan in plans]
+    site.remember({tag.id: tag for _, contact in todo for tag in contact.tags or ()}.values())
     to_apply = [index for index, plan in enumerate(plans) if plan.creates or not plan.changes_nothing]
     applied = dict(zip(to_apply, site.apply([plans[i] for i in to_apply]), strict=True))
     results = [(pair, (plan, applied.get(i))) for i, (pair, plan) in enumerate(zip(todo, plans, strict=True))]

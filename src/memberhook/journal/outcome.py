@@ -114,10 +114,11 @@ def _text(value: Value) -> str:
 
 
 def contact_data(contact: Contact, secret_fields: Iterable[str]) -> dict[str, Any]:
-    """The contact as loaded, for the page and the dry run; values of secret fields are hidden."""
+    """The contact as loaded, for the page and the dry run; values of secret fields, and of all that are called
+    something like a password, are hidden."""
     hidden = set(secret_fields)
     fields = {
-        key: HIDDEN if key in hidden and value else list(value) if isinstance(value, tuple) else value
+        key: HIDDEN if key in hidden or "pass" in key.lower() else list(value) if isinstance(value, tuple) else value
         for key, value in contact.fields.items()
         if value not in (None, "", ())
     }
@@ -126,8 +127,5 @@ def contact_data(contact: Contact, secret_fields: Iterable[str]) -> dict[str, An
 
 
 def secret_fields(field_map: Iterable[FieldMapping], return_password_field: str) -> set[str]:
-    """The CRM fields of a hook whose values are secrets: those mapped to the password, and the one it is returned to.
-
-    Anything that calls itself a password is one too (see `contact_data`'s caller): better hidden than shown.
-    """
+    """The CRM fields of a hook whose values are secrets: mapped to the password, or where it is returned to."""
     return {m.crm_field for m in field_map if m.site_field == "user_pass"} | ({return_password_field} - {""})

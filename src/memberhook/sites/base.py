@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from memberhook.members.types import LoginRules, Member, Plan, Role
+from memberhook.members.types import LoginRules, Member, Plan, Role, Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,10 @@ class Site(Protocol):
 
     def taken(self, logins: Collection[str]) -> frozenset[str]:
         """Those of the logins that somebody has, in lower case."""
+        ...
+
+    def remember(self, tags: Collection[Tag]) -> None:
+        """Takes note of tags as the CRM calls them now, whether or not a member's tags change."""
         ...
 
     def apply(self, plans: Sequence[Plan]) -> list[Applied]:

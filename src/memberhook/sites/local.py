@@ -100,9 +100,12 @@ class LocalSite:
         users = self.model._default_manager.annotate(memberhook_login=Lower(self.login_field))
         return frozenset(users.filter(memberhook_login__in=wanted).values_list("memberhook_login", flat=True))
 
+    def remember(self, tags: Collection[Tag]) -> None:
+        save_tags(self.connection_id, tags)
+
     def apply(self, plans: Sequence[Plan]) -> list[Applied]:
         with transaction.atomic():
-            tag_rows = self._tag_rows(plans)
+            tag_rows = save_tags(self.connection_id, _tags_of(plans))
             groups = {entry.role.slug: entry.group_id for entry in group_roles()}
             return [self._apply_one(plan, groups, tag_rows) for plan in plans]
 
@@ -186,13 +189,10 @@ class LocalSite:
             [MemberTag(member=user, tag=tag_rows[tag.id]) for tag in changes.tags_applied], ignore_conflicts=True
         )
 
-    def _tag_rows(self, plans: Iterable[Plan]) -> dict[str, TagRow]:
-        """The rows of all tags that the plans name, made or renamed as the CRM has them now."""
-        now: dict[str, Tag] = {}
-        for plan in plans:
-            for tag in (*plan.changes.tags_removed, *(plan.contact.tags or ())):
-                now[tag.id] = tag
-        return save_tags(self.connection_id, now.values())
+
+def _tags_of(plans: Iterable[Plan]) -> list[Tag]:
+    """The tags that the plans take away or give."""
+    return [tag for plan in plans for tag in (*plan.changes.tags_removed, *plan.changes.tags_applied)]
 
 
 def first_hash(password: str, *, generated: bool) -> str:
