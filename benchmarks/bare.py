@@ -53,7 +53,14 @@ def main() -> None:
     kind, port = sys.argv[1], int(sys.argv[2])
     app: Any = answer if kind == "answer" else Insert(Path(tempfile.mkdtemp()))
     uvicorn.run(
-        app, host="127.0.0.1", port=port, http="httptools", loop="uvloop", lifespan="off", access_log=False, log_level="error"
+        app,
+        host="127.0.0.1",
+        port=port,
+        http="httptools",
+        loop="uvloop",
+        lifespan="off",
+        access_log=False,
+        log_level="error",
     )
 
 

@@ -237,7 +237,11 @@ def test_welcome_and_password_follow_exactly_once(
     assert mail.to == ["ada@example.com"]
     assert "/password/set/" in mail.body
     [write] = fake_crm.written
-    assert (write.contact_id, write.email, dict(write.fields)) == ("1", "ada@example.com", {"wp_password": "generated-password-0"})
+    assert (write.contact_id, write.email, dict(write.fields)) == (
+        "1",
+        "ada@example.com",
+        {"wp_password": "generated-password-0"},
+    )
     assert write.fresh is True
     assert set(FollowUp.objects.values_list("secret", flat=True)) == {""}, "the password is wiped"
     assert User.objects.get().check_password("generated-password-0")
@@ -313,9 +317,7 @@ def test_tags_of_another_connection_stay(
     assert [m["tags"] for m in members()] == [["course", "news"]]
 
 
-def test_protected_accounts_keep_what_makes_them_theirs(
-    send: Send, work: Callable[[], int], fake_crm: FakeCrm
-) -> None:
+def test_protected_accounts_keep_what_makes_them_theirs(send: Send, work: Callable[[], int], fake_crm: FakeCrm) -> None:
     boss = accounts.new_member("boss", "ada@example.com", "administrator", "", "", "secret words")
     fake_crm.add(ada(fields={"email": "ada@example.com", "first_name": "Eve"}))
     delivery = send(role="customer")
@@ -337,9 +339,7 @@ def test_no_hook_makes_an_administrator(send: Send, work: Callable[[], int], fak
     assert ended(delivery).outcome["warnings"]
 
 
-def test_a_hook_that_trusts_the_payload_asks_nobody(
-    send: Send, work: Callable[[], int], fake_crm: FakeCrm
-) -> None:
+def test_a_hook_that_trusts_the_payload_asks_nobody(send: Send, work: Callable[[], int], fake_crm: FakeCrm) -> None:
     Hook.objects.update(trust_payload=True)
     body = b'{"id": 1, "email": "ada@example.com", "first_name": "Ada", "updated_at": "2026-11-23 11:00:00"}'
     send(body=body)

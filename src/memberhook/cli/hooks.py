@@ -25,7 +25,8 @@ from memberhook.connections.models import Hook
 from memberhook.errors import UsageError
 from memberhook.members.types import Action, UsernameFormat
 
-ACTIONS = click.Choice([*Action])
+ACTIONS = click.Choice([action.value for action in Action])
+USERNAME_FORMATS = click.Choice([kind.value for kind in UsernameFormat])
 
 
 @click.group("hook")
@@ -42,7 +43,7 @@ def hook_command() -> None:
 @click.option("--map", "maps", multiple=True, metavar="SITE_FIELD=CRM_FIELD[:TYPE][:clear]", help="Repeatable.")
 @click.option("--return-password", metavar="CRM_FIELD", help="Write generated passwords to this field of the contact.")
 @click.option("--welcome", is_flag=True, help="Send every new member the welcome e-mail, asked for or not.")
-@click.option("--username-format", type=click.Choice([*UsernameFormat]), default="email", show_default=True)
+@click.option("--username-format", type=USERNAME_FORMATS, default="email", show_default=True)
 @click.option("--trust-payload", is_flag=True, help="Work from the webhook alone; do not ask the CRM for the contact.")
 @as_json
 @with_database

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -88,6 +90,7 @@ def serve(host: str, port: int, *, on_start: Callable[[], None] = lambda: None) 
     worker = WorkerProcess(f"serve@{socket.gethostname()}:{port}"[:100])
     worker.start()
     server = web_server(host, port)
+    _stop_gently(server)
     threading.Thread(target=_when_started, args=(server, on_start), daemon=True).start()
     try:
         server.run()
@@ -95,6 +98,16 @@ def serve(host: str, port: int, *, on_start: Callable[[], None] = lambda: None) 
         worker.stop()
     if not server.started:
         raise UsageError(f"The web server could not start on {host}:{port}; its log says why.", code="not_started")
+
+
+def _stop_gently(server: uvicorn.Server) -> None:
+    """uvicorn raises the signal that stopped it once more when it is done: by then it must not kill us."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, stop)
 
 
 def _refuse_taken_port(host: str, port: int) -> None:

@@ -14,8 +14,8 @@ from django.db import DatabaseError
 from memberhook import conf, pipeline
 from memberhook.errors import MemberhookError, Refused
 from memberhook.inbox.models import Delivery
-from memberhook.receive import query
 from memberhook.members.types import Action
+from memberhook.receive import query
 from memberhook.receive.verify import Arrival, VerifiedRequest
 from memberhook.web import answers
 from memberhook.web.answers import Answer

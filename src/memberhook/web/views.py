@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import time
 
+from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
@@ -29,6 +30,7 @@ LOOK_EVERY = 0.02
 """Seconds between two looks whether the outcome is there."""
 
 
+@login_not_required
 @csrf_exempt
 @transaction.non_atomic_requests
 def hook(request: HttpRequest, name: str | None = None) -> HttpResponse:
@@ -43,6 +45,7 @@ def hook(request: HttpRequest, name: str | None = None) -> HttpResponse:
     return _response(request, answer)
 
 
+@login_not_required
 @csrf_exempt
 def delivery(request: HttpRequest, pk: int) -> HttpResponse:
     """The outcome of a delivery, for whoever has its address."""
@@ -80,6 +83,9 @@ def _body(request: HttpRequest) -> bytes:
         raise Refused("The request ended before its body did.", code="unreadable_body") from error
     if len(body) > limit:
         raise hooks.too_large(limit)
+    announced = request.META.get("CONTENT_LENGTH") or ""
+    if announced.isdecimal() and len(body) < int(announced):
+        raise Refused("The request ended before its body did.", code="unreadable_body")
     return body
 
 
