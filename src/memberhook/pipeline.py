@@ -37,7 +37,7 @@ from memberhook.sites.base import Applied, Site
 log = logging.getLogger(__name__)
 
 LOGIN_CHOICES = 20
-"""How many logins a site is asked about for each new member before more are tried in a next round."""
+"""How many logins a site is asked about for a new member whose first choice is taken."""
 ROUNDS = 4
 """How often what turned out stale is planned again in one attempt."""
 
@@ -226,13 +226,19 @@ def make_plans(items: Sequence[tuple[Wish, Contact]], hook: Hook, site: Site) ->
     found = site.find([link.member_id for link in known.values()], emails)
     members = links.dress(hook, found.members)
     asked = [(wish, contact, _member(contact, known, members, found.emails)) for wish, contact in items]
-    logins: set[str] = set()
-    for wish, contact, member in asked:
-        if member is None and wish.action is Action.ADD:
-            logins.update(wanted(contact, options, site.login_rules, LOGIN_CHOICES))
-    taken = site.taken(logins) if logins else frozenset()
+    new = [contact for wish, contact, member in asked if member is None and wish.action is Action.ADD]
+    taken = _taken_logins(new, options, site)
     facts = SiteFacts(site.roles(), site.login_rules, found.emails, taken)
     return plan_batch(asked, options, facts, lambda password: secrets.mark("password", password))
+
+
+def _taken_logins(new: Sequence[Contact], options: HookOptions, site: Site) -> frozenset[str]:
+    """Asks the site about the first choice of each new member, and about more where that one is taken."""
+    firsts = {wanted(contact, options, site.login_rules, 1)[0]: contact for contact in new}
+    taken = site.taken(firsts) if firsts else frozenset()
+    refused = [contact for login, contact in firsts.items() if login.lower() in taken]
+    others = {login for contact in refused for login in wanted(contact, options, site.login_rules, LOGIN_CHOICES)}
+    return taken | site.taken(others) if others else taken
 
 
 def _emails(contact: Contact, options: HookOptions) -> set[str]:

@@ -6,13 +6,13 @@ import logging
 import os
 import random
 import secrets
+import signal
 import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import IO
 
 from django.db import DatabaseError, close_old_connections
 
@@ -134,12 +134,12 @@ def _by_lane(delivery: object) -> str:
     return str(getattr(delivery, "lane", ""))
 
 
-def stop_with(stream: IO[bytes]) -> None:
-    """Ends this process gently when the other end of the stream is gone (the process that started it died)."""
-    import signal
+def stop_with(descriptor: int) -> None:
+    """Ends this process gently when the other end of the pipe is gone: the process that started it died."""
 
     def watch() -> None:
-        stream.read()
+        while os.read(descriptor, 1):
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True, name="parent").start()

@@ -79,8 +79,8 @@ def set_up(running: Running) -> Access:
     crm = running.crm
     password = secrets.token_urlsafe(12)
     crm.add_user("memberhook", password)
-    for tag in (COURSE, NEWSLETTER):
-        crm.add_tag(tag)
+    crm.add_tag(COURSE, "course-sourdough")
+    crm.add_tag(NEWSLETTER, "newsletter")
     crm.add_field("wp_password", "text", "WP Password")
     connection = Connection.objects.filter(name=NAME).first() or Connection(name=NAME)
     connection.kind, connection.url, connection.username = "fluentcrm", running.url, "memberhook"

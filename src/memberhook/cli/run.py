@@ -48,5 +48,5 @@ def worker_command(name: str | None, stop_with_parent: bool) -> None:
     from memberhook.worker import Worker, own_name, real_tools, stop_with
 
     if stop_with_parent:
-        stop_with(sys.stdin.buffer)
+        stop_with(sys.stdin.fileno())
     Worker(name or own_name(), real_tools()).run()

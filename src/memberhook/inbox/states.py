@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 
 
 class State(enum.StrEnum):
@@ -29,6 +30,13 @@ MOVES: dict[State, tuple[State, ...]] = {
 def before(state: State) -> tuple[State, ...]:
     """The states from which `state` may be entered."""
     return tuple(origin for origin, targets in MOVES.items() if state in targets)
+
+
+def check_moves(origin: State, targets: Collection[State]) -> None:
+    """Raises ValueError for a move that the table does not have: a fault of the program."""
+    wrong = set(targets) - set(MOVES[origin])
+    if wrong:
+        raise ValueError(f"No delivery moves from {origin} to {', '.join(sorted(wrong))}.")
 
 
 def status(state: str, attempts: int) -> str:

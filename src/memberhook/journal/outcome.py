@@ -28,7 +28,8 @@ def outcome(plan: Plan, applied: Applied | None, secret_fields: Iterable[str], *
     `secret_fields`: CRM fields whose values are never shown.
     """
     trail = {"contact": contact_data(plan.contact, secret_fields), "plan": plan_lines(plan)}
-    data: dict[str, Any] = {"member": None, "changes": [], "warnings": list(plan.warnings), "trail": trail}
+    warnings = [*plan.warnings, *(applied.warnings if applied else ())]
+    data: dict[str, Any] = {"member": None, "changes": [], "warnings": warnings, "trail": trail}
     reason = plan.failed or (applied.error if applied else None)
     if reason:
         return Outcome(State.FAILED, reason, data)
@@ -62,16 +63,18 @@ def _sentence(plan: Plan, applied: Applied, *, dry_run: bool) -> str:
     would = "Would have " if dry_run else ""
     if applied.created:
         role = f" as {plan.changes.role}" if plan.changes.role else " without a role"
-        extras = [
-            name
-            for name, wanted in (("welcome e-mail", plan.welcome), ("password to the CRM", plan.return_password))
-            if wanted
-        ]
-        tail = f"; {' and '.join(extras)} {'would follow' if dry_run else 'follows'}" if extras else ""
-        return f"{would or ''}{'created' if would else 'Created'} member {who}{role}{_tags(plan)}{tail}."
+        created = f"{would}created" if would else "Created"
+        return f"{created} member {who}{role}{_tags(plan)}{_following(plan, would)}."
     if applied.changes:
         return f"{would}{'updated' if would else 'Updated'} member {who}: {', '.join(applied.changes)}{_tags(plan)}."
     return f"Member {who} is already up to date."
+
+
+def _following(plan: Plan, would: str) -> str:
+    wanted = (("a welcome e-mail", plan.welcome), ("the password to the CRM", plan.return_password))
+    extras = [name for name, follows in wanted if follows]
+    verb = "would follow" if would else "follow" if len(extras) > 1 else "follows"
+    return f"; {' and '.join(extras)} {verb}" if extras else ""
 
 
 def _tags(plan: Plan) -> str:

@@ -7,3 +7,8 @@ class ServiceConfig(AppConfig):
     name = "memberhook.service"
     label = "memberhook_service"
     verbose_name = "Memberhook service"
+
+    def ready(self) -> None:
+        from django.contrib import admin
+
+        admin.site.index_template = "memberhook/console/index.html"  # a host project keeps its own front page
