@@ -41,11 +41,13 @@ class ContactRef:
 class Incoming:
     """What a webhook says: whom it is about, and the contact as far as the payload tells it.
 
-    `payload` is a hint; it is used alone only where the hook trusts it. `warnings` say what could not be read.
+    `payload` is a hint; it is used alone only where the hook trusts it. `payload_problem` says why it is not to be
+    believed (it is None then); None where there is nothing to say.
     """
 
     ref: ContactRef
     payload: Contact | None = None
+    payload_problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

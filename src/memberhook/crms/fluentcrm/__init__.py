@@ -1,0 +1,12 @@
+"""FluentCRM, a plugin for WordPress: webhooks from its automations' "Outgoing Webhook", its API in WordPress's REST.
+
+Facts are recorded from FluentCRM 2.9.84 with Pro 2.8.45; the API's also from the free edition on WordPress 6.1.
+"""
+
+from __future__ import annotations
+
+from memberhook.crms.base import CrmInfo
+from memberhook.crms.fluentcrm.client import FluentCrmClient
+from memberhook.crms.fluentcrm.webhook import identify
+
+CRM = CrmInfo(slug="fluentcrm", name="FluentCRM", identify=identify, client=FluentCrmClient)

@@ -1,0 +1,187 @@
+"""3 IDENTIFY: whom a webhook of FluentCRM is about, and what it tells of the contact. Pure.
+
+Recorded from FluentCRM 2.9.84 with Pro 2.8.45 ("Outgoing Webhook", raw and custom data, JSON, form and GET).
+
+Its one decision: what a contact could have written into an address is not believed. GET mode appends the contact's
+values to the address without encoding `+ & = '`, so a name like `Eve&id=5` brings parameters of its own; an encoded
+body (JSON, form) cannot be changed that way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from memberhook.crms import payload as payloads
+from memberhook.crms.base import ContactRef, Incoming, WebhookRequest
+from memberhook.crms.fluentcrm.contacts import BUILT_IN_NAMES, email_in, fields_of, tags_or_none, version_of
+from memberhook.crms.payload import Json, Payload, Source
+from memberhook.crms.reading import whole_number
+from memberhook.errors import Refused
+from memberhook.members.types import Contact
+
+_ID_NAMES = ("contact_id", "id")
+_EMAIL_NAMES = ("email", "user_email")
+_TEXT_NAMES = BUILT_IN_NAMES - {"id", "user_id", "hash"}
+_SLASHED = re.compile(r"(?:[^\\'\"]|\\[\\'\"])*")
+_SLASH = re.compile(r"\\([\\'\"])")
+_NEEDS_SLASH = re.compile(r"[\\'\"]")
+
+
+def identify(request: WebhookRequest) -> Incoming:
+    """Whom the webhook is about, by id or else by e-mail, and its data as far as they can be believed.
+
+    Raises `Refused` (400) with `bad_contact_id`, `doubled_contact_field`, `no_contact`, or as `payload.read` does.
+    """
+    given = _control_id(request)
+    payload = payloads.read(request, plus_is_space_in_query=False)
+    told = _id_in(payload) if given is None else None
+    contact_id = given or told
+    data = _unslashed(payload)
+    email = _email_in_query(payload, data) if payload.source is Source.QUERY else _email_in(data)
+    if contact_id is None and email is None:
+        raise Refused(_nobody(payload), code="no_contact")
+    ref = ContactRef(id=contact_id) if contact_id else ContactRef(email=email)
+    problem = _problem(payload, given)
+    if problem or not data:
+        return Incoming(ref, payload_problem=problem)
+    # Tags decide what a member may see; in an address anyone may have written them.
+    tags = None if payload.source is Source.QUERY else tags_or_none(data.get("tags"))
+    return Incoming(ref, Contact(contact_id, email or "", fields_of(data), tags, version_of(data)))
+
+
+def _control_id(request: WebhookRequest) -> str | None:
+    if request.contact_id is None:
+        return None
+    number = whole_number(request.contact_id)
+    if not number:
+        raise Refused(
+            "The parameter contact_id must be a FluentCRM contact's id: digits only. Use {{contact.id}} there.",
+            code="bad_contact_id",
+        )
+    return str(number)
+
+
+def _id_in(payload: Payload) -> str | None:
+    """The id in the data: `contact_id` (custom data), else `id` (raw data)."""
+    if payload.source in {Source.QUERY, Source.FORM}:
+        _refuse_doubled_ids(payload)
+    if _id_stands_behind_text(payload):
+        return None
+    for name in _ID_NAMES:
+        number = whole_number(payload.data.get(name))
+        if number:
+            return str(number)
+    return None
+
+
+def _refuse_doubled_ids(payload: Payload) -> None:
+    """One name with two values; in an address also the two names with two values."""
+    values = {name: {value.strip() for key, value in payload.pairs if key == name} for name in _ID_NAMES}
+    together = values["contact_id"] | values["id"]
+    doubled = any(len(found) > 1 for found in values.values())
+    if doubled or (payload.source is Source.QUERY and len(together) > 1):
+        raise Refused(
+            "The contact's id is there more than once, with different values, so it is not clear who is meant. "
+            "With GET a contact's own data can do that: choose POST in FluentCRM's webhook.",
+            code="doubled_contact_field",
+        )
+
+
+def _id_stands_behind_text(payload: Payload) -> bool:
+    """In an address, what stands behind a contact's own text may have come with that text."""
+    if payload.source is not Source.QUERY:
+        return False
+    names = [name.partition("[")[0] for name, _ in payload.pairs]
+    first_id = next((place for place, name in enumerate(names) if name in _ID_NAMES), len(names))
+    return first_id < len(names) and any(name in _TEXT_NAMES for name in names[:first_id])
+
+
+def _email_in(data: Mapping[str, Json]) -> str | None:
+    """`email`, else `user_email`, else the only value that is an e-mail address."""
+    for name in _EMAIL_NAMES:
+        email = email_in(data.get(name))
+        if email:
+            return email
+    found = {email for value in data.values() if (email := email_in(value))}
+    return found.pop() if len(found) == 1 else None
+
+
+def _email_in_query(payload: Payload, data: Mapping[str, Json]) -> str | None:
+    """In an address of custom data an e-mail counts only if nothing else there is another e-mail address."""
+    unslash = _can_be_slashed(payload)
+    found = {email_in(_SLASH.sub(r"\1", value) if unslash else value) for _, value in payload.pairs} - {None}
+    return _email_in(data) if len(found) == 1 or _is_raw(payload) else None
+
+
+def _is_raw(payload: Payload) -> bool:
+    """Raw data begin with id and hash: before any text that a contact could have chosen."""
+    names = [name.partition("[")[0] for name, _ in payload.pairs]
+    before_text = names[: next((place for place, name in enumerate(names) if name in _TEXT_NAMES), len(names))]
+    return "hash" in before_text and "id" in before_text[: before_text.index("hash")]
+
+
+def _problem(payload: Payload, given: str | None) -> str | None:
+    """Why the data are not to be believed."""
+    if payload.doubled:
+        name = min(payload.doubled)
+        shown = f" ({name})" if name in BUILT_IN_NAMES | {"custom_field", *_ID_NAMES, *_EMAIL_NAMES} else ""
+        return f"The webhook gives a field twice{shown}, so its data are not used. Choose POST in FluentCRM's webhook."
+    if _id_stands_behind_text(payload):
+        return "The contact's id stands behind other data of the address, so these data are not used. Put it first."
+    if payload.source is Source.QUERY and _name_is_cut(payload.data):
+        return "The contact's name does not fit in an address, so the webhook's data are not used. Choose POST there."
+    told = next((number for name in _ID_NAMES if (number := whole_number(payload.data.get(name)))), None)
+    if given and told and str(told) != given:
+        return "The address names one contact and the webhook's data another, so these data are not used."
+    return None
+
+
+def _name_is_cut(data: Mapping[str, Json]) -> bool:
+    """Whether the full name is another than first and last name: a `&` in one of them has cut both."""
+    first, last, full = (data.get(name, "") for name in ("first_name", "last_name", "full_name"))
+    return bool(full) and f"{first} {last}".split() != str(full).split()
+
+
+def _unslashed(payload: Payload) -> Mapping[str, Json]:
+    """Takes back the backslashes that background mode puts before quotes and backslashes."""
+    if not _can_be_slashed(payload):
+        return payload.data
+    return {name: _without_slashes(value) for name, value in payload.data.items()}
+
+
+def _can_be_slashed(payload: Payload) -> bool:
+    """Background mode makes text of the id; and then no quote or backslash in the whole payload is without a slash."""
+    if isinstance(payload.data.get("id"), int):
+        return False
+    texts = _texts(payload.data)
+    return any(_NEEDS_SLASH.search(text) for text in texts) and all(_SLASHED.fullmatch(text) for text in texts)
+
+
+def _texts(value: Json | Mapping[str, Json]) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, Mapping):
+        return [text for item in value.values() for text in _texts(item)]
+    return [text for item in value for text in _texts(item)] if isinstance(value, list) else []
+
+
+def _without_slashes(value: Json) -> Json:
+    if isinstance(value, str):
+        return _SLASH.sub(r"\1", value)
+    if isinstance(value, dict):
+        return {name: _without_slashes(item) for name, item in value.items()}
+    return [_without_slashes(item) for item in value] if isinstance(value, list) else value
+
+
+def _nobody(payload: Payload) -> str:
+    if payload.source is Source.NOTHING:
+        found = "The webhook brings no data"
+    elif payload.source is Source.QUERY and any(email_in(value) for _, value in payload.pairs):
+        found = "The webhook brings more than one e-mail address and no id that can be believed (an id must come first)"
+    else:
+        found = f"The webhook's data ({payload.source}) name no contact: there is no id, contact_id or e-mail address"
+    return (
+        f"{found}. In FluentCRM's webhook choose 'Full Subscriber Data (Raw)', sent as JSON, or put contact_id = "
+        "{{contact.id}} and email = {{contact.email}} into the custom data."
+    )

@@ -1,0 +1,154 @@
+"""The check of address, credentials and rights: how far it gets, and what it says."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from memberhook.crms.fluentcrm import FluentCrmClient
+from memberhook.simulator import Running, SimulatedFluentCRM
+from tests.crms.fluentcrm.conftest import PASSWORD, Connect, Serve
+from tests.loopback import Asked, Reply, json_reply, page_reply
+
+ORDER = ["address", "certificate", "REST API", "FluentCRM", "credentials", "read right", "write right"]
+READS = ["fcrm_read_contacts", "fcrm_manage_contact_cats"]
+FORBIDDEN = {"code": "rest_forbidden", "message": "Sorry, you are not allowed to do that.", "data": {"status": 401}}
+
+
+def stopped_at(client: FluentCrmClient) -> tuple[str, str]:
+    """The name and message of the finding that is not good; those before it are, and none comes after."""
+    findings = client.check()
+    assert [finding.name for finding in findings] == ORDER[: len(findings)]
+    assert [finding.ok for finding in findings] == [True] * (len(findings) - 1) + [False]
+    return findings[-1].name, findings[-1].message
+
+
+def test_all_is_well_and_nothing_is_changed(crm: SimulatedFluentCRM, site: Running, client: FluentCrmClient) -> None:
+    contact_id = crm.add_contact("ada@example.com", "Ada")
+    before = crm.contact(contact_id)
+    findings = client.check()
+    assert [(finding.name, finding.ok) for finding in findings] == [(name, True) for name in ORDER]
+    assert "http://" in findings[1].message
+    assert crm.contact(contact_id) == before
+    assert list(crm.store.contacts) == [contact_id]
+    assert {method for method, _, _ in site.requests} == {"GET", "PUT"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "name", "message"),
+    [
+        ("outage", "REST API", "not available for the moment (503)"),
+        ("maintenance", "REST API", "perhaps for maintenance"),
+        ("error500", "REST API", "an error of its own (HTTP 500)"),
+        ("rate_limited", "REST API", "takes no more requests"),
+        ("challenge", "REST API", "shows a challenge page"),
+        ("challenge_200", "REST API", "shows a challenge page"),
+        ("plugin_inactive", "FluentCRM", "the plugin is not active"),
+        ("closed", "address", "ended the connection"),
+    ],
+)
+def test_faults(crm: SimulatedFluentCRM, client: FluentCrmClient, fault: str, name: str, message: str) -> None:
+    crm.fault = fault  # type: ignore[assignment]  # the names are the parameters above
+    found = stopped_at(client)
+    assert found[0] == name
+    assert message in found[1]
+
+
+@pytest.mark.parametrize("fault", ["plain_permalinks", "plain_permalinks_home"])
+def test_plain_permalinks_are_no_fault(crm: SimulatedFluentCRM, client: FluentCrmClient, fault: str) -> None:
+    crm.fault = fault  # type: ignore[assignment]  # the names are the parameters above
+    findings = client.check()
+    assert all(finding.ok for finding in findings)
+    assert "?rest_route=" in findings[2].message
+
+
+@pytest.mark.parametrize(("username", "password"), [("memberhook", "wrong"), ("unknown", PASSWORD)])
+def test_wrong_credentials(site: Running, connect: Connect, username: str, password: str) -> None:
+    name, message = stopped_at(connect(site.url, username, password))
+    assert name == "credentials"
+    assert "Application Passwords" in message
+    assert password not in message
+
+
+@pytest.mark.parametrize(
+    ("rights", "name", "message"),
+    [
+        ([], "read right", "has no rights in FluentCRM"),
+        (["fcrm_read_contacts"], "read right", "not tags. Add the FluentCRM permission 'Contact Tags/List"),
+        (READS, "write right", "Add the permission 'Contacts Add/Update/Import'"),
+    ],
+)
+def test_rights(
+    crm: SimulatedFluentCRM, site: Running, connect: Connect, rights: list[str], name: str, message: str
+) -> None:
+    crm.add_user("limited", PASSWORD, rights)
+    found = stopped_at(connect(site.url, "limited"))
+    assert found[0] == name
+    assert message in found[1]
+
+
+def test_the_least_rights_that_do(crm: SimulatedFluentCRM, site: Running, connect: Connect) -> None:
+    crm.add_user("least", PASSWORD, [*READS, "fcrm_manage_contacts"])
+    assert all(finding.ok for finding in connect(site.url, "least").check())
+
+
+def test_nobody_listens(connect: Connect) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert stopped_at(connect(f"http://127.0.0.1:{port}"))[0] == "address"
+
+
+@pytest.mark.parametrize("url", ["", "ftp://crm.example", "https://user:secret@crm.example"])
+def test_no_address(connect: Connect, url: str) -> None:
+    name, message = stopped_at(connect(url))
+    assert name == "address"
+    assert "secret" not in message
+
+
+def test_no_tls(site: Running, connect: Connect) -> None:
+    name, message = stopped_at(connect(site.url.replace("http:", "https:")))
+    assert name == "certificate"
+    assert "speak https" in message
+
+
+def test_a_site_that_moved(connect: Connect, serve: Serve) -> None:
+    name, message = stopped_at(connect(serve(Reply(301, headers={"Location": "https://127.0.0.1/"})).url))
+    assert name == "address"
+    assert "Give https://127.0.0.1 as the address." in message
+
+
+@pytest.mark.parametrize(
+    "reply", [json_reply({"hello": "world"}), json_reply([]), page_reply("My shop"), Reply(body=b'{"a": ')]
+)
+def test_no_wordpress(connect: Connect, serve: Serve, reply: Reply) -> None:
+    assert stopped_at(connect(serve(reply).url))[0] == "REST API"
+
+
+def test_a_site_without_application_passwords(connect: Connect, serve: Serve) -> None:
+    def answer(asked: Asked) -> Reply:
+        index = {"namespaces": ["fluent-crm/v2"], "authentication": []}
+        return json_reply(index) if asked.path == "/wp-json/" else json_reply(FORBIDDEN, 401)
+
+    name, message = stopped_at(connect(serve(answer).url))
+    assert name == "credentials"
+    assert "takes no application passwords" in message
+
+
+def test_a_site_that_shows_its_index_to_nobody(crm: SimulatedFluentCRM, connect: Connect, serve: Serve) -> None:
+    def answer(asked: Asked) -> Reply:
+        hidden = asked.path == "/wp-json/"
+        return json_reply(FORBIDDEN, 401) if hidden else json_reply({"code": "incorrect_password"}, 401)
+
+    assert stopped_at(connect(serve(answer).url))[0] == "credentials"
+
+
+def test_trouble_in_the_last_step(connect: Connect, serve: Serve) -> None:
+    def answer(asked: Asked) -> Reply:
+        if asked.method == "PUT":
+            return page_reply("Method not allowed", 405)
+        rows = {"data": []}
+        return json_reply({"namespaces": ["fluent-crm/v2"], "subscribers": rows, "tags": rows, "lists": []})
+
+    assert stopped_at(connect(serve(answer).url))[0] == "write right"
