@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from datetime import datetime
 
@@ -20,7 +21,13 @@ OpenHttp = Callable[[bool], HttpClient]
 
 def crm_client(connection: Connection, http: OpenHttp) -> CrmClient:
     account = Account(connection.url, connection.username, connection.password)
-    return crm(connection.kind).client(account, http(connection.allow_private))
+    return _client(connection.kind, account, http(connection.allow_private))
+
+
+@functools.lru_cache(maxsize=64)
+def _client(kind: str, account: Account, http: HttpClient) -> CrmClient:
+    """Kept, since a client learns how its CRM is to be spoken to."""
+    return crm(kind).client(account, http)
 
 
 def site_of(hook: Hook) -> Site:

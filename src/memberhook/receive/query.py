@@ -29,7 +29,10 @@ class Query:
 
 
 def read(raw: str) -> Query:
-    """Splits the raw query of a URL. Never raises: the key is looked at before the problem is told."""
+    """Splits the raw query of a URL, where bytes that are no UTF-8 stand as surrogate escapes.
+
+    Never raises: the key is looked at before the problem is told.
+    """
     controls: dict[str, str] = {}
     problem: Refused | None = None
     parts = raw.split("&")
@@ -66,11 +69,11 @@ def _decode(part: str) -> tuple[str, str, bool]:
     try:
         return _text(name), _text(value), False
     except UnicodeDecodeError:
-        return unquote_to_bytes(name).decode("latin-1"), "", True
+        return unquote_to_bytes(name.encode("utf-8", "surrogateescape")).decode("latin-1"), "", True
 
 
 def _text(encoded: str) -> str:
-    return unquote_to_bytes(encoded.replace("+", " ")).decode("utf-8")
+    return unquote_to_bytes(encoded.replace("+", " ").encode("utf-8", "surrogateescape")).decode("utf-8")
 
 
 def flag(query: Query, name: str) -> bool:

@@ -103,6 +103,7 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {"memberhook": {"level": conf.LOG_LEVEL()}},
+    # urllib3 would log addresses with e-mails in them
+    "loggers": {"memberhook": {"level": conf.LOG_LEVEL()}, "urllib3": {"level": "WARNING"}},
 }
 UNFOLD = {"SITE_TITLE": "Memberhook", "SITE_HEADER": "Memberhook", "SITE_SYMBOL": "webhook"}

@@ -11,6 +11,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -82,6 +83,8 @@ class Gate:
                 return
 
     def _answer(self, batch: Sequence[_Waiting]) -> None:
+        with suppress(DatabaseError):  # one that cannot even be closed is replaced all the same
+            close_old_connections()
         answers = self.admit([arrival for arrival, _ in batch])
         loop = batch[0][1].get_loop()
         loop.call_soon_threadsafe(
@@ -92,7 +95,6 @@ class Gate:
     def admit(self, arrivals: Sequence[Arrival]) -> list[Answer]:
         """Verifies and stores; an answer for each, in order."""
         try:
-            close_old_connections()
             now = self._now()
             found = keys.find({keys.digest(arrival.sent_key) for arrival in arrivals})
             checked = [self._check(arrival, found, now) for arrival in arrivals]
