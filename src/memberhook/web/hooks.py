@@ -122,7 +122,7 @@ async def read_arrival(scope: Scope, receive: Receive, headers: Mapping[str, str
     method, peer = scope["method"], scope["client"][0] if scope.get("client") else ""
     check_head(method, headers)
     body = await _read_body(receive) if method == "POST" else b""
-    return arrival(method, scope["query_string"].decode("latin-1"), headers, body, name, peer)
+    return arrival(method, scope["query_string"].decode("utf-8", "surrogateescape"), headers, body, name, peer)
 
 
 def check_head(method: str, headers: Mapping[str, str]) -> None:
