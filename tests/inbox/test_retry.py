@@ -11,7 +11,9 @@ from memberhook.inbox.retry import LONGEST_RETRY_AFTER, next_try
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
-def delay(attempt: int, jitter: float = 0.5, retry_after: float | None = None, age: timedelta = timedelta()) -> float | None:
+def delay(
+    attempt: int, jitter: float = 0.5, retry_after: float | None = None, age: timedelta = timedelta()
+) -> float | None:
     due = next_try(
         attempt,
         NOW,
@@ -48,9 +50,7 @@ def test_it_ends() -> None:
     assert delay(40, age=timedelta(hours=71, minutes=59)) == 60
 
 
-@given(
-    st.integers(1, 10_000), st.floats(0, 1), st.floats(0, 10**7), st.floats(0, 80 * 3600)
-)
+@given(st.integers(1, 10_000), st.floats(0, 1), st.floats(0, 10**7), st.floats(0, 80 * 3600))
 def test_the_next_try_is_always_later_and_before_the_end(attempt: int, jitter: float, after: float, age: float) -> None:
     seconds = delay(attempt, jitter, after, timedelta(seconds=age))
     if age >= 72 * 3600:

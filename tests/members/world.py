@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
+from memberhook.members.plan import plan
 from memberhook.members.types import (
     Action,
     Contact,
@@ -63,6 +64,17 @@ def options(*mappings: FieldMapping | tuple[Any, ...], **more: Any) -> HookOptio
     """The usual options with more mappings."""
     extra = tuple(m if isinstance(m, FieldMapping) else FieldMapping(*m) for m in mappings)
     return replace(OPTIONS, field_map=NAMES + extra, **more)
+
+
+def made(
+    wish: Wish = ADD,
+    who: Contact | None = None,
+    m: Member | None = None,
+    opts: HookOptions = OPTIONS,
+    facts: SiteFacts = FACTS,
+) -> Plan:
+    """The plan for contact 7 (or `who`) and the member `m`."""
+    return plan(wish, opts, who or contact(), m, facts, mark)
 
 
 def typed(type: FieldType, *, clears: bool = False, site: str = "thing", crm: str = "thing") -> FieldMapping:

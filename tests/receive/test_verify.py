@@ -25,7 +25,12 @@ def key(hook: Hook, clock: Clock) -> str:
 @pytest.fixture
 def attempt(clock: Clock) -> Try:
     def attempt(address: str, **values: Any) -> VerifiedRequest:
-        values = {"method": "POST", "hook_name": None, "body": b'{"id": 7}', "content_type": "application/json"} | values
+        values = {
+            "method": "POST",
+            "hook_name": None,
+            "body": b'{"id": 7}',
+            "content_type": "application/json",
+        } | values
         arrival = Arrival(query=query.read(address), **values)
         return verify(arrival, keys.find({keys.digest(arrival.sent_key)}), clock())
 
@@ -47,7 +52,14 @@ def test_a_good_request(attempt: Try, key: str, hook: Hook) -> None:
 
 @pytest.mark.parametrize(
     ("address", "header"),
-    [("", None), ("access_key=", None), ("access_key=wrong", None), ("", "wrong"), ("", "é\udcff"), ("access_key=%00", None)],
+    [
+        ("", None),
+        ("access_key=", None),
+        ("access_key=wrong", None),
+        ("", "wrong"),
+        ("", "é\udcff"),
+        ("access_key=%00", None),
+    ],
 )
 def test_without_a_right_key_nothing_else_is_told(attempt: Try, key: str, address: str, header: str | None) -> None:
     assert refusal(attempt, f"{address}&wpf_action=nonsense&role=a&role=b", key=header) == (403, "invalid_access_key")
@@ -125,9 +137,7 @@ def test_limits_of_a_key(attempt: Try, hook: Hook, clock: Clock) -> None:
 
 def test_control_parameters_in_the_body_are_contact_data(attempt: Try, key: str) -> None:
     body = b"id=7&role=administrator&wpf_action=update&send_notification=true"
-    request = attempt(
-        f"wpf_action=add&access_key={key}", body=body, content_type="application/x-www-form-urlencoded"
-    )
+    request = attempt(f"wpf_action=add&access_key={key}", body=body, content_type="application/x-www-form-urlencoded")
     assert (request.action, request.role, request.notify) == (Action.ADD, None, False)
 
 

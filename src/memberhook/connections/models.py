@@ -59,6 +59,7 @@ class Hook(models.Model):
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="hooks")
     default_role = models.CharField(max_length=100, default="subscriber")
     allowed_roles: models.JSONField[list[str], list[str]] = models.JSONField(default=list, blank=True)
+    confirmed_privileged: models.JSONField[list[str], list[str]] = models.JSONField(default=list, editable=False)
     field_map: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list, blank=True)
     username_format = models.CharField(
         max_length=20, default=UsernameFormat.EMAIL, choices=[(f.value, f.value) for f in UsernameFormat]
@@ -75,6 +76,7 @@ class Hook(models.Model):
         return HookOptions(
             default_role=self.default_role,
             allowed_roles=frozenset(self.allowed_roles),
+            confirmed_privileged=frozenset(self.confirmed_privileged),
             field_map=tuple(
                 FieldMapping(m["site"], m["crm"], FieldType(m.get("type", "auto")), bool(m.get("clears")))
                 for m in self.field_map

@@ -123,7 +123,7 @@ def contact_data(contact: Contact, secret_fields: Iterable[str]) -> dict[str, An
     fields = {
         key: HIDDEN if key in hidden or "pass" in key.lower() else list(value) if isinstance(value, tuple) else value
         for key, value in contact.fields.items()
-        if value not in (None, "", ())
+        if value not in (None, "", ()) and key != "id"
     }
     tags = None if contact.tags is None else [tag.title for tag in contact.tags]
     return {"id": contact.id, "email": contact.email, "fields": fields, "tags": tags, "version": contact.version}

@@ -25,5 +25,7 @@ def add_role(slug: str, title: str, *, privileged: bool = False) -> RoleInfo:
     role = RoleInfo.objects.filter(slug=slug).select_related("group").first()
     if role is None:
         group, _ = Group.objects.get_or_create(name=slug)
-        role, _ = RoleInfo.objects.get_or_create(group=group, defaults={"slug": slug, "title": title, "privileged": privileged})
+        role, _ = RoleInfo.objects.get_or_create(
+            group=group, defaults={"slug": slug, "title": title, "privileged": privileged}
+        )
     return role

@@ -1,128 +1,210 @@
-"""5 PLAN: what a contact holds for a member, by the hook's field map. Decides which mapping counts.
+"""5 PLAN: one value of a CRM as one value of a site. Decides how each field type is read and what counts as empty.
 
-Where several mappings name one site field, the last one that has a value counts.
+Formats as recorded from FluentCRM 2.9.84: dates `YYYY-MM-DD`, date-times `YYYY-MM-DD hh:mm:ss` without an offset, an
+erased date `0000-00-00`, multi-selects as lists of text, numbers often as text.
 """
 
 from __future__ import annotations
 
+import enum
+import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
-from memberhook.members import protected
-from memberhook.members.text import storable
-from memberhook.members.types import Contact, FieldMapping, FieldType, HookOptions, Value
-from memberhook.members.values import Reading, Result, is_empty, same, site_value, written
+from memberhook.members.protected import is_secret
+from memberhook.members.text import lines, one_line, shown, storable
+from memberhook.members.types import FieldMapping, FieldType, Value
 
-__all__ = ["Mapped", "Reading", "Result", "member_email", "read", "site_value", "updates", "usable_email"]
+Single = str | int | float | bool
 
-FIRST_NAME, LAST_NAME, DISPLAY_NAME = "first_name", "last_name", "display_name"
-_NAMES = frozenset({FIRST_NAME, LAST_NAME, DISPLAY_NAME})
-"""Always one line of text: sites keep them in columns."""
 
-_LOCAL_PART, _LABEL = r"[^\s@<>\"(),:;\[\]\\]+", r"[^\s@.<>\"'(),:;\[\]\\]+"
-_EMAIL = re.compile(rf"{_LOCAL_PART}@{_LABEL}(\.{_LABEL})+")
-_LONGEST_EMAIL = 254  # RFC 3696, erratum 1690
+class Result(enum.Enum):
+    KEEP = "keep"
+    """Empty in the CRM, and that means nothing."""
+    CLEAR = "clear"
+    """Empty in the CRM, and the mapping says that this empties the site's field."""
+    VALUE = "value"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
-class Mapped:
-    """A contact as the field map shows it to the site.
+class Reading:
+    """`value` is set for VALUE alone, `warning` for UNREADABLE alone: the site's value stays then."""
 
-    `values` and `cleared` are plain fields by the site's names. `email` may be unusable; `login`, `email` and
-    `password` are "" and `roles` is () where the contact has none.
-    """
-
-    email: str
-    login: str
-    password: str = field(repr=False)
-    roles: tuple[str, ...]
-    values: dict[str, Value] = field(repr=False)
-    cleared: frozenset[str]
-    warnings: tuple[str, ...]
+    result: Result
+    value: Value = field(default=None, repr=False)
+    warning: str = ""
 
 
-def read(contact: Contact, options: HookOptions) -> Mapped:
-    """A contact through the field map.
+class _Unreadable(ValueError):
+    """Its text goes on after "which"."""
 
-    A CRM field that the contact does not have is empty (FluentCRM leaves erased custom fields out of its answers),
-    except where the payload is trusted: there it was just not sent.
-    """
-    values: dict[str, Value] = {}
-    cleared: set[str] = set()
-    password, warnings = _password(contact, options)
-    for mapping in options.field_map:
-        name = mapping.site_field.strip()
-        if protected.plain_key(name) in protected.OWN_MEANING:
-            continue
-        if protected.is_closed(name):
-            warnings.append(f"No CRM may set the site's field {name}: remove it from the hook's field map.")
-            continue
-        if options.trust_payload and mapping.crm_field not in contact.fields:
-            continue
-        reading = site_value(contact.fields.get(mapping.crm_field), _typed(mapping, name))
-        if reading.result is Result.VALUE:
-            values[name] = reading.value
-        elif reading.result is Result.CLEAR:
-            cleared.add(name)
-        elif reading.warning:
-            warnings.append(reading.warning)
-    return Mapped(
-        email=member_email(contact, options),
-        login=_written(_own(contact, options, protected.LOGIN)),
-        password=password,
-        roles=_roles(_own(contact, options, protected.ROLE)),
-        values=values,
-        cleared=frozenset(cleared - values.keys()),
-        warnings=tuple(warnings),
+
+def site_value(value: Value, mapping: FieldMapping) -> Reading:
+    """What the site's field is to hold when the CRM's holds `value`."""
+    try:
+        read = _READERS[mapping.type](_possible(value))
+    except _Unreadable as problem:
+        return Reading(Result.UNREADABLE, warning=_warning(value, mapping, str(problem)))
+    if is_empty(read):
+        return Reading(Result.CLEAR if mapping.clears else Result.KEEP)
+    return Reading(Result.VALUE, read)
+
+
+def is_empty(value: Value) -> bool:
+    return value is None or value in ("", ())
+
+
+def same(one: Value, other: Value) -> bool:
+    """Whether two values of a site are the same; unlike Python, yes is not 1."""
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def _warning(value: Value, mapping: FieldMapping, problem: str) -> str:
+    secret = is_secret(mapping.site_field, mapping.crm_field)
+    text = ", ".join(value) if isinstance(value, tuple) else str(value)
+    holds = "a value (not shown here)" if secret else shown(text)
+    return (
+        f"The CRM's field {mapping.crm_field} holds {holds}, which {problem}; "
+        f"the site's {mapping.site_field} stays as it is."
     )
 
 
-def updates(mapped: Mapped, held: Iterable[tuple[str, Value]]) -> dict[str, Value]:
-    """The fields of a member to write, given those it holds; None empties one."""
-    now = dict(held)
-    changed = {name: value for name, value in mapped.values.items() if not same(value, now.get(name))}
-    return changed | {name: None for name in mapped.cleared if not is_empty(now.get(name))}
+def _possible(value: Value) -> Value:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _Unreadable("is no number that can be stored")
+    return value
 
 
-def member_email(contact: Contact, options: HookOptions) -> str:
-    """The address that the member has or gets: the mapped one, else the contact's own. It may be unusable or ""."""
-    return _written(_own(contact, options, protected.EMAIL)).strip() or contact.email.strip()
-
-
-def usable_email(email: str) -> bool:
-    """Whether this is one address of the usual form. Whether mail arrives there is not asked."""
-    return len(email) <= _LONGEST_EMAIL and email.isprintable() and bool(_EMAIL.fullmatch(email))
-
-
-def _typed(mapping: FieldMapping, name: str) -> FieldMapping:
-    return replace(mapping, site_field=name, type=FieldType.TEXT if name in _NAMES else mapping.type)
-
-
-def _own(contact: Contact, options: HookOptions, name: str) -> Value:
-    """The value mapped to a site field with an own meaning; None without one."""
-    for mapping in reversed(options.field_map):
-        value = contact.fields.get(mapping.crm_field)
-        if protected.plain_key(mapping.site_field) == name and not is_empty(value):
-            return value
-    return None
-
-
-def _written(value: Value) -> str:
+def _single(value: Value) -> Single | None:
+    """The one value of a list of one; None for nothing at all."""
     if isinstance(value, tuple):
-        return value[0] if len(value) == 1 else ""
-    return "" if value is None else written(value)
+        if len(value) > 1:
+            raise _Unreadable("has several values where one is needed")
+        return value[0] if value else None
+    return value
 
 
-def _roles(value: Value) -> tuple[str, ...]:
-    texts = value if isinstance(value, tuple) else (_written(value),)
-    return tuple(text for text in texts if text.strip())
+def written(value: Single) -> str:
+    """A single value as text: `yes` and `no`, whole numbers without a point."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _password(contact: Contact, options: HookOptions) -> tuple[str, list[str]]:
-    """The mapped password exactly as it is, and warnings. Blank is none: nobody's password is a space."""
-    value = _own(contact, options, protected.PASSWORD)
-    password = _written(value)
-    if not is_empty(value) and (isinstance(value, bool | float | tuple) or not storable(password)):
-        return "", ["The CRM's field for the password holds something that can be no password, so it is not used."]
-    return (password if password.strip() else ""), []
+def _text(value: Value) -> str | None:
+    if isinstance(value, tuple):
+        return ", ".join(part for item in value if (part := one_line(item)))
+    return None if value is None else one_line(written(value))
+
+
+def _multiline(value: Value) -> str | None:
+    if isinstance(value, tuple):
+        return "\n".join(part for item in value if (part := lines(item)))
+    return None if value is None else lines(written(value))
+
+
+def _many(value: Value) -> tuple[str, ...]:
+    """A list. Text with commas is one item: an option's name may have a comma, and FluentCRM sends lists."""
+    items = value if isinstance(value, tuple) else () if value is None else (written(value),)
+    return tuple(item for item in map(one_line, items) if item)
+
+
+def _auto(value: Value) -> Value:
+    if isinstance(value, tuple):
+        return _many(value)
+    if isinstance(value, str):
+        text = one_line(value)
+        return None if _NO_DATE.fullmatch(text) else text
+    return value
+
+
+def _raw(value: Value) -> Value:
+    texts = value if isinstance(value, tuple) else (value,) if isinstance(value, str) else ()
+    if not all(map(storable, texts)):
+        raise _Unreadable("has characters that cannot be stored")
+    return value
+
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
+_EXACT = 2**53  # up to here a float tells every whole number from its neighbours
+
+
+def _number(value: Value) -> int | float | None:
+    number = _single(value)
+    if isinstance(number, str):
+        text = number.strip()
+        if not text:
+            return None
+        if not _NUMBER.fullmatch(text):
+            raise _Unreadable("is no number like 12 or 12.5")
+        number = float(text) if re.search(r"[.eE]", text) else int(text)
+    if isinstance(number, float):
+        if not math.isfinite(number):
+            raise _Unreadable("is no number that can be stored")
+        return int(number) if number.is_integer() and abs(number) <= _EXACT else number
+    return None if number is None else int(number)
+
+
+_YES = frozenset({"yes", "1", "true", "on"})
+_NO = frozenset({"no", "0", "false", "off"})
+
+
+def _checkbox(value: Value) -> bool | None:
+    if isinstance(value, tuple):
+        return True if _many(value) else None
+    if value is None or not isinstance(value, str):
+        return None if value is None else bool(value)
+    word = one_line(value).lower()
+    if word and word not in _YES | _NO:
+        raise _Unreadable("is neither yes nor no")
+    return word in _YES if word else None
+
+
+_NO_DATE = re.compile(r"0000-00-00(?:[T ][0-9:]{5,8})?")
+_DATE = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ](?P<time>(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?)(?:\.[0-9]+)?"
+    r"(?P<offset>Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+
+
+def _moment(value: Value, like: str) -> datetime | None:
+    """Date and time as written; no time is midnight. No other format is guessed at: 03.04. may be two dates."""
+    moment = _single(value)
+    text = "" if moment is None else one_line(written(moment))
+    if not text or _NO_DATE.fullmatch(text):
+        return None
+    match = _DATE.fullmatch(text)
+    try:
+        if match:
+            return datetime.fromisoformat(f"{match['date']}T{match['time'] or '00:00'}{match['offset'] or ''}")
+    except ValueError:
+        pass  # a day that no calendar has
+    raise _Unreadable(f"is no {like}")
+
+
+def _date(value: Value) -> str | None:
+    moment = _moment(value, "date like 2027-01-31")
+    return moment.date().isoformat() if moment else None
+
+
+def _datetime(value: Value) -> str | None:
+    moment = _moment(value, "date and time like 2027-01-31 18:30:00")
+    return moment.isoformat(timespec="seconds") if moment else None
+
+
+_READERS: Mapping[FieldType, Callable[[Value], Value]] = {
+    FieldType.AUTO: _auto,
+    FieldType.TEXT: _text,
+    FieldType.MULTILINE: _multiline,
+    FieldType.NUMBER: _number,
+    FieldType.DATE: _date,
+    FieldType.DATETIME: _datetime,
+    FieldType.CHECKBOX: _checkbox,
+    FieldType.SELECT: _text,
+    FieldType.MULTISELECT: _many,
+    FieldType.RAW: _raw,
+}

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from memberhook.members import fields
+from memberhook.members import mapping
 from memberhook.members.text import ascii_form, one_line, slug
 from memberhook.members.types import Contact, HookOptions, LoginRules, UsernameFormat
 
@@ -36,12 +36,19 @@ class _Wish:
 
 
 def candidates(contact: Contact, options: HookOptions, rules: LoginRules) -> Iterator[str]:
-    """Logins that the site's rules allow, without end; never empty, and none twice while there is room for more.
+    """Logins that the site's rules allow, without end; never empty, none twice.
 
     Characters that are not allowed are transliterated, else dropped. When nothing of the wish is left, the local part
     of the e-mail takes its place, then "member".
     """
-    wish = _wish(contact, options)
+    seen = set()
+    for login in _variants(_wish(contact, options), rules):
+        if login.lower() not in seen:  # one that is cut to fit may come out like another
+            seen.add(login.lower())
+            yield login
+
+
+def _variants(wish: _Wish, rules: LoginRules) -> Iterator[str]:
     stems = (_allowed(text, rules) for text in (wish.stem, wish.local_part, _LAST_RESORT))
     stem = next(filter(None, stems), "")
     if stem and not wish.counted:
@@ -65,13 +72,13 @@ def wished(contact: Contact, options: HookOptions) -> str:
 
 def _wish(contact: Contact, options: HookOptions) -> _Wish:
     """The mapped login where the contact has one, else by the username format."""
-    mapped = fields.read(contact, options)
+    mapped = mapping.read(contact, options)
     local_part = mapped.email.partition("@")[0]
     if login := one_line(mapped.login):
         return _Wish(login, local_part, mapped.email)
     if options.username_format is UsernameFormat.EMAIL:
         return _Wish(mapped.email, local_part, mapped.email)
-    first, last = (slug(str(mapped.values.get(name, ""))) for name in (fields.FIRST_NAME, fields.LAST_NAME))
+    first, last = (slug(str(mapped.values.get(name, ""))) for name in (mapping.FIRST_NAME, mapping.LAST_NAME))
     if options.username_format is UsernameFormat.FIRST_NUMBER:
         return _Wish(first or local_part, local_part, mapped.email, counted=True)
     return _Wish("-".join(filter(None, (first, last))) or local_part, local_part, mapped.email)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from memberhook.members import fields, logins, roles
+from memberhook.members import logins, mapping, roles
 from memberhook.members.text import shown
 from memberhook.members.types import (
     Action,
@@ -100,7 +100,7 @@ def _repetition(contact: Contact, member: Member | None, options: HookOptions, g
     Without an id (a webhook may know only the e-mail), a contact is taken for the one that has the same e-mail.
     """
     if member is None:
-        email = fields.member_email(contact, options).lower()
+        email = mapping.member_email(contact, options).lower()
         if contact.id and contact.id in given.created.values():
             return Plan(contact, ignored=_SAME_CONTACT)
         if email in given.created and None in (contact.id, given.created[email]):
@@ -109,7 +109,7 @@ def _repetition(contact: Contact, member: Member | None, options: HookOptions, g
     other = given.members.get(member.id)
     if other is None or contact.id in (None, other):
         return None
-    return Plan(contact, failed=_told(f"This contact and the CRM's contact {other} have the same member"))
+    return Plan(contact, failed=_told(f"The CRM's contact {other} and this one have the same member"))
 
 
 def _told(problem: str) -> str:
@@ -129,8 +129,8 @@ def _is_stale(contact: Contact, member: Member) -> bool:
 
 
 def _creation(wish: Wish, options: HookOptions, contact: Contact, facts: SiteFacts) -> Plan:
-    mapped = fields.read(contact, options)
-    if not fields.usable_email(mapped.email):
+    mapped = mapping.read(contact, options)
+    if not mapping.usable_email(mapped.email):
         return Plan(contact, failed=_NO_EMAIL)
     if holders := facts.emails.get(mapped.email.lower()):
         who = "Another contact that came at the same time" if _COMING in holders else "Another member of the site"
@@ -146,7 +146,7 @@ def _creation(wish: Wish, options: HookOptions, contact: Contact, facts: SiteFac
             email=mapped.email,
             role=choice.role,
             password=mapped.password or None,
-            fields=_named(mapped.values, login),
+            fields=_named(mapped, login),
             tags_applied=applied,
             tags_removed=removed,
         ),
@@ -158,10 +158,15 @@ def _creation(wish: Wish, options: HookOptions, contact: Contact, facts: SiteFac
     )
 
 
-def _named(values: dict[str, Value], login: str) -> dict[str, Value]:
-    """The fields of a new member, with a display name: the mapped one, else both names, else the login."""
-    names = (str(values.get(name, "")) for name in (fields.FIRST_NAME, fields.LAST_NAME))
-    return {fields.DISPLAY_NAME: " ".join(filter(None, names)) or login} | values
+def _named(mapped: mapping.Mapped, login: str) -> dict[str, Value]:
+    """The fields of a new member, with a display name: the mapped one, else both names, else the login.
+
+    None is made up where the owner wants it empty: the next update would empty it again.
+    """
+    if mapping.DISPLAY_NAME in mapped.cleared:
+        return mapped.values
+    names = (str(mapped.values.get(name, "")) for name in (mapping.FIRST_NAME, mapping.LAST_NAME))
+    return {mapping.DISPLAY_NAME: " ".join(filter(None, names)) or login} | mapped.values
 
 
 def _login(contact: Contact, options: HookOptions, facts: SiteFacts) -> tuple[str, tuple[str, ...]]:
@@ -183,11 +188,11 @@ def _change(wish: Wish, options: HookOptions, contact: Contact, member: Member, 
         text = f"The member was linked with the CRM's contact {member.contact_id} before; now with {contact.id}."
         warnings = (text, *warnings)
     if wish.action is not Action.UPDATE_TAGS:
-        mapped = fields.read(contact, options)
+        mapped = mapping.read(contact, options)
         email, email_warnings = _new_email(mapped.email, member, facts)
         choice = roles.for_existing(wish.roles, mapped.roles, options, facts.roles, member)
         password = mapped.password if mapped.password and mark(mapped.password) != member.password_mark else None
-        updates = fields.updates(mapped, member.fields.items())
+        updates = mapping.updates(mapped, member.fields.items())
         changes = replace(changes, email=email, role=choice.role, password=password, fields=updates)
         warnings = _unique(warnings, email_warnings, choice.warnings, mapped.warnings)
         if member.protected or roles.is_privileged(member, facts.roles):
@@ -210,7 +215,7 @@ def _new_email(email: str, member: Member, facts: SiteFacts) -> tuple[str | None
     """The address to change to, or None. The site's spelling stays when only capitals differ."""
     if not email or email.lower() == member.email.lower():
         return None, ()
-    if not fields.usable_email(email):
+    if not mapping.usable_email(email):
         return None, (f"The contact's e-mail {shown(email)} is no usable address; the member keeps the one it has.",)
     if any(holder != member.id for holder in facts.emails.get(email.lower(), ())):
         return None, (f"Another member has the e-mail {shown(email)}; this one keeps its own.",)

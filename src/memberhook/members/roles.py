@@ -1,6 +1,7 @@
-"""5 PLAN: which role a member gets. Decides what a hook may grant; a privileged role is never among it.
+"""5 PLAN: which role a member gets. Decides what a hook may grant.
 
-A role is granted when the site has it, it is not privileged, and it is the hook's default role or on its allow list.
+A role is granted when the site has it and it is the hook's default role or on its allow list. A privileged one must be
+on that list and confirmed by the owner besides; it is never given as the default.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def _problem(text: str, role: Role | None, options: HookOptions, roles: Sequence
     name = shown(text)
     if role is None:
         return f"The site has no role {name}: make one there, or correct the name in the webhook's address or the CRM."
-    if _is_privileged(role, roles):
+    if _is_privileged(role, roles) and role.slug not in options.confirmed_privileged:
         return f"The role {name} is privileged, so no webhook can give it: give it by hand if it is meant."
     if role.slug != options.default_role and role.slug not in options.allowed_roles:
         return f"The hook may not give the role {name}: add it to the hook's allowed roles if it is meant."

@@ -102,10 +102,15 @@ class FieldMapping:
 
 @dataclass(frozen=True, slots=True)
 class HookOptions:
-    """What the owner of a hook has set, as the plan needs it."""
+    """What the owner of a hook has set, as the plan needs it.
+
+    `confirmed_privileged`: privileged roles among the allowed ones that the owner has confirmed by typing their names;
+    without that they are never granted.
+    """
 
     default_role: str = "subscriber"
     allowed_roles: frozenset[str] = frozenset()
+    confirmed_privileged: frozenset[str] = frozenset()
     field_map: tuple[FieldMapping, ...] = ()
     username_format: UsernameFormat = UsernameFormat.EMAIL
     welcome: bool = False

@@ -23,7 +23,8 @@ class Applied:
     """What became of one plan.
 
     `stale`: the site has changed since the plan was made (the login is taken by now, the member is gone); nothing was
-    done, find and plan again. `error`: the site refused this member for good, in words; nothing was done.
+    done, find and plan again. `error`: the site refused this member for good, in words; nothing was done. `warnings`:
+    what the site could not take over, beside those of the plan.
     """
 
     member_id: str = ""
@@ -31,6 +32,7 @@ class Applied:
     email: str = ""
     created: bool = False
     changes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     stale: bool = False
     error: str | None = None
 

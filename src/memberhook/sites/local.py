@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models.functions import Lower
 
-from memberhook import conf
+from memberhook.local.columns import Unfit, to_column, to_value, user_columns
 from memberhook.local.models import MemberField, MemberTag
 from memberhook.local.models import Tag as TagRow
 from memberhook.local.roles import group_roles, roles_of
@@ -24,6 +24,7 @@ from memberhook.sites.base import Applied, Found, Site
 
 log = logging.getLogger(__name__)
 
+_BREAKS_A_RULE = "The site's database refused the member: a value has to be unique and is taken, or one is missing."
 _SITE_LOCK = 0x6D656D73  # advisory lock of PostgreSQL: two batches never make one member twice
 
 
@@ -41,11 +42,11 @@ class LocalSite:
         self.model = get_user_model()
         self.login_field: str = self.model.USERNAME_FIELD
         self.email_field: str = self.model.get_email_field_name()
-        self.login_rules = LoginRules(self._column(self.login_field).max_length or 150, r"\w.@+-")
-        self.columns = tuple(name for name in conf.USER_FIELDS() if hasattr(self.model, name))
-
-    def _column(self, name: str) -> Any:
-        return self.model._meta.get_field(name)
+        longest = getattr(self.model._meta.get_field(self.login_field), "max_length", None)
+        # Where the e-mail is the login, the login may be whatever an e-mail may be.
+        allowed = r"\S" if self.login_field == self.email_field else r"\w.@+-"
+        self.login_rules = LoginRules(longest or 150, allowed)
+        self.columns = user_columns()
 
     @contextmanager
     def atomic(self) -> Iterator[None]:
@@ -88,7 +89,7 @@ class LocalSite:
                 login=user.get_username(),
                 email=getattr(user, self.email_field) or "",
                 roles=held[user.pk],
-                fields={name: getattr(user, name) for name in self.columns} | fields[user.pk],
+                fields={name: to_value(getattr(user, name)) for name in self.columns} | fields[user.pk],
                 tags=tuple(tags[user.pk]),
                 protected=_is_staff(user) or bool(held[user.pk] & privileged),
             )
@@ -116,10 +117,18 @@ class LocalSite:
                     return self._create(plan, groups, tag_rows)
                 return self._change(plan.member, plan.changes, groups, tag_rows)
         except IntegrityError:
-            return Applied(stale=True)
+            return Applied(stale=True) if self._has_moved_on(plan) else Applied(error=_BREAKS_A_RULE)
         except (DataError, ValidationError, ValueError) as error:
             log.warning("The local site refused a member: %s", type(error).__name__)
             return Applied(error="The site refused the member's data: a value is too long or of the wrong kind.")
+
+    def _has_moved_on(self, plan: Plan) -> bool:
+        """Whether somebody has the login or the e-mail by now, or the member is gone."""
+        email = (plan.changes.email or "").lower()
+        found = self.find([plan.member.id] if plan.member else [], [email] if email else [])
+        if plan.member is None:
+            return bool(found.emails.get(email) or self.taken([plan.login or ""]))
+        return plan.member.id not in found.members or any(pk != plan.member.id for pk in found.emails.get(email, ()))
 
     def _create(self, plan: Plan, groups: Mapping[str, int], tag_rows: Mapping[str, TagRow]) -> Applied:
         changes = plan.changes
@@ -128,11 +137,12 @@ class LocalSite:
         if self.login_field != self.email_field:
             setattr(user, self.login_field, plan.login)
         user.password = first_hash(changes.password or "", generated=plan.generate_password)
-        self._set_columns(user, changes)
+        columns, warnings = self._set_columns(user, changes)
         user.save(force_insert=True)
         self._set_rest(user, changes, groups, tag_rows)
-        names = tuple(name for name in changes.names() if name != "user_pass" or not plan.generate_password)
-        return self._applied(user, names, created=True)
+        names = self._changed(changes, columns)
+        names = tuple(name for name in names if name != "user_pass" or not plan.generate_password)
+        return self._applied(user, names, warnings, created=True)
 
     def _change(
         self, member: Member, changes: Changes, groups: Mapping[str, int], tag_rows: Mapping[str, TagRow]
@@ -140,11 +150,11 @@ class LocalSite:
         user = self.model._default_manager.select_for_update().filter(pk=member.id).first()
         if user is None or (_is_staff(user) and not member.protected):
             return Applied(stale=True)
-        columns = self._set_columns(user, changes)
+        columns, warnings = self._set_columns(user, changes)
+        names = self._changed(changes, columns)
         if changes.email is not None:
             setattr(user, self.email_field, changes.email)
             columns.append(self.email_field)
-        names = changes.names()
         if changes.password is not None:
             if user.check_password(changes.password):
                 names = tuple(name for name in names if name != "user_pass")
@@ -154,21 +164,31 @@ class LocalSite:
         if columns:
             user.save(update_fields=columns)
         self._set_rest(user, changes, groups, tag_rows)
-        return self._applied(user, names)
+        return self._applied(user, names, warnings)
 
-    def _applied(self, user: Any, names: tuple[str, ...], *, created: bool = False) -> Applied:
+    def _applied(
+        self, user: Any, names: tuple[str, ...], warnings: tuple[str, ...], *, created: bool = False
+    ) -> Applied:
         email = getattr(user, self.email_field) or ""
-        return Applied(str(user.pk), user.get_username(), email, created=created, changes=names)
+        return Applied(str(user.pk), user.get_username(), email, created=created, changes=names, warnings=warnings)
 
-    def _set_columns(self, user: Any, changes: Changes) -> list[str]:
-        """Sets what Django's user has a column for, cut to its length; which ones."""
-        columns = [name for name in self.columns if name in changes.fields]
-        for name in columns:
-            value = changes.fields[name]
-            longest = getattr(self._column(name), "max_length", None)
-            text = "" if value is None else ", ".join(value) if isinstance(value, tuple) else str(value)
-            setattr(user, name, text[:longest])
-        return columns
+    def _set_columns(self, user: Any, changes: Changes) -> tuple[list[str], tuple[str, ...]]:
+        """Sets what the user model has a column for. Which ones differ now, and warnings of what did not fit."""
+        differing, warnings = [], []
+        for name in self.columns.keys() & changes.fields.keys():
+            try:
+                fit = to_column(self.columns[name], changes.fields[name])
+            except Unfit:
+                warnings.append(f"The site's field {name} does not take the contact's value, so it stays as it is.")
+                continue
+            if getattr(user, name) != fit:
+                setattr(user, name, fit)
+                differing.append(name)
+        return sorted(differing), tuple(sorted(warnings))
+
+    def _changed(self, changes: Changes, columns: Collection[str]) -> tuple[str, ...]:
+        """The names of what changes, without columns that stayed as they were."""
+        return tuple(name for name in changes.names() if name not in self.columns or name in columns)
 
     def _set_rest(self, user: Any, changes: Changes, groups: Mapping[str, int], tag_rows: Mapping[str, TagRow]) -> None:
         if changes.role is not None:

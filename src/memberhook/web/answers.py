@@ -33,12 +33,18 @@ class Answer:
         """Status, headers and body."""
         headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **self.headers}
         if as_page:
-            context = {"answer": self.data, "status": self.status, "site_name": conf.SITE_NAME()}
+            context = {"answer": self.data, "status": self.status, "contact_fields": _contact_fields(self.data)}
             page = render_to_string("memberhook/answer.html", context).encode()
             return self.status, {**headers, **_PAGE_HEADERS, "Content-Type": "text/html; charset=utf-8"}, page
         shown = {key: value for key, value in self.data.items() if key != "trail"}
         body = json.dumps(shown, ensure_ascii=False)
         return self.status, {**headers, "Content-Type": "application/json; charset=utf-8"}, body.encode()
+
+
+def _contact_fields(data: Mapping[str, Any]) -> dict[str, str]:
+    """The contact's fields as text."""
+    fields = data["trail"]["contact"]["fields"] if data.get("trail") else {}
+    return {name: ", ".join(value) if isinstance(value, list) else str(value) for name, value in fields.items()}
 
 
 def wants_page(accept: str) -> bool:

@@ -1,0 +1,20 @@
+"""All addresses of Memberhook, for projects of one's own: `path("", include("memberhook.urls"))`.
+
+Behind the ASGI wrapper (memberhook.web.asgi) the hook addresses never get here; without it they do.
+"""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from memberhook.local import urls as pages
+from memberhook.web import views
+
+app_name = pages.app_name
+
+urlpatterns = [
+    path("hooks/<str:name>", views.hook, name="hook"),
+    path("hooks/<str:name>/", views.hook),
+    path("deliveries/<int:pk>", views.delivery, name="delivery"),
+    *pages.urlpatterns,
+]

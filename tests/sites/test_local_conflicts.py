@@ -1,0 +1,96 @@
+"""What the local site's database refuses: plan again where somebody was quicker, else say that a rule is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError
+from django.db.models.signals import pre_save
+
+from memberhook.connections.models import Hook
+from memberhook.members.types import Changes, Contact, Plan
+from memberhook.sites.local import LocalSite
+
+CONTACT = Contact("7", "ada@example.com")
+
+
+@pytest.fixture
+def site(hook: Hook) -> LocalSite:
+    return LocalSite(hook.connection_id)
+
+
+@pytest.fixture
+def rule() -> Iterator[Callable[..., None]]:
+    """A rule of the host's database that everybody breaks."""
+
+    def refuse(**_: Any) -> None:
+        raise IntegrityError("NOT NULL constraint failed")
+
+    yield lambda: pre_save.connect(refuse, sender=get_user_model(), weak=False)
+    pre_save.disconnect(refuse, sender=get_user_model())
+
+
+def creation(login: str, email: str = "ada@example.com") -> Plan:
+    return Plan(CONTACT, login=login, changes=Changes(email=email, password="x" * 20), generate_password=True)
+
+
+def change(site: LocalSite, user: Any, **changes: Any) -> Plan:
+    return Plan(CONTACT, site.find([str(user.pk)], []).members[str(user.pk)], changes=Changes(**changes))
+
+
+def test_a_login_that_was_taken_meanwhile(site: LocalSite) -> None:
+    get_user_model().objects.create_user("ada", "other@example.com")
+    taken, free = site.apply([creation("ada"), creation("bob")])
+    assert (taken.stale, taken.error) == (True, None)
+    assert free.created
+
+
+def test_a_new_member_whose_email_came_meanwhile(site: LocalSite, rule: Callable[..., None]) -> None:
+    get_user_model().objects.create_user("somebody", "Ada@Example.com")
+    rule()
+    [applied] = site.apply([creation("ada")])
+    assert applied.stale
+
+
+def test_a_rule_that_a_new_member_breaks(site: LocalSite, rule: Callable[..., None]) -> None:
+    rule()
+    [applied] = site.apply([creation("ada")])
+    assert not applied.stale
+    assert applied.error
+    assert "database refused" in applied.error
+    assert not get_user_model().objects.exists()
+
+
+def test_a_rule_that_a_change_breaks(site: LocalSite, rule: Callable[..., None]) -> None:
+    user = get_user_model().objects.create_user("ada", "ada@example.com")
+    plan = change(site, user, fields={"first_name": "Ada"})
+    rule()
+    [applied] = site.apply([plan])
+    assert not applied.stale
+    assert applied.error
+
+
+def test_a_change_to_an_email_that_somebody_has_by_now(site: LocalSite, rule: Callable[..., None]) -> None:
+    user = get_user_model().objects.create_user("ada", "ada@example.com")
+    plan = change(site, user, email="new@example.com")
+    get_user_model().objects.create_user("quicker", "NEW@example.com")
+    rule()
+    [applied] = site.apply([plan])
+    assert applied.stale
+
+
+def test_a_member_that_is_gone(site: LocalSite) -> None:
+    user = get_user_model().objects.create_user("ada", "ada@example.com")
+    plan = change(site, user, fields={"first_name": "Ada"})
+    user.delete()
+    [applied] = site.apply([plan])
+    assert applied.stale
+
+
+def test_only_what_differs_is_a_change(site: LocalSite) -> None:
+    user = get_user_model().objects.create_user("ada", "ada@example.com", first_name="A" * 150)
+    [applied] = site.apply([change(site, user, fields={"first_name": "A" * 200, "last_name": "King", "city": "Porto"})])
+    assert applied.changes == ("city", "last_name")
