@@ -22,6 +22,7 @@ def bell() -> Huey:
     if not address:
         # A bell need not survive a power cut: no fsync.
         file = conf.DATA().resolve() / "queue.sqlite3"
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return SqliteHuey("memberhook", filename=str(file), fsync=False, **common)
     if scheme in ("redis", "rediss", "unix"):
         return RedisHuey("memberhook", url=address, **common)

@@ -20,6 +20,7 @@ from memberhook.connections import hooks, keys
 from memberhook.connections.clients import crm_client, save_catalog
 from memberhook.connections.models import Connection, Hook, Site
 from memberhook.errors import UsageError
+from memberhook.followups.mail_files import mail_folder
 from memberhook.inbox.models import Delivery
 from memberhook.local import accounts
 from memberhook.simulator import Running, SimulatedFluentCRM
@@ -182,5 +183,4 @@ def _ended(after: int, contact_id: int) -> Delivery | None:
 
 
 def _mails(delivery: Delivery) -> list[Path]:
-    folder = Path(settings.EMAIL_FILE_PATH)
-    return [p for f in delivery.followups.all() for p in folder.glob(f"welcome.{f.pk}.*.eml")]
+    return [p for f in delivery.followups.all() for p in mail_folder().glob(f"welcome.{f.pk}.*.eml")]

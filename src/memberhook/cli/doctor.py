@@ -12,13 +12,14 @@ from pathlib import Path
 import click
 from django.conf import settings
 from django.core.checks import run_checks
-from django.core.mail import get_connection
 
 from memberhook import conf
 from memberhook.cli.common import as_json, show, utc_now, with_database
 from memberhook.connections.clients import crm_client, known_fields, site_of
 from memberhook.connections.models import AccessKey, Connection, Hook
 from memberhook.errors import MemberhookError
+from memberhook.followups.mail_files import FileBackend, mail_folder
+from memberhook.followups.welcome import mailer
 from memberhook.inbox.models import Delivery
 from memberhook.inbox.states import State
 from memberhook.net import HttpClient
@@ -173,11 +174,12 @@ def _fields(hook: Hook) -> Check:
 
 
 def mail_checks() -> Iterator[Check]:
-    if not conf.EMAIL_URL() and hasattr(settings, "EMAIL_FILE_PATH"):
-        yield Check("mail", True, f"no mail server is set: mails are kept as files in {settings.EMAIL_FILE_PATH}")
+    mail = mailer()
+    if isinstance(mail, FileBackend):
+        yield Check("mail", True, f"no mail server is set: mails are kept as files in {mail_folder()}")
         return
     try:
-        with get_connection():
+        with mail:
             pass
     except OSError as error:
         yield Check("mail", False, f"the mail server does not take us ({error}); check MEMBERHOOK_EMAIL_URL")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -13,7 +14,7 @@ import click
 from memberhook import tasks
 from memberhook.cli.common import Since, as_json, hook_named, say, utc_now, with_database
 from memberhook.cli.look import STATUSES, filtered
-from memberhook.connections.clients import crm_client
+from memberhook.connections.clients import crm_client, save_catalog
 from memberhook.connections.models import Hook, Link
 from memberhook.errors import UsageError
 from memberhook.inbox import store
@@ -68,8 +69,6 @@ def import_command(name: str, tag: str | None, everyone: bool, as_json: bool) ->
 
 def _tag(hook: Hook, text: str) -> Tag:
     """Raises `UsageError` for a tag that the connection does not have; its tags are loaded anew first."""
-    from memberhook.connections.clients import save_catalog
-
     save_catalog(hook.connection, crm_client(hook.connection, real_tools().http).catalog(), utc_now())
     for row in TagRow.objects.filter(connection=hook.connection):
         if text.strip().lower() in (row.crm_id.lower(), row.slug.lower(), row.title.lower()):
@@ -147,4 +146,4 @@ def _progress(ids: list[int]) -> Iterator[int]:
 
 
 def _bar(length: int | None, label: str, as_json: bool) -> AbstractContextManager[Any]:
-    return click.progressbar(length=length or 0, label=label, file=click.get_text_stream("stderr"), hidden=as_json)
+    return click.progressbar(length=length or 0, label=label, file=sys.stderr, hidden=as_json)

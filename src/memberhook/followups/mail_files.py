@@ -11,14 +11,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
-from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
+
+from memberhook import conf
+
+
+def mail_folder() -> Path:
+    return conf.DATA().resolve() / "mail"
 
 
 class FileBackend(BaseEmailBackend):
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        folder = Path(settings.EMAIL_FILE_PATH)
+        folder = mail_folder()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for message in email_messages:
             content = message.message()

@@ -23,7 +23,7 @@ from memberhook.connections.models import Connection
 from memberhook.crms.base import FieldWrite
 from memberhook.errors import GiveUp, MemberhookError, RetryLater
 from memberhook.followups.models import FollowUp, Kind
-from memberhook.followups.welcome import send, welcome_mail
+from memberhook.followups.welcome import mailer, welcome_mail
 from memberhook.inbox.models import Delivery
 from memberhook.inbox.retry import next_try
 
@@ -75,7 +75,7 @@ def _welcome(followup: FollowUp, tools: Tools) -> None:
         message = welcome_mail(followup)
         if message is None:
             return _done(followup, tools, "The member is gone; no mail was sent.")
-        send([message])
+        mailer().send_messages([message])
     except smtplib.SMTPRecipientsRefused as error:
         codes = {code for code, _ in error.recipients.values()}
         kind = GiveUp if all(code >= 500 for code in codes) else RetryLater

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.tokens import default_token_generator
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.encoding import force_bytes
@@ -45,8 +46,12 @@ def welcome_mail(followup: FollowUp) -> EmailMessage | None:
     )
 
 
-def send(messages: list[EmailMessage]) -> None:
-    """Sends them over one connection. Raises what the mail backend raises (OSError and its kin)."""
-    with get_connection() as mail:
-        for message in messages:
-            mail.send_messages([message])
+def mailer() -> BaseEmailBackend:
+    """The way to the mail server: from Django 6.1 on one of `mailers`, before a connection."""
+    try:
+        from django.core.mail import mailers
+    except ImportError:
+        from django.core.mail import get_connection
+
+        return get_connection()
+    return mailers.default

@@ -61,12 +61,17 @@ def slug_and_title(group: Group) -> tuple[str, str]:
     return (info.slug, info.title) if info else (slugify(group.name), group.name)
 
 
+def memberships() -> tuple[Any, str]:
+    """The model of who is in which group, and its column for the user."""
+    through = get_user_model().groups.through
+    return through, next(f.attname for f in through._meta.fields if f.related_model is get_user_model())
+
+
 def roles_of(user_ids: Collection[Any], roles: Collection[GroupRole]) -> dict[Any, frozenset[str]]:
     """The slugs of the roles that each of the users holds; every user has an entry."""
     slugs = {entry.group_id: entry.role.slug for entry in roles}
     held: dict[Any, set[str]] = defaultdict(set)
-    through = get_user_model().groups.through
-    user_column = next(f.attname for f in through._meta.fields if f.related_model is get_user_model())
+    through, user_column = memberships()
     for user_id, group_id in through.objects.filter(**{f"{user_column}__in": user_ids}).values_list(
         user_column, "group_id"
     ):

@@ -8,7 +8,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "memberhook.service.settings")
 
 from django.core.asgi import get_asgi_application
 
-from memberhook.web.asgi import application as in_front_of
-from memberhook.worker import real_tools
+django = get_asgi_application()  # first: what is imported below needs its models
 
-application = in_front_of(get_asgi_application(), real_tools())
+from memberhook.web.asgi import application as in_front_of  # noqa: E402
+from memberhook.worker import real_tools  # noqa: E402
+
+application = in_front_of(django, real_tools())

@@ -6,11 +6,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import dj_database_url
-import dj_email_url
 from django.utils.functional import lazy
 
 from memberhook import conf
 from memberhook.service.data import public_url, secret_key
+from memberhook.service.mail import mail_settings
 
 DATA: Path = conf.DATA().resolve()
 MEMBERHOOK_PUBLIC_URL = public_url(DATA)
@@ -75,11 +75,7 @@ _DATABASE = dj_database_url.parse(conf.DATABASE_URL()) if conf.DATABASE_URL() el
 DATABASES = {"default": {**_DATABASE, "CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-if conf.EMAIL_URL():
-    vars().update(dj_email_url.parse(conf.EMAIL_URL()))
-else:
-    EMAIL_BACKEND = "memberhook.followups.mail_files.FileBackend"
-EMAIL_FILE_PATH = DATA / "mail"
+vars().update(mail_settings(conf.EMAIL_URL()))
 DEFAULT_FROM_EMAIL = conf.FROM_EMAIL()
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -16,7 +16,7 @@ from django.db.models.functions import Lower
 
 from memberhook.local.columns import Unfit, to_column, to_value, user_columns
 from memberhook.local.models import MemberField, MemberTag
-from memberhook.local.models import Tag as TagRow
+from memberhook.local.rest import RestWriter
 from memberhook.local.roles import group_roles, roles_of
 from memberhook.local.tags import save_tags
 from memberhook.members.types import Changes, LoginRules, Member, Plan, Role, Tag, Value
@@ -105,17 +105,25 @@ class LocalSite:
         save_tags(self.connection_id, tags)
 
     def apply(self, plans: Sequence[Plan]) -> list[Applied]:
-        with transaction.atomic():
-            tag_rows = save_tags(self.connection_id, _tags_of(plans))
-            groups = {entry.role.slug: entry.group_id for entry in group_roles()}
-            return [self._apply_one(plan, groups, tag_rows) for plan in plans]
+        try:
+            return self._apply(plans, together=True)
+        except (DataError, IntegrityError):
+            return self._apply(plans, together=False)  # to find out whose it is, and spare the others
 
-    def _apply_one(self, plan: Plan, groups: Mapping[str, int], tag_rows: Mapping[str, TagRow]) -> Applied:
+    def _apply(self, plans: Sequence[Plan], *, together: bool) -> list[Applied]:
+        """`together`: what new members have beside their user is written for all of them at once."""
+        with transaction.atomic():
+            writer = RestWriter(save_tags(self.connection_id, _tags_of(plans)), self.columns, together=together)
+            applied = [self._apply_one(plan, writer) for plan in plans]
+            writer.flush()
+            return applied
+
+    def _apply_one(self, plan: Plan, writer: RestWriter) -> Applied:
         try:
             with transaction.atomic():
                 if plan.member is None:
-                    return self._create(plan, groups, tag_rows)
-                return self._change(plan.member, plan.changes, groups, tag_rows)
+                    return self._create(plan, writer)
+                return self._change(plan.member, plan.changes, writer)
         except IntegrityError:
             return Applied(stale=True) if self._has_moved_on(plan) else Applied(error=_BREAKS_A_RULE)
         except (DataError, ValidationError, ValueError) as error:
@@ -130,7 +138,7 @@ class LocalSite:
             return bool(found.emails.get(email) or self.taken([plan.login or ""]))
         return plan.member.id not in found.members or any(pk != plan.member.id for pk in found.emails.get(email, ()))
 
-    def _create(self, plan: Plan, groups: Mapping[str, int], tag_rows: Mapping[str, TagRow]) -> Applied:
+    def _create(self, plan: Plan, writer: RestWriter) -> Applied:
         changes = plan.changes
         user = self.model()
         setattr(user, self.email_field, changes.email or "")
@@ -139,14 +147,12 @@ class LocalSite:
         user.password = first_hash(changes.password or "", generated=plan.generate_password)
         columns, warnings = self._set_columns(user, changes)
         user.save(force_insert=True)
-        self._set_rest(user, changes, groups, tag_rows)
+        writer.write_new(user, changes)
         names = self._changed(changes, columns)
         names = tuple(name for name in names if name != "user_pass" or not plan.generate_password)
         return self._applied(user, names, warnings, created=True)
 
-    def _change(
-        self, member: Member, changes: Changes, groups: Mapping[str, int], tag_rows: Mapping[str, TagRow]
-    ) -> Applied:
+    def _change(self, member: Member, changes: Changes, writer: RestWriter) -> Applied:
         user = self.model._default_manager.select_for_update().filter(pk=member.id).first()
         if user is None or (_is_staff(user) and not member.protected):
             return Applied(stale=True)
@@ -163,7 +169,7 @@ class LocalSite:
                 columns.append("password")
         if columns:
             user.save(update_fields=columns)
-        self._set_rest(user, changes, groups, tag_rows)
+        writer.write(user, changes)
         return self._applied(user, names, warnings)
 
     def _applied(
@@ -189,25 +195,6 @@ class LocalSite:
     def _changed(self, changes: Changes, columns: Collection[str]) -> tuple[str, ...]:
         """The names of what changes, without columns that stayed as they were."""
         return tuple(name for name in changes.names() if name not in self.columns or name in columns)
-
-    def _set_rest(self, user: Any, changes: Changes, groups: Mapping[str, int], tag_rows: Mapping[str, TagRow]) -> None:
-        if changes.role is not None:
-            user.groups.set([groups[changes.role]])
-        other = {key: value for key, value in changes.fields.items() if key not in self.columns}
-        cleared = [key for key, value in other.items() if value is None]
-        if cleared:
-            MemberField.objects.filter(member=user, key__in=cleared).delete()
-        MemberField.objects.bulk_create(
-            [MemberField(member=user, key=key, value=value) for key, value in other.items() if value is not None],
-            update_conflicts=True,
-            unique_fields=["member", "key"],
-            update_fields=["value"],
-        )
-        if changes.tags_removed:
-            MemberTag.objects.filter(member=user, tag__in=[tag_rows[tag.id] for tag in changes.tags_removed]).delete()
-        MemberTag.objects.bulk_create(
-            [MemberTag(member=user, tag=tag_rows[tag.id]) for tag in changes.tags_applied], ignore_conflicts=True
-        )
 
 
 def _tags_of(plans: Iterable[Plan]) -> list[Tag]:

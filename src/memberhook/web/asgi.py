@@ -19,9 +19,10 @@ from memberhook.web.waiting import Waiting
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def application(django: Any, tools: pipeline.Tools) -> App:
+def application(django: Any, tools: pipeline.Tools, *, root: bool = True) -> App:
     """Memberhook in front of a Django ASGI application; a host project wraps its own with it.
 
+    `root`: webhooks are taken at `/` too. A host project whose own pages post to `/` says no to that.
     The thread that writes to the database starts with the first webhook, so servers without lifespan will do.
     """
     gate = Gate(tools.now, RateLimit(conf.RATE_LIMIT()))
@@ -34,7 +35,7 @@ def application(django: Any, tools: pipeline.Tools) -> App:
         path: str = scope.get("path", "")
         if scope["type"] != "http":
             await django(scope, receive, send)
-        elif path == "/" and _is_webhook(scope):
+        elif root and path == "/" and _is_webhook(scope):
             await hooks.hook(scope, receive, send, None)
         elif path.startswith("/hooks/"):
             await hooks.hook(scope, receive, send, path.removeprefix("/hooks/").rstrip("/"))
