@@ -351,7 +351,7 @@ def test_a_hook_that_trusts_the_payload_asks_nobody(send: Send, work: Callable[[
     assert (ended(late).state, [m["first_name"] for m in members()]) == ("ignored", ["Ada"])
 
 
-def test_signals_tell_the_host_project(send: Send, work: Callable[[], int], fake_crm: FakeCrm) -> None:
+def test_signals_tell_the_host_project(send: Send, work: Callable[[], int], fake_crm: FakeCrm, tools: Tools) -> None:
     heard: list[tuple[str, Any]] = []
 
     def listen(name: str) -> Callable[..., None]:
@@ -367,9 +367,12 @@ def test_signals_tell_the_host_project(send: Send, work: Callable[[], int], fake
         fake_crm.add(ada())
         send()
         work()
+        assert followups.run_due("w1", tools) == 1
         fake_crm.add(ada(tags=(NEWS,)))
         send("update_tags")
         work()
+        assert followups.run_due("w1", tools) == 1
+        assert followups.run_due("w1", tools) == 0
     finally:
         for name, receiver in receivers.items():
             getattr(signals, name).disconnect(receiver)

@@ -18,7 +18,8 @@ from memberhook.connections.models import Connection, Hook, Link
 from memberhook.crms.base import ContactRef, CrmError, Incoming, WebhookRequest
 from memberhook.crms.registry import crm
 from memberhook.errors import GiveUp, RetryLater
-from memberhook.followups.plan import plan_followups
+from memberhook.followups.models import FollowUp
+from memberhook.followups.plan import followups_of
 from memberhook.followups.run import Tools as FollowUpTools
 from memberhook.inbox import store
 from memberhook.inbox.models import Delivery
@@ -26,7 +27,6 @@ from memberhook.inbox.retry import next_try
 from memberhook.inbox.states import State
 from memberhook.inbox.store import Batch, Finish
 from memberhook.journal.outcome import Outcome, outcome, secret_fields
-from memberhook.local.signals import announce
 from memberhook.members.logins import wanted
 from memberhook.members.plan import plan_batch
 from memberhook.members.types import Action, Contact, HookOptions, Member, Plan, SiteFacts, Wish
@@ -173,7 +173,6 @@ def postpone(batch: Batch, deliveries: Iterable[Delivery], problem: CrmError, to
 def apply(batch: Batch, ready: Sequence[tuple[Group, Contact]], tools: Tools) -> None:
     """5 to 8: plan, apply, note what follows and what happened, as one transaction where the site can."""
     hook, site = batch.hook, site_of(batch.hook)
-    done: list[tuple[Plan, Applied]] = []
     with site.atomic():
         held = store.hold(batch, (d for group, _ in ready for d in group.deliveries))
         todo = [(group, contact) for group, contact in ready if all(d.pk in held for d in group.deliveries)]
@@ -181,14 +180,12 @@ def apply(batch: Batch, ready: Sequence[tuple[Group, Contact]], tools: Tools) ->
             results = _plan_and_apply(todo, hook, site, tools)
             todo = [pair for pair, (_, applied) in results if applied and applied.stale]
             settled = [(pair, result) for pair, result in results if not (result[1] and result[1].stale)]
-            done += [(plan, applied) for _, (plan, applied) in settled if applied]
-            _journal(batch, [(group, plan, applied) for (group, _), (plan, applied) in settled], tools)
+            _journal(batch, site, [(group, plan, applied) for (group, _), (plan, applied) in settled], tools)
             if not todo:
                 break
         for group, _ in todo:
             busy = RetryLater("The site kept changing while this was applied; it is tried again.", code="site_busy")
             postpone(batch, group.deliveries, busy, tools)
-    announce(done)
 
 
 Result = tuple[Plan, Applied | None]
@@ -258,17 +255,18 @@ def _member(
     return members[holders[0]] if len(holders) == 1 else None
 
 
-def _journal(batch: Batch, results: Sequence[tuple[Group, Plan, Applied | None]], tools: Tools) -> None:
+def _journal(batch: Batch, site: Site, results: Sequence[tuple[Group, Plan, Applied | None]], tools: Tools) -> None:
     """7 (what is to follow) and 8, in the transaction of the change."""
     hook, now = batch.hook, tools.now()
     hidden = secret_fields(hook.options().field_map, hook.return_password_field)
-    ends = []
+    ends, follow = [], []
     for group, plan, applied in results:
         carrier = next((d for d in group.deliveries if d.action == Action.ADD), group.deliveries[-1])
-        if applied and applied.created:
-            plan_followups(carrier, plan, applied, now, welcome=not site_of(hook).sends_welcome)
+        if applied:
+            follow += followups_of(carrier, plan, applied, site, now)
         result = outcome(plan, applied, hidden)
         ends += [_finish(delivery, carrier, result) for delivery in group.deliveries]
+    FollowUp.objects.bulk_create(follow)
     store.finish(batch, ends, now)
 
 

@@ -1,6 +1,8 @@
-"""What is still to be done for a member that was created: written in the same transaction as the member."""
+"""What is still to be done for a member that was created or changed: written in the same transaction as the change."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from django.db import models
 from django.utils import timezone
@@ -11,10 +13,14 @@ from memberhook.inbox.models import Delivery
 class Kind(models.TextChoices):
     WELCOME = "welcome"
     RETURN_PASSWORD = "return_password"  # noqa: S105  # a kind, no password
+    SIGNALS = "signals"
 
 
 class FollowUp(models.Model):
-    """`secret` is the encrypted password to return; it is wiped when it is delivered or given up."""
+    """`secret` is the encrypted password to return; it is wiped when it is delivered or given up.
+
+    `data`: for signals, what changed (see `local/signals.py`).
+    """
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="followups")
     kind = models.CharField(max_length=20, choices=Kind.choices)
@@ -22,6 +28,7 @@ class FollowUp(models.Model):
     contact_id = models.CharField(max_length=100, null=True)
     email = models.CharField(max_length=320)
     secret = models.TextField(blank=True)
+    data: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
     attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(default=timezone.now)
     created_at = models.DateTimeField(default=timezone.now)

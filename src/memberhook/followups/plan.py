@@ -1,19 +1,21 @@
-"""What follows when a member was created: rows written in the same transaction as the member."""
+"""What follows when a member was created or changed: rows written in the same transaction as the change."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from memberhook.connections import secrets
 from memberhook.followups.models import FollowUp, Kind
 from memberhook.inbox.models import Delivery
+from memberhook.local import signals
 from memberhook.members.types import Plan
-from memberhook.sites.base import Applied
+from memberhook.sites.base import Applied, Site
 
 
-def plan_followups(delivery: Delivery, plan: Plan, applied: Applied, now: datetime, *, welcome: bool) -> None:
-    """`welcome`: whether the welcome e-mail is ours to send (some sites send it themselves)."""
-    common = {
+def followups_of(delivery: Delivery, plan: Plan, applied: Applied, site: Site, now: datetime) -> list[FollowUp]:
+    """The rows, unsaved; fewer for a site that sends the welcome e-mail itself, or whose members are no Django users."""
+    common: dict[str, Any] = {
         "delivery": delivery,
         "member_id": applied.member_id,
         "contact_id": plan.contact.id,
@@ -22,8 +24,10 @@ def plan_followups(delivery: Delivery, plan: Plan, applied: Applied, now: dateti
         "created_at": now,
     }
     rows = []
-    if plan.welcome and welcome:
+    if applied.created and plan.welcome and not site.sends_welcome:
         rows.append(FollowUp(kind=Kind.WELCOME, **common))
-    if plan.return_password and plan.contact.id and plan.changes.password:
+    if applied.created and plan.return_password and plan.contact.id and plan.changes.password:
         rows.append(FollowUp(kind=Kind.RETURN_PASSWORD, secret=secrets.encrypt(plan.changes.password), **common))
-    FollowUp.objects.bulk_create(rows)
+    if site.has_signals and signals.anybody_listens() and (applied.created or applied.changes):
+        rows.append(FollowUp(kind=Kind.SIGNALS, data=signals.what_changed(plan, applied), **common))
+    return rows

@@ -1,7 +1,7 @@
-"""Does what is still to be done for created members. Each row is claimed, done, then marked done.
+"""Does what is still to be done for members. Each row is claimed, done, then marked done.
 
 A worker that dies in between leaves the row for the next one. Returning a password twice writes the same value; a
-welcome e-mail sent twice is one message (see welcome.py).
+welcome e-mail sent twice is one message (see welcome.py); receivers of signals may hear a thing twice.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from memberhook.followups.models import FollowUp, Kind
 from memberhook.followups.welcome import mailer, welcome_mail
 from memberhook.inbox.models import Delivery
 from memberhook.inbox.retry import next_try
+from memberhook.local.signals import announce
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,9 @@ def run_due(worker: str, tools: Tools, *, limit: int = 200) -> int:
         _return_passwords(returns, tools)
     for followup in welcomes:
         _welcome(followup, tools)
+    for followup in (f for f in claimed if f.kind == Kind.SIGNALS):
+        announce(followup.member_id, followup.data)
+        _done(followup, tools, "The host project was told.")
     return len(claimed)
 
 

@@ -6,12 +6,13 @@ Each has `member` (the user); `tags_applied` and `tags_removed` have `tags` (a l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.dispatch import Signal
 
-from memberhook.members.types import Plan
+from memberhook.members.types import Plan, Tag
 from memberhook.sites.base import Applied
 
 member_created = Signal()
@@ -20,21 +21,34 @@ tags_applied = Signal()
 tags_removed = Signal()
 
 
-def announce(done: Sequence[tuple[Plan, Applied]]) -> None:
-    """Tells the host project what changed; what a receiver raises is logged and stops nobody else."""
-    told = [pair for pair in done if pair[1].created or pair[1].changes]
-    if not told or not any(s.receivers for s in (member_created, member_changed, tags_applied, tags_removed)):
-        return
+_ALL = (member_created, member_changed, tags_applied, tags_removed)
+
+
+def anybody_listens() -> bool:
+    return any(signal.receivers for signal in _ALL)
+
+
+def what_changed(plan: Plan, applied: Applied) -> dict[str, Any]:
+    """As JSON, for `announce`."""
+    return {
+        "created": applied.created,
+        "changes": list(applied.changes),
+        "tags_applied": [asdict(tag) for tag in plan.changes.tags_applied],
+        "tags_removed": [asdict(tag) for tag in plan.changes.tags_removed],
+    }
+
+
+def announce(member_id: str, changed: dict[str, Any]) -> None:
+    """Tells the host project; what a receiver raises is logged by Django and stops no other. A member that is gone is
+    told of to nobody."""
     model = get_user_model()
-    users = {str(u.pk): u for u in model._default_manager.filter(pk__in=[applied.member_id for _, applied in told])}
-    for plan, applied in told:
-        member = users.get(applied.member_id)
-        if member is None:
-            continue
-        if applied.created:
-            member_created.send_robust(model, member=member)
-        else:
-            member_changed.send_robust(model, member=member, changes=list(applied.changes))
-        for signal, tags in ((tags_applied, plan.changes.tags_applied), (tags_removed, plan.changes.tags_removed)):
-            if tags:
-                signal.send_robust(model, member=member, tags=list(tags))
+    member = model._default_manager.filter(pk=member_id).first()
+    if member is None:
+        return
+    if changed["created"]:
+        member_created.send_robust(model, member=member)
+    else:
+        member_changed.send_robust(model, member=member, changes=changed["changes"])
+    for signal, tags in ((tags_applied, changed["tags_applied"]), (tags_removed, changed["tags_removed"])):
+        if tags:
+            signal.send_robust(model, member=member, tags=[Tag(**tag) for tag in tags])

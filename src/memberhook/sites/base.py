@@ -46,6 +46,8 @@ class Site(Protocol):
     login_rules: LoginRules
     sends_welcome: bool
     """The site sends the welcome e-mail itself when it applies a plan that wants one."""
+    has_signals: bool
+    """Its members are Django users, whom the signals of a host project are about."""
 
     def atomic(self) -> AbstractContextManager[None]:
         """Around find, plan, apply and the journal: what happens inside is kept or lost as one, where the site can."""

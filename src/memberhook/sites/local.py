@@ -36,6 +36,7 @@ class LocalSite:
     """`connection_id`: the tags of which connection are looked at and written."""
 
     sends_welcome = False
+    has_signals = True
 
     def __init__(self, connection_id: int) -> None:
         self.connection_id = connection_id
