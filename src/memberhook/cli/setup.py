@@ -46,7 +46,7 @@ def connect_command(
     client = crm_client(connection, real_tools().http)
     findings = client.check()
     report = [{"check": f.name, "ok": f.ok, "message": f.message} for f in findings]
-    problem = next((f for f in findings if not f.ok), None)
+    problem = next((f for f in findings if f.needed and not f.ok), None)
     if problem:
         raise UsageError(
             f"{crm(kind).name} at {connection.url}: {problem.message} Nothing was stored.", code="not_connected"

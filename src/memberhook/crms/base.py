@@ -80,11 +80,15 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a check of credentials and rights: what was looked at, whether it is good, and what to do if not."""
+    """One line of a check of credentials and rights: what was looked at, whether it is good, and what to do if not.
+
+    Not `needed`: members can be made without it (a right to write, for passwords that are not to be returned).
+    """
 
     name: str
     ok: bool
     message: str
+    needed: bool = True
 
 
 CrmError = RetryLater | GiveUp

@@ -152,3 +152,31 @@ def test_trouble_in_the_last_step(connect: Connect, serve: Serve) -> None:
         return json_reply({"namespaces": ["fluent-crm/v2"], "subscribers": rows, "tags": rows, "lists": []})
 
     assert stopped_at(connect(serve(answer).url))[0] == "write right"
+
+
+@pytest.mark.parametrize("index", [json_reply({"code": "rest_no_route"}, 404), page_reply("Hidden", 404)])
+def test_where_fluentcrm_answers_nobody_asks_wordpress(connect: Connect, serve: Serve, index: Reply) -> None:
+    """Security plugins hide what the REST API says of itself."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path == "/wp-json/":
+            return index
+        if asked.method == "PUT":
+            return json_reply({"message": "No query results for model [FluentCrm\\App\\Models\\Subscriber]."}, 404)
+        rows = {"data": []}
+        return json_reply({"subscribers": rows, "tags": rows, "lists": []})
+
+    findings = connect(serve(answer).url).check()
+    assert [(finding.name, finding.ok) for finding in findings] == [(name, True) for name in ORDER]
+
+
+def test_only_the_right_to_write_is_not_needed(connect: Connect, serve: Serve) -> None:
+    def answer(asked: Asked) -> Reply:
+        if asked.method == "PUT":
+            return json_reply(FORBIDDEN, 403)
+        rows = {"data": []}
+        return json_reply({"subscribers": rows, "tags": rows, "lists": []})
+
+    findings = connect(serve(answer).url).check()
+    assert [finding.name for finding in findings if not finding.ok] == ["write right"]
+    assert [finding.name for finding in findings if not finding.needed] == ["write right"]
