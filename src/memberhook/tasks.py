@@ -12,6 +12,7 @@ log = logging.getLogger(__name__)
 
 Work = Callable[[int], None]
 
+
 @functools.cache
 def _task() -> Work:
     task: Work = bell().task(name="memberhook.work")(_run)

@@ -124,5 +124,6 @@ def test_a_privileged_role_needs_the_owners_confirmation_besides_the_allow_list(
     assert for_new(("editor",), (), listed, roles).role == "subscriber"
     assert for_new(("editor",), (), confirmed, roles).role == "editor"
     assert for_new(("editor",), (), only_confirmed, roles).role == "subscriber"
+    assert for_new(("editor",), (), replace(only_confirmed, default_role="editor"), roles).role is None
     as_default = replace(confirmed, default_role="editor")
     assert for_new((), (), as_default, roles).role is None

@@ -14,7 +14,7 @@ from memberhook.sites.base import Applied, Site
 
 
 def followups_of(delivery: Delivery, plan: Plan, applied: Applied, site: Site, now: datetime) -> list[FollowUp]:
-    """The rows, unsaved; fewer for a site that sends the welcome e-mail itself, or whose members are no Django users."""
+    """The rows, unsaved; fewer for a site that sends the welcome e-mail itself, or whose members are not users here."""
     common: dict[str, Any] = {
         "delivery": delivery,
         "member_id": applied.member_id,

@@ -100,7 +100,9 @@ def _allowed(text: str, rules: LoginRules) -> str:
 
     Normalised first (NFKC), as Django does with what is typed at log-in: another form could never log in.
     """
-    login = "".join(_nearest(char, rules) for char in unicodedata.normalize("NFKC", text))
+    login = unicodedata.normalize("NFKC", text)
+    if not re.fullmatch(f"[{rules.allowed}]*", login):
+        login = "".join(_nearest(char, rules) for char in login)
     return login if any(map(str.isalnum, login[: rules.max_length])) else ""
 
 

@@ -94,7 +94,9 @@ def usable_email(email: str) -> bool:
 
 
 def _typed(mapping: FieldMapping, name: str) -> FieldMapping:
-    return replace(mapping, site_field=name, type=FieldType.TEXT if name in _NAMES else mapping.type)
+    if name in _NAMES and mapping.type is not FieldType.TEXT:
+        return replace(mapping, site_field=name, type=FieldType.TEXT)
+    return mapping
 
 
 def _own(contact: Contact, options: HookOptions, name: str) -> Value:

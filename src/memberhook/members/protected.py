@@ -6,6 +6,7 @@ compared in the way that a forgiving database would (case, accents and odd chara
 
 from __future__ import annotations
 
+import functools
 import re
 
 from memberhook.members.text import ascii_form
@@ -29,6 +30,7 @@ _CLOSED_ENDINGS = ("_capabilities", "_user_level")
 _SECRET_WORDS = ("pass", "pwd", "secret", "token")
 
 
+@functools.lru_cache(maxsize=1024)  # asked for each mapping of each contact
 def plain_key(site_field: str) -> str:
     """The key as a forgiving database would see it: ASCII, small letters, nothing but letters, digits and `_`."""
     return re.sub(r"[^a-z0-9_]", "", ascii_form(site_field).lower())

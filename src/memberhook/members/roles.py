@@ -94,7 +94,7 @@ def _problem(text: str, role: Role | None, options: HookOptions, roles: Sequence
     name = shown(text)
     if role is None:
         return f"The site has no role {name}: make one there, or correct the name in the webhook's address or the CRM."
-    if _is_privileged(role, roles) and role.slug not in options.confirmed_privileged:
+    if _is_privileged(role, roles) and role.slug not in options.allowed_roles & options.confirmed_privileged:
         return f"The role {name} is privileged, so no webhook can give it: give it by hand if it is meant."
     if role.slug != options.default_role and role.slug not in options.allowed_roles:
         return f"The hook may not give the role {name}: add it to the hook's allowed roles if it is meant."

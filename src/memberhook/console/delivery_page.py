@@ -1,0 +1,130 @@
+"""One delivery as its page shows it: outcome, member, contact, plan, attempts, follow-ups, request. No secret in it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.urls import reverse
+
+from memberhook.connections.models import Hook
+from memberhook.console.html import FOLLOW_UPS, TONES, screen_url
+from memberhook.console.requests import ReadableRequest, hide, readable
+from memberhook.followups.models import FollowUp, Kind
+from memberhook.inbox.models import Attempt, Delivery
+from memberhook.inbox.states import FINISHED, State
+from memberhook.journal.outcome import HIDDEN, secret_fields
+from memberhook.local.setup import LOCAL
+from memberhook.members.protected import is_secret
+
+NEXT: Mapping[str, str] = {
+    State.PENDING: "It waits for a worker.",
+    State.RETRYING: "It is tried again by itself.",
+    State.IGNORED: "There is nothing to do. Replay it if the reason is gone.",
+    State.FAILED: "Put right what the message says, then replay it.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpLine:
+    kind: str
+    to: str
+    state: str
+    tone: str
+    attempts: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryPage:
+    """`contact`: field and value; `tags`: None where the CRM did not tell them; `next_step`: what the owner can do."""
+
+    delivery: Delivery
+    status: str
+    tone: str
+    next_step: str
+    next_try: datetime | None
+    warnings: list[str]
+    member: Mapping[str, Any] | None
+    member_url: str | None
+    changes: list[str]
+    contact: list[tuple[str, str]]
+    tags: list[str] | None
+    plan: list[str]
+    attempts: list[Attempt]
+    followups: list[FollowUpLine]
+    request: ReadableRequest | None
+    hook_url: str | None
+    replay_url: str | None
+
+
+def delivery_page(delivery: Delivery, *, can_replay: bool) -> DeliveryPage:
+    outcome = delivery.outcome
+    trail = outcome.get("trail") or {}
+    hidden = _secrets(delivery.hook)
+    finished = delivery.state in FINISHED
+    member = outcome.get("member")
+    return DeliveryPage(
+        delivery=delivery,
+        status=delivery.status,
+        tone=TONES.get(delivery.status, "calm"),
+        next_step=NEXT.get(delivery.status, ""),
+        next_try=delivery.due_at if delivery.status == State.RETRYING else None,
+        warnings=outcome.get("warnings", []),
+        member=member,
+        member_url=_member_url(delivery.hook, member),
+        changes=outcome.get("changes", []),
+        contact=_contact(trail.get("contact"), hidden),
+        tags=(trail.get("contact") or {}).get("tags"),
+        plan=_plan(trail.get("plan", []), delivery.hook, hidden),
+        attempts=list(delivery.tries.all()),
+        followups=[_followup(row) for row in delivery.followups.defer("secret").order_by("pk")],
+        request=readable(delivery, hidden),
+        hook_url=screen_url(Hook, "change", delivery.hook_id),
+        replay_url=f"{reverse('admin:memberhook_delivery_replay')}?id={delivery.pk}"
+        if finished and can_replay
+        else None,
+    )
+
+
+def _secrets(hook: Hook) -> set[str]:
+    return secret_fields(hook.options().field_map, hook.return_password_field)
+
+
+def _member_url(hook: Hook, member: Mapping[str, Any] | None) -> str | None:
+    known = member and member.get("id") and hook.site.kind == LOCAL
+    return screen_url(get_user_model(), "change", member["id"]) if member and known else None
+
+
+def _contact(contact: Mapping[str, Any] | None, hidden: Collection[str]) -> list[tuple[str, str]]:
+    """Id, e-mail, version, then all fields, as text."""
+    if not contact:
+        return []
+    fields = hide(contact.get("fields") or {}, hidden)
+    rows = [("id", contact.get("id")), ("email", contact.get("email")), ("updated at", contact.get("version"))]
+    rows += [(name, value) for name, value in fields.items() if name != "email"] if isinstance(fields, dict) else []
+    return [(name, _text(value)) for name, value in rows if value not in (None, "")]
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _plan(lines: Collection[str], hook: Hook, hidden: Collection[str]) -> list[str]:
+    """The plan's lines; what they set a secret to is not shown."""
+    secret = {m.site_field for m in hook.options().field_map if m.crm_field in hidden or is_secret(m.crm_field)}
+    return [_without_secret(line, secret) for line in lines]
+
+
+def _without_secret(line: str, secret: Collection[str]) -> str:
+    verb, _, rest = line.partition(" ")
+    name, to, _ = rest.partition(" to ")
+    return f"set {name} to {HIDDEN}" if verb == "set" and to and (name in secret or is_secret(name)) else line
+
+
+def _followup(row: FollowUp) -> FollowUpLine:
+    state = "failed" if row.failed else "done" if row.done_at else "waiting"
+    return FollowUpLine(FOLLOW_UPS[Kind(row.kind)], row.email, state, TONES[state], row.attempts, row.message)

@@ -1,0 +1,86 @@
+"""Hooks: what a webhook address may do, and its access keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from memberhook.connections import hooks, keys
+from memberhook.connections.models import Hook
+from memberhook.console.base import Screen
+from memberhook.console.hook_form import HookForm
+from memberhook.console.html import link, screen_url
+from memberhook.console.keys import KeyInline, new_key_view, show_key
+from memberhook.inbox.models import Delivery
+from memberhook.members.types import Action
+
+
+class HookScreen(Screen):
+    form = HookForm
+    change_form_template = "memberhook/console/hook.html"
+    list_display = ("name", "connection", "site", "default_role", "further_roles", "access_keys", "deliveries")
+    list_filter = ("connection",)
+    list_select_related = ("connection", "site")
+    search_fields = ("name",)
+    ordering = ("name",)
+    fieldsets = (
+        (None, {"fields": ("name", "connection", "site")}),
+        ("Roles", {"fields": ("default_role", "allowed_roles", "confirm_privileged")}),
+        ("Fields", {"fields": ("field_map",)}),
+        ("New members", {"fields": ("username_format", "welcome", "return_password_field")}),
+        ("Where the data comes from", {"fields": ("trust_payload",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).annotate(number_of_keys=Count("keys"))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)  # a class made for this request
+        form.user = request.user
+        return form
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("name", "connection", "site") if obj else ()
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[type[Any]]:
+        return [KeyInline] if obj else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """One at a time, and none that has deliveries: it is part of their story. To close it, revoke its keys."""
+        unused = isinstance(obj, Hook) and not obj.deliveries.exists()
+        return unused and super().has_delete_permission(request, obj)
+
+    @admin.display(description="may also give")
+    def further_roles(self, hook: Hook) -> str:
+        return ", ".join(hook.allowed_roles)
+
+    @admin.display(description="keys", ordering="number_of_keys")
+    def access_keys(self, hook: Any) -> int:
+        return int(hook.number_of_keys)
+
+    @admin.display(description="deliveries")
+    def deliveries(self, hook: Hook) -> SafeString | str:
+        return link(f"{screen_url(Delivery, 'changelist')}?hook={hook.pk}", "show")
+
+    def response_add(self, request: HttpRequest, obj: Hook, post_url_continue: str | None = None) -> HttpResponse:
+        """The new hook's key is part of this answer, so there is no redirect."""
+        return show_key(self, request, obj, keys.new_key(obj, timezone.now()))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.new_key_page)
+        return [path("<path:object_id>/new-key/", view, name="memberhook_hook_new_key"), *super().get_urls()]
+
+    def new_key_page(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        return new_key_view(self, request, object_id)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        addresses = {action.value: hooks.url(action, key="YOURACCESSKEY") for action in Action}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), "addresses": addresses})

@@ -1,0 +1,159 @@
+"""Access keys: limits and revocation beside their hook, and the one page that ever shows a key."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from memberhook.conf import words
+from memberhook.connections import hooks, keys
+from memberhook.connections.models import AccessKey, Hook
+from memberhook.console.base import Checkboxes, InlineFormSet, ModelForm, Radios, StackedInline, TextInput, set_choices
+from memberhook.errors import UsageError
+from memberhook.members.types import Action
+
+KEEP_OLD = timedelta(hours=24)
+
+
+class AccessKeyForm(ModelForm):
+    actions = forms.MultipleChoiceField(
+        required=False,
+        widget=Checkboxes,
+        choices=[(action.value, action.value) for action in Action],
+        help_text="None ticked: all.",
+    )
+    roles = forms.MultipleChoiceField(
+        required=False,
+        widget=Checkboxes,
+        help_text="Roles that an address with this key may ask for. None ticked: all.",
+    )
+    networks = forms.CharField(
+        required=False,
+        widget=TextInput,
+        help_text="Addresses that webhooks may come from, like 203.0.113.7 or 203.0.113.0/24. Empty: from anywhere.",
+    )
+
+    class Meta:
+        model = AccessKey
+        fields = ("expires_at", "actions", "roles", "networks")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            hook = self.instance.hook
+            choices = dict.fromkeys((hook.default_role, *hook.allowed_roles, *self.instance.roles))
+            set_choices(self, "roles", ((slug, slug) for slug in choices))
+            self.initial["networks"] = ", ".join(self.instance.networks)
+
+    def clean_networks(self) -> list[str]:
+        try:
+            return keys.checked_networks(words(self.cleaned_data["networks"]))
+        except UsageError as error:
+            raise ValidationError(error.message) from error
+
+
+class KeyFormSet(InlineFormSet):
+    def add_fields(self, form: AccessKeyForm, index: int | None) -> None:
+        super().add_fields(form, index)
+        if "DELETE" in form.fields:
+            form.fields["DELETE"].label = "Revoke"
+
+
+class KeyInline(StackedInline):
+    """Keys are made on a page of their own, so that each is shown once."""
+
+    model = AccessKey
+    form = AccessKeyForm
+    formset = KeyFormSet
+    extra = 0
+    fields = (("key", "created_at"), "expires_at", "actions", "roles", "networks")
+    readonly_fields = ("key", "created_at")
+    ordering = ("-created_at", "-pk")
+    verbose_name = "access key"
+    verbose_name_plural = "access keys (delete one to revoke it)"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="ends in")
+    def key(self, access_key: AccessKey) -> str:
+        ended = access_key.expires_at is not None and access_key.expires_at <= timezone.now()
+        return f"…{access_key.hint}{' (expired)' if ended else ''}"
+
+
+class NewKeyForm(forms.Form):
+    """`newest`: the hook's newest key when the page was opened, so that a page sent twice makes one key."""
+
+    old_keys = forms.ChoiceField(
+        label="The keys that there are",
+        widget=Radios,
+        initial="keep",
+        choices=(
+            ("keep", "go on for 24 hours: time to paste the new address wherever the old one is"),
+            ("drop", "end now"),
+            ("stay", "stay: this is a further key"),
+        ),
+    )
+    newest = forms.CharField(widget=forms.HiddenInput, required=False)
+
+
+def new_key_view(screen: Any, request: HttpRequest, object_id: str) -> HttpResponseBase:
+    """GET asks what becomes of the old keys; POST makes the new one and shows it."""
+    hook = screen.get_object(request, object_id)
+    if hook is None:
+        raise Http404
+    if not (screen.has_change_permission(request, hook) and request.user.has_perm("memberhook.add_accesskey")):
+        raise PermissionDenied
+    newest = str(hook.keys.order_by("-created_at", "-pk").values_list("pk", flat=True).first() or "")
+    form = NewKeyForm(request.POST or None, initial={"newest": newest})
+    if not form.is_valid():
+        context = {**_context(screen, request, hook, "New access key"), "form": form}
+        return TemplateResponse(request, "memberhook/console/new_key.html", context)
+    if form.cleaned_data["newest"] != newest:
+        messages.warning(request, "A new key had been made already, so none was made now.")
+        return HttpResponseRedirect(reverse("admin:memberhook_hook_change", args=[hook.pk]))
+    with transaction.atomic():
+        key = _make(hook, form.cleaned_data["old_keys"])
+        screen.log_change(request, hook, f"Made the access key …{key[-4:]}.")
+    return show_key(screen, request, hook, key)
+
+
+def _make(hook: Hook, old_keys: str) -> str:
+    now = timezone.now()
+    if old_keys == "stay":
+        return keys.new_key(hook, now)
+    return keys.rotate(hook, now, now + KEEP_OLD if old_keys == "keep" else None)
+
+
+def show_key(screen: Any, request: HttpRequest, hook: Hook, key: str) -> TemplateResponse:
+    """The key and its addresses. They are in this answer and nowhere else: no session, no message, no cache."""
+    context = {
+        **_context(screen, request, hook, "Access key"),
+        "key": key,
+        "addresses": hooks.urls(hook, key),
+        "addresses_for_header": [hooks.url(action, hook=hook) for action in Action],
+    }
+    response = TemplateResponse(request, "memberhook/console/key.html", context)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _context(screen: Any, request: HttpRequest, hook: Hook, title: str) -> dict[str, Any]:
+    return {
+        **screen.admin_site.each_context(request),
+        "opts": Hook._meta,
+        "media": screen.media,
+        "title": title,
+        "hook": hook,
+        "back": reverse("admin:memberhook_hook_change", args=[hook.pk]),
+    }

@@ -1,0 +1,200 @@
+"""Members of the local site: Django's users, with tags, fields and their contact beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin import ModelAdmin as AnyScreen
+from django.contrib.admin import SimpleListFilter
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from memberhook.connections.models import Link
+from memberhook.console.base import (
+    AdminPasswordChangeForm,
+    ModelForm,
+    Screen,
+    Select,
+    TabularInline,
+    TextArea,
+    UserChangeForm,
+    UserCreationForm,
+)
+from memberhook.console.html import screen_url
+from memberhook.inbox.models import Delivery
+from memberhook.journal.outcome import HIDDEN
+from memberhook.local.models import MemberField, MemberTag, Tag
+from memberhook.local.roles import group_roles
+from memberhook.local.setup import LOCAL
+from memberhook.members.protected import is_secret
+
+KINDS: Mapping[str, str] = {"text": "text", "number": "number", "yes_no": "yes or no", "list": "list, one a line"}
+YES_NO = {"yes": True, "no": False}
+
+
+class MemberFieldForm(ModelForm):
+    """The JSON value as a kind and text. A value that looks like a secret is hidden; left alone, it stays."""
+
+    kind = forms.ChoiceField(choices=tuple(KINDS.items()), widget=Select, label="type")
+    content = forms.CharField(required=False, widget=TextArea(attrs={"rows": 1}), label="value")
+
+    class Meta:
+        model = MemberField
+        fields = ("key",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            kind, content = _written(self.instance.value)
+            self.initial["kind"] = kind
+            self.initial["content"] = HIDDEN if is_secret(self.instance.key) else content
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        content, key = cleaned.get("content", ""), cleaned.get("key", "")
+        if content == HIDDEN and self.instance.pk and is_secret(self.instance.key):
+            if not is_secret(key):
+                self.add_error("content", "Type the value again: under its new name it would be shown.")
+            return cleaned
+        try:
+            self.instance.value = _read(cleaned.get("kind", ""), content)
+        except ValueError as error:
+            self.add_error("content", ValidationError(str(error)))
+        return cleaned
+
+
+def _written(value: Any) -> tuple[str, str]:
+    if isinstance(value, bool):
+        return "yes_no", "yes" if value else "no"
+    if isinstance(value, int | float):
+        return "number", str(value)
+    if isinstance(value, list):
+        return "list", "\n".join(map(str, value))
+    return "text", "" if value is None else str(value)
+
+
+def _read(kind: str, text: str) -> str | int | float | bool | list[str]:
+    """Raises ValueError, in words."""
+    if kind == "list":
+        return [line.strip() for line in text.splitlines() if line.strip()]
+    if kind == "yes_no":
+        if text.strip().lower() not in YES_NO:
+            raise ValueError("Write yes or no.")
+        return YES_NO[text.strip().lower()]
+    if kind == "number":
+        try:
+            number = float(text)
+        except ValueError as error:
+            raise ValueError(f"{text!r} is no number.") from error
+        if number - number != 0:  # infinite, or no number at all
+            raise ValueError(f"{text!r} is no number that can be stored.")
+        return int(number) if number == int(number) and abs(number) < 1e15 else number
+    return text
+
+
+class FieldInline(TabularInline):
+    model = MemberField
+    form = MemberFieldForm
+    extra = 0
+    fields = ("key", "kind", "content")
+    ordering = ("key",)
+    show_title = False
+    verbose_name = "field"
+    verbose_name_plural = "fields (those that a hook maps are written again at the next update)"
+
+
+class TagInline(TabularInline):
+    """A member has exactly the contact's tags, so they are changed in the CRM."""
+
+    model = MemberTag
+    fields = ("tag", "connection")
+    readonly_fields = ("tag", "connection")
+    extra = 0
+    can_delete = False
+    show_title = False
+    verbose_name = "tag"
+    verbose_name_plural = "tags (change them in the CRM)"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[MemberTag]:
+        return super().get_queryset(request).select_related("tag__connection").order_by("tag__title")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="connection")
+    def connection(self, row: MemberTag) -> str:
+        return row.tag.connection.name
+
+
+class RoleFilter(SimpleListFilter):
+    title = "role"
+    parameter_name = "role"
+
+    def lookups(self, request: HttpRequest, model_admin: AnyScreen[Any]) -> list[tuple[str, str]]:
+        return [(str(entry.group_id), entry.role.title) for entry in group_roles()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value() or ""
+        return queryset.filter(groups=int(chosen)) if chosen.isdecimal() else queryset
+
+
+class TagFilter(SimpleListFilter):
+    title = parameter_name = "tag"
+
+    def lookups(self, request: HttpRequest, model_admin: AnyScreen[Any]) -> list[tuple[str, str]]:
+        tags = Tag.objects.select_related("connection").order_by("title")
+        return [(str(tag.pk), f"{tag.title} ({tag.connection.name})") for tag in tags]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value() or ""
+        return queryset.filter(memberhook_tags__tag=int(chosen)) if chosen.isdecimal() else queryset
+
+
+class MemberScreen(DjangoUserAdmin, Screen):  # type: ignore[type-arg]  # Django's own user is meant
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "email", "first_name", "last_name", "roles", "is_staff", "date_joined")
+    list_filter = (RoleFilter, TagFilter, "is_staff", "is_active")
+    ordering = ("-pk",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("groups__memberhook_role")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        shown = tuple(super().get_fieldsets(request, obj))
+        return (*shown[:2], ("CRM", {"fields": ("contacts",)}), *shown[2:]) if obj else shown
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (*super().get_readonly_fields(request, obj), "contacts")
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[type[Any]]:
+        return [TagInline, FieldInline] if obj else []
+
+    @admin.display(description="roles")
+    def roles(self, user: Any) -> str:
+        return ", ".join(
+            group.memberhook_role.title if hasattr(group, "memberhook_role") else group.name
+            for group in user.groups.all()
+        )
+
+    @admin.display(description="contacts")
+    def contacts(self, user: Any) -> SafeString | str:
+        """The contacts that the member is linked with, each with a way to what came in for it."""
+        links = Link.objects.filter(site__kind=LOCAL, member_id=str(user.pk)).select_related("connection")
+        listing = screen_url(Delivery, "changelist")
+        rows = ((row.connection.name, row.contact_id, f"{listing}?q={row.contact_id}") for row in links)
+        shown = format_html_join("", '<div>{}: contact {} (<a href="{}">its deliveries</a>)</div>', rows)
+        return shown or "none: this member was made by hand"
+
+
+class GroupScreen(DjangoGroupAdmin, Screen):
+    """Django's own, in the console's dress."""

@@ -1,0 +1,119 @@
+"""What the front page says: what happened lately, what is on its way, what needs the owner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count
+from django.urls import reverse
+
+from memberhook import conf
+from memberhook.connections.models import Connection, Hook
+from memberhook.console.html import TONES, span
+from memberhook.followups.models import FollowUp
+from memberhook.inbox.models import Delivery, Worker
+from memberhook.inbox.states import FINISHED, State, status
+
+LATELY = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A number with its words; `url`: where it leads. `tone` is "" where nothing needs attention."""
+
+    number: str
+    text: str
+    url: str
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    text: str
+    url: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    finished: list[Tile]
+    on_the_way: list[Tile]
+    problems: list[Problem]
+
+
+def overview(now: datetime) -> Overview:
+    """All of it comes from indexed columns: the page stays quick however much is kept."""
+    finished = _finished(now)
+    workers = Worker.objects.filter(seen_at__gt=now - conf.LEASE()).count()
+    return Overview(
+        finished=[_status_tile(state.value, finished.get(state.value, 0)) for state in FINISHED],
+        on_the_way=[
+            *(_status_tile(name, number) for name, number in _unfinished().items()),
+            Tile(str(_waiting_followups()), "follow-ups waiting", reverse("admin:memberhook_followup_changelist")),
+            Tile(
+                str(workers), "workers alive", reverse("admin:memberhook_worker_changelist"), "" if workers else "bad"
+            ),
+        ],
+        problems=_problems(now, finished.get(State.FAILED, 0), workers),
+    )
+
+
+def _finished(now: datetime) -> dict[str, int]:
+    lately = Delivery.objects.filter(finished_at__gte=now - LATELY)
+    return dict(lately.order_by().values_list("state").annotate(Count("pk")))
+
+
+def _unfinished() -> dict[str, int]:
+    counts = {State.PENDING.value: 0, State.RETRYING.value: 0}
+    rows = Delivery.objects.filter(finished_at=None).order_by().values_list("state", "attempts").annotate(Count("pk"))
+    for state, attempts, number in rows:
+        counts[status(state, attempts)] = counts.get(status(state, attempts), 0) + number
+    return counts
+
+
+def _waiting_followups() -> int:
+    return FollowUp.objects.filter(done_at=None).count()
+
+
+def _status_tile(name: str, number: int) -> Tile:
+    tone = TONES[name] if number and name in (State.FAILED, State.RETRYING) else ""
+    return Tile(str(number), name, f"{reverse('admin:memberhook_delivery_changelist')}?status={name}", tone)
+
+
+def _problems(now: datetime, failed: int, workers: int) -> list[Problem]:
+    """What the owner should look at, most urgent first."""
+    deliveries = reverse("admin:memberhook_delivery_changelist")
+    found = []
+    if not workers:
+        text = "No worker has been heard of lately, so nothing is applied. Start one: memberhook worker"
+        found.append(Problem(text, reverse("admin:memberhook_worker_changelist"), "Workers"))
+    for connection in Connection.objects.filter(paused_until__gt=now):
+        text = (
+            f"{connection.name} is not called for {span(connection.paused_until - now)}: it was down or asked for it."  # type: ignore[operator]  # the filter says so
+        )
+        change = reverse("admin:memberhook_connection_change", args=[connection.pk])
+        found.append(Problem(text, change, "Test the connection"))
+    oldest = Delivery.objects.filter(finished_at=None).order_by("received_at").only("received_at").first()
+    if oldest:
+        text = f"The oldest delivery that is not finished came in {span(now - oldest.received_at)} ago."
+        found.append(Problem(text, reverse("admin:memberhook_delivery_change", args=[oldest.pk]), "Look at it"))
+    if failed:
+        text = f"{failed} {'delivery has' if failed == 1 else 'deliveries have'} failed in the last 24 hours."
+        found.append(Problem(text, f"{deliveries}?status=failed", "Look at them"))
+    if lost := FollowUp.objects.filter(failed=True, done_at__gte=now - LATELY).count():
+        text = f"{lost} follow-up{'' if lost == 1 else 's'} failed in the last 24 hours."
+        found.append(Problem(text, f"{reverse('admin:memberhook_followup_changelist')}?state=failed", "Look at them"))
+    return found or _first_steps()
+
+
+def _first_steps() -> list[Problem]:
+    """For a new installation: what to do next."""
+    if not Connection.objects.exists():
+        return [
+            Problem("Start here: connect your CRM.", reverse("admin:memberhook_connection_add"), "Add a connection")
+        ]
+    if not Hook.objects.exists():
+        text = "Next: make a hook, and paste its address into the CRM."
+        return [Problem(text, reverse("admin:memberhook_hook_add"), "Add a hook")]
+    return []

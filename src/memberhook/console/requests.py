@@ -1,0 +1,55 @@
+"""The raw request of a delivery, made readable, with what looks like a secret hidden. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from memberhook.crms import payload
+from memberhook.crms.base import WebhookRequest
+from memberhook.errors import Refused
+from memberhook.inbox.models import Delivery
+from memberhook.journal.outcome import HIDDEN
+from memberhook.members.protected import is_secret
+
+LONGEST_SHOWN = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class ReadableRequest:
+    """`data`: the contact data as indented JSON; `problem`: why there is none to show."""
+
+    method: str
+    content_type: str
+    size: int
+    data: str = ""
+    problem: str = ""
+
+
+def readable(delivery: Delivery, secret_fields: Collection[str]) -> ReadableRequest | None:
+    """None for a delivery that no request made (import, resync)."""
+    if not delivery.method:
+        return None
+    body = bytes(delivery.body)
+    request = WebhookRequest(delivery.method, delivery.query, delivery.content_type, body=body)
+    data, problem = "", ""
+    try:
+        shown = hide(payload.read(request).data, secret_fields)
+        data = json.dumps(shown, indent=2, ensure_ascii=False) if shown else ""
+    except Refused as error:
+        problem = f"It cannot be read, so it is not shown: it might hold a password. {error.message}"
+    if len(data) > LONGEST_SHOWN:
+        data = f"{data[:LONGEST_SHOWN]}\n… ({len(data) - LONGEST_SHOWN} more characters)"
+    return ReadableRequest(delivery.method, delivery.content_type, len(body), data, problem)
+
+
+def hide(value: object, secret_fields: Collection[str], name: str = "") -> object:
+    """The value with everything hidden whose name is one of these fields or looks like that of a secret."""
+    if name and value not in (None, "", [], {}) and (name in secret_fields or is_secret(name)):
+        return HIDDEN
+    if isinstance(value, dict):
+        return {key: hide(inner, secret_fields, str(key)) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [hide(inner, secret_fields) for inner in value]
+    return value

@@ -1,0 +1,118 @@
+"""Roles of the local site, with why one is privileged; and the tags that connections know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import slugify
+
+from memberhook.console.base import ModelForm, ReadOnlyScreen, Screen
+from memberhook.console.html import badge, link, screen_url
+from memberhook.local.models import RoleInfo, Tag
+from memberhook.local.roles import group_roles, risky_permissions
+
+REASONS_SHOWN = 4
+
+
+class RoleForm(ModelForm):
+    """A new role gets a group; one that is there already under that slug gets its title."""
+
+    class Meta:
+        model = RoleInfo
+        fields = ("slug", "title", "privileged")
+        help_texts = {
+            "slug": "Its short name, as addresses have it (…&role=customer). It cannot be changed later.",
+            "privileged": "No webhook may give it, whatever its permissions are. Permissions alone can make a role "
+            "privileged too.",
+        }
+
+    def clean_slug(self) -> str:
+        slug: str = self.cleaned_data["slug"].lower()
+        if Group.objects.filter(name=slug, memberhook_role__isnull=False).exists():
+            raise ValidationError("A group of that name has a role already.")
+        return slug
+
+    def group(self) -> Group:
+        """The group that is this role so far without a title, else a new one."""
+        slug = self.cleaned_data["slug"]
+        untitled = (group for group in Group.objects.filter(memberhook_role=None) if slugify(group.name) == slug)
+        return next(untitled, None) or Group.objects.create(name=slug)
+
+
+class RoleScreen(Screen):
+    form = RoleForm
+    change_list_template = "memberhook/console/roles.html"
+    list_display = ("title", "slug", "privileges", "permissions", "members")
+    list_select_related = ("group",)
+    ordering = ("title",)
+    fields = ("slug", "title", "privileged", "privileges", "permissions")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).annotate(number_of_permissions=Count("group__permissions"))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields if obj else ("slug", "title", "privileged")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("slug", "privileges", "permissions") if obj else ()
+
+    @admin.display(description="privileged")
+    def privileges(self, role: RoleInfo) -> SafeString:
+        """As `group_roles` says, and why."""
+        if not any(entry.role.privileged for entry in group_roles() if entry.group_id == role.group_id):
+            return badge("no", "calm")
+        risky = risky_permissions().get(role.group_id, [])
+        reasons = ["marked as privileged"] if role.privileged else []
+        more = f" and {len(risky) - REASONS_SHOWN} more" if len(risky) > REASONS_SHOWN else ""
+        reasons += [f"may {', '.join(risky[:REASONS_SHOWN])}{more}"] if risky else []
+        return format_html("{} {}", badge("privileged", "warn"), "; ".join(reasons))
+
+    @admin.display(description="permissions", ordering="number_of_permissions")
+    def permissions(self, role: Any) -> SafeString | str:
+        return link(screen_url(Group, "change", role.group_id), role.number_of_permissions)
+
+    @admin.display(description="members")
+    def members(self, role: RoleInfo) -> int:
+        return int(role.group.user_set.count())
+
+    def save_model(self, request: HttpRequest, obj: RoleInfo, form: Any, change: Any) -> None:
+        if not change:
+            obj.group = form.group()
+        super().save_model(request, obj, form, change)
+
+    def delete_model(self, request: HttpRequest, obj: RoleInfo) -> None:
+        obj.group.delete()
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[RoleInfo]) -> None:
+        Group.objects.filter(memberhook_role__in=list(queryset)).delete()
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """A role is its group: that is what goes."""
+        return super().get_deleted_objects(Group.objects.filter(memberhook_role__in=list(objs)), request)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        titled = set(RoleInfo.objects.values_list("group_id", flat=True))
+        untitled = [entry.role for entry in group_roles() if entry.group_id not in titled]
+        return super().changelist_view(request, {**(extra_context or {}), "untitled": untitled})
+
+
+class TagScreen(ReadOnlyScreen):
+    """Tags are made, renamed and given in the CRM."""
+
+    list_display = ("title", "slug", "crm_id", "connection", "members")
+    list_filter = ("connection",)
+    list_select_related = ("connection",)
+    search_fields = ("title", "slug", "=crm_id")
+    fields = ("title", "slug", "crm_id", "connection", "members")
+    ordering = ("title",)
+
+    @admin.display(description="members")
+    def members(self, tag: Tag) -> int:
+        return tag.members.count()

@@ -1,0 +1,101 @@
+"""What runs and what waits: follow-ups (never their secrets) and workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import ModelAdmin, SimpleListFilter
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from memberhook import conf
+from memberhook.console.base import ReadOnlyScreen
+from memberhook.console.html import FOLLOW_UPS, badge, link, moment, screen_url, short, span
+from memberhook.followups.models import FollowUp, Kind
+from memberhook.inbox.models import Delivery, Worker
+
+STATES = {
+    "waiting": Q(done_at=None),
+    "failed": Q(failed=True),
+    "done": Q(done_at__isnull=False, failed=False),
+}
+
+
+class StateFilter(SimpleListFilter):
+    """Shows those that wait unless something else is asked for."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
+        return [("failed", "failed"), ("done", "done"), ("all", "all")]
+
+    def choices(self, changelist: Any) -> Any:
+        waiting = {"selected": self.value() is None, "query_string": changelist.get_query_string(remove=["state"])}
+        yield {**waiting, "display": "waiting"}
+        yield from list(super().choices(changelist))[1:]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[FollowUp]) -> QuerySet[FollowUp]:
+        chosen = self.value() or "waiting"
+        return queryset.filter(STATES[chosen]) if chosen in STATES else queryset
+
+
+class FollowUpScreen(ReadOnlyScreen):
+    list_display = ("what", "email", "state", "of_delivery", "attempts", "next_try", "what_happened")
+    list_filter = (StateFilter, "kind")
+    search_fields = ("email", "=member_id", "=contact_id")
+    ordering = ("due_at",)
+    fields = (
+        "what",
+        "email",
+        "state",
+        "of_delivery",
+        "member_id",
+        "contact_id",
+        "attempts",
+        "due_at",
+        "created_at",
+        "done_at",
+        "message",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FollowUp]:
+        return super().get_queryset(request).defer("secret")
+
+    @admin.display(description="follow-up", ordering="kind")
+    def what(self, followup: FollowUp) -> str:
+        return FOLLOW_UPS[Kind(followup.kind)]
+
+    @admin.display(description="state")
+    def state(self, followup: FollowUp) -> SafeString:
+        return badge("failed" if followup.failed else "done" if followup.done_at else "waiting")
+
+    @admin.display(description="delivery", ordering="delivery")
+    def of_delivery(self, followup: FollowUp) -> SafeString | str:
+        return link(screen_url(Delivery, "change", followup.delivery_id), followup.delivery_id)
+
+    @admin.display(description="next attempt", ordering="due_at")
+    def next_try(self, followup: FollowUp) -> str:
+        return "" if followup.done_at else moment(followup.due_at)
+
+    @admin.display(description="message")
+    def what_happened(self, followup: FollowUp) -> str:
+        return short(followup.message)
+
+
+class WorkerScreen(ReadOnlyScreen):
+    list_display = ("name", "seen", "state")
+    fields = ("name", "seen_at", "state")
+    ordering = ("-seen_at",)
+
+    @admin.display(description="last seen", ordering="seen_at")
+    def seen(self, worker: Worker) -> str:
+        return f"{span(timezone.now() - worker.seen_at)} ago"
+
+    @admin.display(description="state")
+    def state(self, worker: Worker) -> SafeString:
+        alive = worker.seen_at > timezone.now() - conf.LEASE()
+        return badge("alive", "good") if alive else badge("silent", "bad")
