@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any
 
 import click
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from memberhook.cli.common import Since, as_json, iso, show, site_named, with_database
-from memberhook.inbox.models import Delivery
-from memberhook.inbox.states import State
+from memberhook.inbox.models import Delivery, with_status
+from memberhook.inbox.states import STATUSES
 from memberhook.local.listing import members
 
-STATUSES = click.Choice([state.value for state in State if state is not State.WORKING])
+STATUS = click.Choice(STATUSES)
 
 
 @click.command("members")
@@ -30,7 +30,7 @@ def members_command(emails: tuple[str, ...], site: str, as_json: bool) -> None:
 
 @click.command("deliveries")
 @click.argument("ids", nargs=-1, type=int)
-@click.option("--status", type=STATUSES, help="Only those that stand like this.")
+@click.option("--status", type=STATUS, help="Only those that stand like this.")
 @click.option("--since", type=Since(), help="Only those received since then: 2h, 3d, or a date.")
 @click.option(
     "--limit", default=100, show_default=True, type=click.IntRange(1), help="The newest so many; not with --json."
@@ -56,11 +56,7 @@ def filtered(
         deliveries = deliveries.filter(pk__in=ids)
     if since:
         deliveries = deliveries.filter(received_at__gte=since)
-    if status == State.PENDING:
-        return deliveries.filter(Q(state=State.PENDING) | Q(state=State.WORKING, attempts__lte=1))
-    if status == State.RETRYING:
-        return deliveries.filter(Q(state=State.RETRYING) | Q(state=State.WORKING, attempts__gt=1))
-    return deliveries.filter(state=status) if status else deliveries
+    return with_status(deliveries, status) if status else deliveries
 
 
 def delivery_data(delivery: Delivery) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def connect_command(
     connection.kind, connection.url = kind, checked_url(url)
     connection.username, connection.allow_private = username, allow_private
     connection.password = read_password(password_stdin)
-    connection.full_clean(validate_unique=False, exclude=["url"])
+    connection.full_clean(validate_unique=False)
     client = crm_client(connection, real_tools().http)
     findings = client.check()
     report = [{"check": f.name, "ok": f.ok, "message": f.message} for f in findings]

@@ -13,7 +13,7 @@ import click
 
 from memberhook import tasks
 from memberhook.cli.common import Since, as_json, hook_named, say, utc_now, with_database
-from memberhook.cli.look import STATUSES, filtered
+from memberhook.cli.look import STATUS, filtered
 from memberhook.connections.clients import crm_client, save_catalog
 from memberhook.connections.models import Hook, Link
 from memberhook.errors import UsageError
@@ -28,7 +28,7 @@ from memberhook.worker import real_tools
 
 @click.command("replay")
 @click.argument("ids", nargs=-1, type=int)
-@click.option("--status", type=STATUSES, help="All that ended like this, e.g. failed.")
+@click.option("--status", type=STATUS, help="All that ended like this, e.g. failed.")
 @click.option("--since", type=Since(), help="Only those received since then: 2h, 3d, or a date.")
 @as_json
 @with_database

@@ -16,7 +16,7 @@ class Account(models.Model):
 
     name = models.SlugField(max_length=64, unique=True)
     kind = models.CharField(max_length=32)
-    url = models.URLField(max_length=500, blank=True)
+    url = models.CharField(max_length=500, blank=True)
     username = models.CharField(max_length=200, blank=True)
     secret = models.TextField(blank=True, editable=False, help_text="Encrypted; see secrets.py.")
     allow_private = models.BooleanField(default=False, help_text="May be in a private or loopback network.")

@@ -1,28 +1,17 @@
-"""Filters of the list of deliveries; the status as the outside sees it, as a query."""
+"""Filters of the list of deliveries."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib.admin import ModelAdmin, SimpleListFilter
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from memberhook.connections.models import Hook
-from memberhook.inbox.models import Delivery
-from memberhook.inbox.states import State
+from memberhook.inbox.models import Delivery, with_status
+from memberhook.inbox.states import STATUSES
 from memberhook.members.types import Action
-
-STATUSES = tuple(state.value for state in State if state is not State.WORKING)
-
-
-def with_status(deliveries: QuerySet[Delivery], status: str) -> QuerySet[Delivery]:
-    """Those that stand like this: what `inbox.states.status` says of one, as a query."""
-    if status == State.PENDING:
-        return deliveries.filter(Q(state=State.PENDING) | Q(state=State.WORKING, attempts__lte=1))
-    if status == State.RETRYING:
-        return deliveries.filter(Q(state=State.RETRYING) | Q(state=State.WORKING, attempts__gt=1))
-    return deliveries.filter(state=status)
 
 
 class StatusFilter(SimpleListFilter):

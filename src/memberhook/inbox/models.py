@@ -54,6 +54,7 @@ class Delivery(models.Model):
         indexes = [
             models.Index(fields=["hook", "due_at"], name="delivery_due", condition=Q(finished_at=None)),
             models.Index(fields=["lane"], name="delivery_lane", condition=Q(finished_at=None)),
+            models.Index(fields=["state", "-id"], name="delivery_state"),
         ]
 
     def __str__(self) -> str:
@@ -62,6 +63,15 @@ class Delivery(models.Model):
     @property
     def status(self) -> str:
         return status(self.state, self.attempts)
+
+
+def with_status(deliveries: models.QuerySet[Delivery], status: str) -> models.QuerySet[Delivery]:
+    """Those that stand like this: what `states.status` says of one, as a query."""
+    if status == State.PENDING:
+        return deliveries.filter(Q(state=State.PENDING) | Q(state=State.WORKING, attempts__lte=1))
+    if status == State.RETRYING:
+        return deliveries.filter(Q(state=State.RETRYING) | Q(state=State.WORKING, attempts__gt=1))
+    return deliveries.filter(state=status)
 
 
 class Attempt(models.Model):

@@ -19,6 +19,9 @@ class State(enum.StrEnum):
 WAITING = (State.PENDING, State.RETRYING)
 FINISHED = (State.APPLIED, State.UNCHANGED, State.IGNORED, State.FAILED)
 
+STATUSES = tuple(state.value for state in State if state is not State.WORKING)
+"""What the outside sees; see `status`."""
+
 MOVES: dict[State, tuple[State, ...]] = {
     State.PENDING: (State.WORKING,),
     State.RETRYING: (State.WORKING,),

@@ -25,8 +25,8 @@ def check(rest: Rest) -> list[Finding]:
     """Findings up to the first that is not good, in the order address, certificate, REST API, FluentCRM, credentials,
     read right, write right. Never raises `RetryLater` or `GiveUp`.
 
-    Where FluentCRM answers at once, all before the rights is well; only else WordPress is asked what is the matter (some
-    sites hide what their REST API says of itself).
+    Where FluentCRM answers at once, all before the rights is well. Only else is WordPress asked what is the matter: some
+    sites hide what their REST API says of itself.
     """
     if _try(rest, "/subscribers", "subscribers") is None:
         return [

@@ -1,0 +1,215 @@
+"""Somebody who follows a page of the documentation: runs its commands, in order, against the real service.
+
+`WORDS` is the whole list of what is put in place of the examples' names; `NOT_RUN` of what is left alone, and why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from memberhook.cli import cli
+from memberhook.simulator import Running
+from tests.docs_commands import Commands
+from tests.docs_pages import ROOT, Block, commands
+from tests.service.conftest import PASSWORD, Service
+
+CRM, MEMBERS, POSTGRESQL = (
+    "https://shop.example",
+    "https://members.example",
+    "postgresql://memberhook@db.example/memberhook",
+)
+WORDS = {
+    CRM: "the simulated FluentCRM, with --allow-private: it is on this machine",
+    MEMBERS: "the running service",
+    POSTGRESQL: "another database: on the PostgreSQL of the tests, else an SQLite file",
+    "YOURACCESSKEY": "the key that was shown last",
+    "memberhook-data": "the data folder of the running service",
+}
+NOT_RUN = {
+    "make": "CI runs `make test` and `make docs`; `make run` does not end",
+    "sudo": "changes the machine",
+    "pip": "installing is tried by .ci/run, in empty environments",
+    "python3 -m venv": "so is this",
+    "python manage.py collectstatic": "only for projects that use it; the example does not",
+}
+NEVER_ENDING = ("serve", "worker", "demo")
+TYPED = {"connect": PASSWORD, "member": "correct horse battery"}
+"""What is typed where a command asks."""
+
+
+@dataclass
+class Reader:
+    """`folder`: where it works; `project`: whether that is a Django project of its own, not the service's."""
+
+    service: Service
+    crm: Running
+    commands: Commands
+    folder: Path
+    database_url: str
+    project: bool = False
+    env: dict[str, str] = field(default_factory=dict)
+    key: str = ""
+
+    def follow(self, block: Block) -> str:
+        """Runs the commands of a block; what they printed. Fails with the first that does not end well."""
+        return "".join(self.run(line) for line in commands(block))
+
+    def run(self, line: str) -> str:
+        words = shlex.split(line, comments=True)
+        env: dict[str, str] = {}
+        while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+            name, _, value = words.pop(0).partition("=")
+            env[name] = self._word(value)
+        program, arguments = words[0], [new for word in words[1:] for new in self._words(word)]
+        if any(f"{line} ".startswith(f"{start} ") for start in NOT_RUN):
+            return ""
+        if program == "export":
+            self.env.update(argument.split("=", 1) for argument in arguments)
+            return ""
+        if program == "curl":
+            return self._curl(arguments)
+        if program == "memberhook":
+            return self._memberhook(arguments, env)
+        if program in ("python", "python3"):
+            if arguments[:2] == ["-m", "memberhook"]:
+                return self._memberhook(arguments[2:], env)
+            return self._process([sys.executable, *arguments], env)
+        raise AssertionError(f"nobody knows how to run {program!r}; see tests/docs_reader.py")
+
+    def _words(self, word: str) -> list[str]:
+        return [self.crm.url, "--allow-private"] if word == CRM else [self._word(word)]
+
+    def _word(self, word: str) -> str:
+        address = f"http://127.0.0.1:{self.service.port}"
+        word = word.replace(MEMBERS, address).replace(POSTGRESQL, self.database_url)
+        return word.replace("YOURACCESSKEY", self.key).replace("memberhook-data", str(self.service.folder))
+
+    def shown(self, text: str) -> str:
+        """What was printed, with the examples' names again."""
+        text = text.replace(f"http://127.0.0.1:{self.service.port}", MEMBERS)
+        return text.replace(self.crm.url, CRM).replace(urlsplit(self.crm.url).netloc, urlsplit(CRM).netloc)
+
+    def _memberhook(self, arguments: list[str], env: dict[str, str]) -> str:
+        command = [sys.executable, "-m", "memberhook", *arguments]
+        if arguments[0] == "worker":
+            return self._worker(command, env)
+        if arguments[0] in NEVER_ENDING:
+            found = cli.get_command(cli.make_context("memberhook", [], resilient_parsing=True), arguments[0])
+            assert found
+            found.make_context(arguments[0], arguments[1:])  # its options can be read
+            assert self.service.get("/healthz").status == 200
+            return ""
+        typed = TYPED.get(arguments[0], "")
+        if self.env or env:
+            out = self._process(command, env, typed)
+        else:
+            status, out, error = self.commands.run(arguments, self.folder, typed)
+            assert status == 0, (arguments, status, out, error)
+        if key := re.search(r"Access key \(shown this once\): (\S+)", out):
+            self.key = key[1]
+        return out
+
+    def _process(self, command: list[str], env: dict[str, str], typed: str = "") -> str:
+        everything = {**self.service.env, **self.env, **env}
+        done = subprocess.run(
+            command, env=everything, cwd=self.folder, input=typed, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, (command[1:], done.returncode, done.stdout, done.stderr)
+        return done.stdout
+
+    def _worker(self, command: list[str], env: dict[str, str]) -> str:
+        """It runs until it has been heard of, then ends when it is told to."""
+        database = self.folder / "data/club.sqlite3" if self.project else self.service.folder / "memberhook.sqlite3"
+        before = _workers(database)
+        with subprocess.Popen(command, env={**self.service.env, **self.env, **env}, cwd=self.folder) as process:
+            until = time.monotonic() + 20
+            while _workers(database) == before and time.monotonic() < until:
+                assert process.poll() is None
+                time.sleep(0.05)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) in (0, -signal.SIGTERM)  # the latter when it was told before it had begun
+        assert _workers(database) > before
+        return ""
+
+    def _curl(self, arguments: list[str]) -> str:
+        """Those of its options that the pages use. The answer must be 2xx."""
+        parser = argparse.ArgumentParser(exit_on_error=False)
+        parser.add_argument("-H", dest="headers", action="append", default=[])
+        parser.add_argument("-d", dest="body")
+        parser.add_argument("address")
+        curl = parser.parse_args(arguments)
+        parts = urlsplit(curl.address)
+        assert parts.port == self.service.port, f"{curl.address} is not the service"
+        headers = dict(header.split(": ", 1) for header in curl.headers)
+        method, body = ("GET", None) if curl.body is None else ("POST", curl.body.encode())
+        if body is not None:
+            headers = {"Content-Type": "application/x-www-form-urlencoded"} | headers
+        answer = self.service.send(method, f"{parts.path or '/'}?{parts.query}", body, **headers)
+        assert 200 <= answer.status < 300, (curl.address, answer.status, answer.text)
+        return answer.text
+
+
+def _workers(database: Path) -> int:
+    connection = sqlite3.connect(database, timeout=20)
+    try:
+        return int(connection.execute("SELECT count(*) FROM memberhook_worker").fetchone()[0])
+    finally:
+        connection.close()
+
+
+@dataclass
+class Snapshot:
+    """The service's database at one moment. Putting it back takes no restart: SQLite does it as one change."""
+
+    service: Service
+    copy: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect(":memory:", check_same_thread=False))
+
+    def _live(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.service.folder / "memberhook.sqlite3", timeout=20)
+
+    def take(self) -> Snapshot:
+        live = self._live()
+        live.backup(self.copy)
+        live.close()
+        return self
+
+    def put_back(self) -> None:
+        live = self._live()
+        self.copy.backup(live)
+        live.close()
+        until = time.monotonic() + 20
+        while self.service.get("/readyz").status != 200:
+            assert time.monotonic() < until, "the worker has not been heard of since"
+            time.sleep(0.05)
+
+
+def example_project(folder: Path) -> Path:
+    """A copy of the example project, as it comes: without a database."""
+    kept = shutil.ignore_patterns("data", "__pycache__", "tests")
+    return Path(shutil.copytree(ROOT / "example", folder / "club", ignore=kept))
+
+
+def same_shape(shown: Any, real: Any) -> bool:
+    """Whether two JSON values have the same names, and the same kinds of values where neither is null."""
+    if isinstance(shown, dict) and isinstance(real, dict):
+        return shown.keys() == real.keys() and all(same_shape(shown[name], real[name]) for name in shown)
+    return shown is None or real is None or type(shown) is type(real)
+
+
+def matches(shown: str, printed: str) -> bool:
+    """Whether that is what was printed: `…` stands for anything in a line, a line of it for any lines."""
+    pattern = "\n".join(re.escape(line.rstrip()).replace("…", "[^\n]*") for line in shown.strip("\n").splitlines())
+    lines = "\n".join(line.rstrip() for line in printed.strip("\n").splitlines())
+    return re.fullmatch(pattern, lines) is not None

@@ -1,0 +1,261 @@
+"""What the documentation says is true: its commands run, its words are the program's, its links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import runpy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from memberhook import conf
+from memberhook.inbox.states import MOVES
+from memberhook.receive.query import CONTROL
+from memberhook.simulator import Running, SimulatedFluentCRM
+from tests.docs_commands import Commands
+from tests.docs_pages import (
+    KINDS,
+    PAGES,
+    README,
+    ROOT,
+    Block,
+    anchors,
+    blocks,
+    imported,
+    links,
+    program_strings,
+    prose,
+    raised_codes,
+)
+from tests.docs_reader import Reader, Snapshot, example_project, matches, same_shape
+from tests.service.conftest import PASSWORD, Service, connect
+
+DJANGO_PAGE = ROOT / "docs" / "django.md"
+FROM_NOTHING = {"README.md", "start.md", "fluentcrm.md", "django.md"}
+"""Pages that set everything up themselves. The others begin with a connection, a hook and a delivery."""
+WITH_A_ROLE = {"cli.md"}
+"""Pages whose commands need the role `customer` to be there already, but nothing else."""
+RUN_PYTHON = {"add_a_crm.md"}
+POSTGRESQL = os.environ.get("MEMBERHOOK_TEST_POSTGRESQL_URL", "")
+SETTINGS_OF_TESTS = {"MEMBERHOOK_TEST_POSTGRESQL_URL", "MEMBERHOOK_TEST_REDIS_URL"}
+
+
+def names(page: Path) -> str:
+    return page.name
+
+
+def all_blocks(*kinds: str) -> list[Block]:
+    return [block for page in PAGES for block in blocks(page) if not kinds or block.kind in kinds]
+
+
+# Commands
+
+
+@dataclass
+class World:
+    """The running service and its database at the moments at which pages begin."""
+
+    service: Service
+    crm: Running
+    commands: Commands
+    database_url: str
+    nothing: Snapshot
+    with_a_role: Snapshot
+    set_up: Snapshot
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Running]:
+    """The CRM of the pages: Ada, contact 1254, has bought the course."""
+    simulated = SimulatedFluentCRM(datetime.now, seed=1)
+    simulated.add_user("memberhook", PASSWORD)
+    simulated.add_tag("Course")
+    simulated.add_field("wp_password", "text", "WP Password")
+    simulated.add_contact("ada@example.com", "Ada", "Lovelace", tags=("Course",), phone="+351 555 0199", id=1254)
+    with Running(simulated) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def other_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if not POSTGRESQL:
+        yield f"sqlite:///{tmp_path_factory.mktemp('other') / 'memberhook.sqlite3'}"
+        return
+    name = f"memberhook_{uuid4().hex[:12]}"
+    with psycopg.connect(POSTGRESQL, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]  # a name of ours
+        yield urlunsplit(urlsplit(POSTGRESQL)._replace(path=f"/{name}"))
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, shop: Running, other_database: str) -> Iterator[World]:
+    service = Service(tmp_path_factory.mktemp("data"))
+    service.start()
+    try:
+        nothing = Snapshot(service).take()
+        service.cli("role", "add", "customer")
+        with_a_role = Snapshot(service).take()
+        connect(service, shop, "--return-password", "wp_password")
+        service.hook("wpf_action=add", {"id": 1254})
+        assert service.settle(1)[0]["status"] == "applied"
+        set_up = Snapshot(service).take()
+        with Commands(service.env, tmp_path_factory.mktemp("commands")) as commands:
+            yield World(service, shop, commands, other_database, nothing, with_a_role, set_up)
+    finally:
+        service.stop()
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if any(b.kind == "sh" for b in blocks(p))], ids=names)
+def test_commands_run_and_print_what_is_shown(world: World, page: Path, tmp_path: Path) -> None:
+    reader = Reader(world.service, world.crm, world.commands, tmp_path, world.database_url)
+    if page == DJANGO_PAGE:
+        reader.folder, reader.project = example_project(tmp_path), True
+    if page.name in FROM_NOTHING:
+        world.nothing.put_back()
+    elif page.name in WITH_A_ROLE:
+        world.with_a_role.put_back()
+    else:
+        world.set_up.put_back()
+        reader.key = world.service.key
+    printed = ""
+    for block in blocks(page):
+        if block.kind == "sh":
+            printed = reader.follow(block)
+        elif block.kind == "output":
+            assert matches(block.text, reader.shown(printed)), f"{block}: it printed\n{reader.shown(printed)}"
+        elif block.kind == "json":
+            assert same_shape(json.loads(block.text), json.loads(printed)), f"{block}: the answer was\n{printed}"
+
+
+def test_output_is_compared_line_by_line() -> None:
+    assert matches("a … c\nd\n", "a b c\nd")
+    assert not matches("a … c\n", "a b c\nd")
+    assert not matches("a … c\n", "a b\nc")
+    assert same_shape({"a": [1], "b": None}, {"a": ["x"], "b": 3})
+    assert not same_shape({"a": 1}, {"a": 1, "b": 2})
+    assert not same_shape({"a": {"b": 1}}, {"a": {"b": "1"}})
+
+
+# Blocks of other kinds
+
+
+@pytest.mark.parametrize("block", all_blocks(), ids=str)
+def test_every_block_is_of_a_kind_that_tests_know(block: Block) -> None:
+    assert block.kind in KINDS, f"{block} is {block.kind!r}; known are {', '.join(KINDS)}"
+
+
+@pytest.mark.parametrize("block", all_blocks("python"), ids=str)
+def test_python_compiles_and_what_it_imports_is_there(block: Block) -> None:
+    compile(block.text, str(block), "exec")
+    for module, name in imported(block):
+        assert hasattr(importlib.import_module(module), name), f"{block}: {module} has no {name}"
+
+
+@pytest.mark.parametrize("page", sorted(RUN_PYTHON))
+def test_python_of_a_page_runs(page: str) -> None:
+    names_so_far: dict[str, object] = {}
+    for block in blocks(ROOT / "docs" / page):
+        if block.kind == "python":
+            exec(compile(block.text, str(block), "exec"), names_so_far)
+
+
+# Nothing is left out
+
+
+@pytest.fixture(scope="module")
+def generated() -> dict[str, object]:
+    return runpy.run_path(str(ROOT / "scripts" / "make_docs.py"))
+
+
+def test_pages_made_from_the_code_are_up_to_date(generated: dict[str, object]) -> None:
+    made = generated["pages"]()  # type: ignore[operator]  # a function of the script
+    assert {path.name for path in made} == {"settings.md", "cli.md"}
+    for path, text in made.items():
+        assert path.read_text("utf-8") == text, f"{path.name} is out of date: python scripts/make_docs.py"
+
+
+def test_every_setting_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    assert all(f"`{setting.variable}`" in page and setting.help in page for setting in conf.ALL)
+
+
+def test_every_command_and_option_is_on_the_page(generated: dict[str, object]) -> None:
+    sections = dict(re.findall(r"^## `(.*?)`\n(.*?)(?=^## |\Z)", _cli_page(), re.MULTILINE | re.DOTALL))
+    commands = {" ".join(path): command for path, command in generated["commands"]()}  # type: ignore[operator]
+    assert set(sections) == set(commands)
+    for name, command in commands.items():
+        for parameter in command.params:
+            if not getattr(parameter, "hidden", False) and parameter.opts[0].startswith("-"):
+                assert f"| `{parameter.opts[0]}" in sections[name], f"{name} {parameter.opts[0]}"
+
+
+def _cli_page() -> str:
+    return (ROOT / "docs" / "cli.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("family", ["Refused", "RetryLater", "GiveUp"])
+def test_every_error_code_is_explained(family: str) -> None:
+    rows = [row for page in PAGES for row in prose(page).splitlines() if row.startswith("|")]
+    codes = raised_codes(family)
+    assert codes
+    missing = {code: where for code, where in codes.items() if not any(f"`{code}`" in row for row in rows)}
+    assert not missing
+
+
+def test_every_control_parameter_is_explained() -> None:
+    page = prose(ROOT / "docs" / "actions.md")
+    assert [name for name in CONTROL if f"| `{name}` |" not in page] == []
+
+
+def test_the_picture_of_the_states_has_every_move_and_no_other() -> None:
+    picture = (ROOT / "docs" / "images" / "states.svg").read_text("utf-8")
+    drawn = {tuple(move.split()) for move in re.findall(r'data-move="([^"]*)"', picture)}
+    assert drawn == {(origin.value, target.value) for origin, targets in MOVES.items() for target in targets}
+    assert {name for move in drawn for name in move} == set(re.findall(r'<text class="t"[^>]*>(\w+)<', picture))
+
+
+# Nothing is made up
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_quotes_are_the_programs_words(page: Path) -> None:
+    strings = program_strings()
+    for quote in re.findall("“(.*?)”", prose(page), re.DOTALL):
+        for part in filter(None, (" ".join(part.split()).strip(" .()") for part in quote.split("…"))):
+            assert any(part in text for text in strings), f"the program never says {part!r}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_settings_and_files_that_are_named_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    known = {setting.variable for setting in conf.ALL} | SETTINGS_OF_TESTS
+    assert set(re.findall(r"MEMBERHOOK_[A-Z_]*[A-Z]", text)) <= known
+    for name in re.findall(r"`((?:src|tests|docs|scripts|example|benchmarks)/[\w./-]*)`", text):
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in links(page):
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def test_readme_and_docs_know_each_other() -> None:
+    assert "docs/start.md" in links(README)
+    assert "`README.md`" in prose(ROOT / "docs" / "start.md"), "no link: Sphinx knows nothing outside docs/"
+    listed = re.search(r"```\{toctree\}\n.*?\n\n(.*?)```", (ROOT / "docs" / "index.md").read_text("utf-8"), re.DOTALL)
+    assert listed
+    assert set(listed[1].split()) == {page.stem for page in PAGES if page != README} - {"index"}
