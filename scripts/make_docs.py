@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def help_of(command: click.Command) -> str:
     paragraphs = []
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
         if not paragraph.startswith("\b\n"):
-            paragraphs.append(" ".join(paragraph.split()))
+            paragraphs.append(textwrap.fill(" ".join(paragraph.split()), 120, break_on_hyphens=False))
             continue
         lines = [line.strip() for line in paragraph.splitlines()[1:]]
         lines = [line for line in lines if line != "Example:"]

@@ -23,7 +23,7 @@ from memberhook.followups.plan import followups_of
 from memberhook.followups.run import Tools as FollowUpTools
 from memberhook.inbox import store
 from memberhook.inbox.models import Delivery
-from memberhook.inbox.retry import next_try
+from memberhook.inbox.retry import after
 from memberhook.inbox.states import State
 from memberhook.inbox.store import Batch, Finish
 from memberhook.journal.outcome import Outcome, outcome, secret_fields
@@ -153,18 +153,7 @@ def postpone(batch: Batch, deliveries: Iterable[Delivery], problem: CrmError, to
     now = tools.now()
     ends = []
     for delivery in deliveries:
-        due = None
-        if isinstance(problem, RetryLater):
-            due = next_try(
-                delivery.attempts,
-                now,
-                delivery.first_due_at,
-                first=conf.RETRY_FIRST(),
-                longest=conf.RETRY_MAX(),
-                give_up_after=conf.GIVE_UP_AFTER(),
-                jitter=tools.jitter,
-                retry_after=problem.retry_after,
-            )
+        due = after(problem, delivery.attempts, now, delivery.first_due_at, tools.jitter)
         state = State.RETRYING if due else State.FAILED
         ends.append(Finish(delivery, state, problem.message, {"code": problem.code}, due))
     store.finish(batch, ends, now)

@@ -25,7 +25,7 @@ from memberhook.errors import GiveUp, MemberhookError, RetryLater
 from memberhook.followups.models import FollowUp, Kind
 from memberhook.followups.welcome import mailer, welcome_mail
 from memberhook.inbox.models import Delivery
-from memberhook.inbox.retry import next_try
+from memberhook.inbox.retry import after
 from memberhook.local.signals import announce
 
 log = logging.getLogger(__name__)
@@ -126,18 +126,7 @@ def _done(followup: FollowUp, tools: Tools, message: str) -> None:
 
 def _not_done(followup: FollowUp, error: MemberhookError, tools: Tools) -> None:
     now = tools.now()
-    due = None
-    if isinstance(error, RetryLater):
-        due = next_try(
-            followup.attempts,
-            now,
-            followup.created_at,
-            first=conf.RETRY_FIRST(),
-            longest=conf.RETRY_MAX(),
-            give_up_after=conf.GIVE_UP_AFTER(),
-            jitter=tools.jitter,
-            retry_after=error.retry_after,
-        )
+    due = after(error, followup.attempts, now, followup.created_at, tools.jitter)
     changes: dict[str, object] = {"message": error.message, "lease_until": None, "claimed_by": None}
     if due is None:
         changes |= {"done_at": now, "failed": True, "secret": ""}

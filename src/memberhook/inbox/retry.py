@@ -1,11 +1,32 @@
-"""When to try again: growing delays with jitter, what the other side asked for, and an end. Pure."""
+"""When to try again: growing delays with jitter, what the other side asked for, and an end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from memberhook import conf
+from memberhook.errors import MemberhookError, RetryLater
+
 LONGEST_RETRY_AFTER = 24 * 3600.0
+
+
+def after(
+    problem: MemberhookError, attempt: int, now: datetime, since: datetime, jitter: Callable[[], float]
+) -> datetime | None:
+    """When to try again after this problem, by the settings; None for what won't pass, or has lasted too long."""
+    if not isinstance(problem, RetryLater):
+        return None
+    return next_try(
+        attempt,
+        now,
+        since,
+        first=conf.RETRY_FIRST(),
+        longest=conf.RETRY_MAX(),
+        give_up_after=conf.GIVE_UP_AFTER(),
+        jitter=jitter,
+        retry_after=problem.retry_after,
+    )
 
 
 def next_try(

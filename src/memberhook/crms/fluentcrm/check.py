@@ -25,7 +25,7 @@ def check(rest: Rest) -> list[Finding]:
     """Findings up to the first that is not good, in the order address, certificate, REST API, FluentCRM, credentials,
     read right, write right. Never raises `RetryLater` or `GiveUp`.
 
-    Where FluentCRM answers at once, all before the rights is well. Only else is WordPress asked what is the matter: some
+    Where FluentCRM answers at once, all before the rights is well. Only else is WordPress asked what is wrong: some
     sites hide what their REST API says of itself.
     """
     if _try(rest, "/subscribers", "subscribers") is None:
