@@ -73,7 +73,8 @@ def payload(number: int) -> bytes:
         "address_line_2": None, "postal_code": "1000-001", "city": "Lisbon", "state": None, "country": "PT",
         "total_points": "0", "life_time_value": "0", "phone": "+351 555 0199", "status": "subscribed",
         "contact_type": "lead", "source": "shop", "date_of_birth": "1990-04-01", "created_at": "2026-11-23 11:10:49",
-        "updated_at": "2026-11-23 11:10:49", "full_name": f"Ada King {number}", "custom_field": {"interests": ["a", "b"]},
+        "updated_at": "2026-11-23 11:10:49", "full_name": f"Ada King {number}",
+        "custom_field": {"interests": ["a", "b"]},
     }  # fmt: skip
     return json.dumps(contact).encode()
 

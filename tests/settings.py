@@ -9,6 +9,6 @@ os.environ["MEMBERHOOK_DATA"] = tempfile.mkdtemp(prefix="memberhook-tests-")
 if "MEMBERHOOK_TEST_POSTGRESQL_URL" in os.environ:
     os.environ["MEMBERHOOK_DATABASE_URL"] = os.environ["MEMBERHOOK_TEST_POSTGRESQL_URL"]
 
-from memberhook.service.settings import *  # noqa: E402, F403
+from memberhook.service.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
