@@ -90,7 +90,7 @@ def program_strings() -> list[str]:
 def raised_codes(*families: str) -> dict[str, str]:
     """Error code → where it is raised, for errors of these classes. The simulator's are its own affair."""
     return {
-        word.value.value: f"{path.relative_to(ROOT)}:{node.lineno}"
+        str(word.value.value): f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in SOURCE.rglob("*.py")
         if "simulator" not in path.parts
         for node in ast.walk(ast.parse(path.read_text("utf-8")))

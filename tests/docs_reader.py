@@ -76,7 +76,8 @@ class Reader:
         if any(f"{line} ".startswith(f"{start} ") for start in NOT_RUN):
             return ""
         if program == "export":
-            self.env.update(argument.split("=", 1) for argument in arguments)
+            for name, _, value in (argument.partition("=") for argument in arguments):
+                self.env[name] = value
             return ""
         if program == "curl":
             return self._curl(arguments)

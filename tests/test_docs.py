@@ -92,9 +92,9 @@ def other_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     name = f"memberhook_{uuid4().hex[:12]}"
     with psycopg.connect(POSTGRESQL, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]  # a name of ours
+        admin.execute(f"CREATE DATABASE {name}")  # a name of ours
         yield urlunsplit(urlsplit(POSTGRESQL)._replace(path=f"/{name}"))
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="module")

@@ -87,9 +87,15 @@ mappings = st.builds(
     clears=st.booleans(),
 )
 
-_ALL = ("first_name", "last_name", "user_email=email", "user_pass=secret", "role=level", "user_login=a")
-_USUAL = tuple(FieldMapping(site, crm or site) for site, _, crm in (entry.partition("=") for entry in _ALL))
-USUAL_MAPS = (_USUAL, _USUAL[:3], _USUAL[2:5], ())
+_USUAL = (
+    FieldMapping("user_email", "email"),
+    FieldMapping("user_pass", "secret"),
+    FieldMapping("role", "level"),
+    FieldMapping("first_name", "first_name"),
+    FieldMapping("display_name", "b", clears=True),
+    FieldMapping("user_login", "a"),
+)
+USUAL_MAPS = (_USUAL, _USUAL[:3], _USUAL[3:5], ())
 
 hook_options = st.builds(
     HookOptions,

@@ -16,6 +16,8 @@ T = FieldType
     [
         (T.TEXT, ' Pia & "Pat"\n x ', 'Pia & "Pat" x'),
         (T.TEXT, ("a", " ", "b"), "a, b"),
+        (T.TEXT, ("x <img", "src=y>"), "x"),
+        (T.MULTILINE, ("x <img", "src=y>"), "x"),
         (T.TEXT, 12.0, "12"),
         (T.TEXT, 1.5, "1.5"),
         (T.TEXT, True, "yes"),

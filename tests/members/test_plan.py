@@ -75,6 +75,10 @@ class TestNewMember:
         nameless = made(who=contact(fields={"first_name": "", "last_name": ""}))
         assert nameless.changes.fields == {"display_name": "ada@example.com"}
 
+    def test_two_names_make_no_tag_together(self):
+        created = made(who=contact(fields={"first_name": "Ada <img", "last_name": "src=x onerror=y()> King"}))
+        assert created.changes.fields["display_name"] == "Ada  King"
+
     def test_a_display_name_that_the_owner_wants_empty_is_not_made_up(self):
         created = made(who=contact(fields={"nick": ""}), opts=options(("display_name", "nick", "text", True)))
         assert "display_name" not in created.changes.fields
@@ -228,6 +232,13 @@ class TestExistingMember:
         assert made(wish, who, member(password_mark=mark("old")), opts).changes.password == "s3cret"
         assert made(wish, who, member(password_mark=mark("s3cret")), opts).changes.password is None
         assert made(wish, contact(fields={"p": ""}), member(), opts).changes.password is None
+
+    def test_a_password_that_may_not_have_changed_is_not_set_again_and_again(self):
+        who, opts = contact(id=None, fields={"p": "s3cret"}), options(("user_pass", "p"))
+        kept = made(UPDATE, who, member(contact_id=None), opts)
+        assert kept.changes.password is None
+        assert "without its id" in kept.warnings[0]
+        assert made(UPDATE, who, member(contact_id="7"), opts).changes.password == "s3cret"
 
     def test_the_login_never_changes(self):
         changed = made(UPDATE, contact(fields={"nick": "countess"}), member(), options(("user_login", "nick")))

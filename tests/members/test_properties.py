@@ -12,7 +12,7 @@ from memberhook.members.fields import Result, is_empty, same, site_value
 from memberhook.members.logins import candidates, wanted
 from memberhook.members.plan import plan, plan_batch
 from memberhook.members.roles import resolve
-from memberhook.members.types import Action, Contact, FieldMapping, FieldType, Plan, Role, Wish
+from memberhook.members.types import Action, Contact, FieldMapping, FieldType, Plan, Role, UsernameFormat, Wish
 from memberhook.members.wishes import merge
 from tests.members import strategies
 from tests.members.strategies import Case
@@ -48,6 +48,16 @@ def test_no_role_outside_default_and_allow_list_and_no_privileged_one_unconfirme
             assert role in case.options.allowed_roles | {case.options.default_role}
             assert role in {r.slug for r in case.facts.roles}
             assert role not in {r.slug for r in case.facts.roles if r.privileged} - confirmed
+
+
+@often
+@given(strategies.cases(actions=(Action.ADD, Action.UPDATE)))
+def test_a_namesake_of_a_privileged_role_is_never_given(case: Case) -> None:
+    namesakes = tuple(Role(role.slug.title(), "Boss", privileged=True) for role in case.facts.roles)
+    facts = replace(case.facts, roles=(*case.facts.roles, *namesakes))
+    for name in (role.slug for role in case.facts.roles):
+        made = planned(replace(case, facts=facts, wish=replace(case.wish, roles=(name,))))
+        assert made.changes.role in {None} | (case.options.allowed_roles & case.options.confirmed_privileged)
 
 
 @often
@@ -131,6 +141,14 @@ def test_tags_end_exactly_as_the_contacts(case: Case) -> None:
 @often
 @given(strategies.cases(st.none(), actions=(Action.ADD,)), st.integers(0, 10))
 def test_a_new_login_is_free_within_the_rules_and_not_empty(case: Case, gone: int) -> None:
+    shouting = replace(case.contact, email="ADA@Example.com")
+    usual = replace(case.options, field_map=(), username_format=UsernameFormat.EMAIL)
+    for odd in (case, replace(case, contact=shouting, options=usual)):
+        check_new_login(odd, gone)
+
+
+def check_new_login(case: Case, gone: int) -> None:
+    """Takes away as many of the first choices as `gone` says."""
     rules = case.facts.login_rules
     taken = case.facts.logins | {login.lower() for login in wanted(case.contact, case.options, rules, gone)}
     made = planned(replace(case, facts=replace(case.facts, logins=taken)))

@@ -95,14 +95,15 @@ def written(value: Single) -> str:
 
 
 def _text(value: Value) -> str | None:
+    """Items are cleaned once more when they are joined: harmless parts may make a tag together."""
     if isinstance(value, tuple):
-        return ", ".join(part for item in value if (part := one_line(item)))
+        return one_line(", ".join(part for item in value if (part := one_line(item))))
     return None if value is None else one_line(written(value))
 
 
 def _multiline(value: Value) -> str | None:
     if isinstance(value, tuple):
-        return "\n".join(part for item in value if (part := lines(item)))
+        return lines("\n".join(part for item in value if (part := lines(item))))
     return None if value is None else lines(written(value))
 
 

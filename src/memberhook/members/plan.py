@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from memberhook.members import logins, mapping, roles
-from memberhook.members.text import shown
+from memberhook.members.text import one_line, shown
 from memberhook.members.types import (
     Action,
     Changes,
@@ -166,7 +166,8 @@ def _named(mapped: mapping.Mapped, login: str) -> dict[str, Value]:
     if mapping.DISPLAY_NAME in mapped.cleared:
         return mapped.values
     names = (str(mapped.values.get(name, "")) for name in (mapping.FIRST_NAME, mapping.LAST_NAME))
-    return {mapping.DISPLAY_NAME: " ".join(filter(None, names)) or login} | mapped.values
+    both = one_line(" ".join(filter(None, names)))  # two harmless names may make a tag together
+    return {mapping.DISPLAY_NAME: both or login} | mapped.values
 
 
 def _login(contact: Contact, options: HookOptions, facts: SiteFacts) -> tuple[str, tuple[str, ...]]:
@@ -191,10 +192,10 @@ def _change(wish: Wish, options: HookOptions, contact: Contact, member: Member, 
         mapped = mapping.read(contact, options)
         email, email_warnings = _new_email(mapped.email, member, facts)
         choice = roles.for_existing(wish.roles, mapped.roles, options, facts.roles, member)
-        password = mapped.password if mapped.password and mark(mapped.password) != member.password_mark else None
+        password, password_warnings = _new_password(mapped.password, contact, member, mark)
         updates = mapping.updates(mapped, member.fields.items())
         changes = replace(changes, email=email, role=choice.role, password=password, fields=updates)
-        warnings = _unique(warnings, email_warnings, choice.warnings, mapped.warnings)
+        warnings = _unique(warnings, email_warnings, choice.warnings, password_warnings, mapped.warnings)
         if member.protected or roles.is_privileged(member, facts.roles):
             changes, held_back = _protect(changes)
             warnings = _unique(warnings, held_back)
@@ -220,6 +221,18 @@ def _new_email(email: str, member: Member, facts: SiteFacts) -> tuple[str | None
     if any(holder != member.id for holder in facts.emails.get(email.lower(), ())):
         return None, (f"Another member has the e-mail {shown(email)}; this one keeps its own.",)
     return email, ()
+
+
+def _new_password(password: str, contact: Contact, member: Member, mark: Mark) -> tuple[str | None, tuple[str, ...]]:
+    """The password to set, or None. It has to have changed in the CRM: a member's own choice is not undone.
+
+    That is known from the mark kept with the link; without an id there is no link, so nothing can be told.
+    """
+    if not password or mark(password) == member.password_mark:
+        return None, ()
+    if contact.id is None and member.contact_id is None:
+        return None, ("The contact came without its id, so a change of its password can't be told; it is not set.",)
+    return password, ()
 
 
 def _tags(
