@@ -99,4 +99,10 @@ HARMLESS_PERMISSIONS = Setting(
     "HARMLESS_PERMISSIONS", "", words, "Permissions (`app.codename`) that do not make a local role privileged."
 )
 
-ALL: tuple[Setting[object], ...] = tuple(value for value in list(globals().values()) if isinstance(value, Setting))
+ALL: tuple[Setting[object], ...] = tuple(value for value in list(globals().values()) if type(value) is Setting)
+
+
+def read_all() -> None:
+    """Raises `ImproperlyConfigured` for the first setting that cannot be read."""
+    for setting in ALL:
+        setting()

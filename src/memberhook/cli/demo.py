@@ -42,8 +42,8 @@ class Access:
 
 
 @click.command("demo")
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
 @click.option("--buyers", default=0, help="Stop sending after so many buyers; 0: go on until Ctrl-C.")
 @with_database
 def demo_command(host: str, port: int, buyers: int) -> None:

@@ -40,10 +40,22 @@ def hook_command() -> None:
 @click.option("--name", help="Name of the hook.  [default: the connection's]")
 @click.option("--role", default="subscriber", show_default=True, help="Role of new members.")
 @click.option("--allow-role", multiple=True, metavar="ROLE", help="A role that the address may ask for. Repeatable.")
-@click.option("--map", "maps", multiple=True, metavar="SITE_FIELD=CRM_FIELD[:TYPE][:clear]", help="Repeatable.")
+@click.option(
+    "--map",
+    "maps",
+    multiple=True,
+    metavar="SITE_FIELD=CRM_FIELD[:TYPE][:clear]",
+    help="A field of the member that follows one of the contact. Repeatable.",
+)
 @click.option("--return-password", metavar="CRM_FIELD", help="Write generated passwords to this field of the contact.")
 @click.option("--welcome", is_flag=True, help="Send every new member the welcome e-mail, asked for or not.")
-@click.option("--username-format", type=USERNAME_FORMATS, default="email", show_default=True)
+@click.option(
+    "--username-format",
+    type=USERNAME_FORMATS,
+    default="email",
+    show_default=True,
+    help="What the login of a new member is made of.",
+)
 @click.option("--trust-payload", is_flag=True, help="Work from the webhook alone; do not ask the CRM for the contact.")
 @as_json
 @with_database

@@ -8,12 +8,13 @@ import sys
 import click
 from django.conf import settings
 
+from memberhook import conf
 from memberhook.cli.common import with_database
 
 
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
 @with_database
 def serve_command(host: str, port: int) -> None:
     """Web and worker together; creates what is missing on first start.
@@ -23,6 +24,7 @@ def serve_command(host: str, port: int) -> None:
     """
     from memberhook.service.serve import remember_address, serve
 
+    conf.read_all()
     use_address(host, port)
     remember_address(settings.DATA, host, port)
     serve(host, port, on_start=lambda: click.echo(f"Memberhook listens on {settings.MEMBERHOOK_PUBLIC_URL}", err=True))
@@ -47,6 +49,7 @@ def worker_command(name: str | None, stop_with_parent: bool) -> None:
     """
     from memberhook.worker import Worker, own_name, real_tools, stop_with
 
+    conf.read_all()
     if stop_with_parent:
         stop_with(sys.stdin.fileno())
     Worker(name or own_name(), real_tools()).run()

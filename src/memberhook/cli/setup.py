@@ -149,10 +149,10 @@ def member_command() -> None:
 
 @member_command.command("add")
 @click.argument("login")
-@click.option("--email", required=True)
+@click.option("--email", required=True, help="E-mail address.")
 @click.option("--role", default="subscriber", show_default=True, help="`administrator` may log in to the console.")
-@click.option("--first-name", default="")
-@click.option("--last-name", default="")
+@click.option("--first-name", default="", help="First name.")
+@click.option("--last-name", default="", help="Last name.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.  [default: none is set]")
 @as_json
 @with_database

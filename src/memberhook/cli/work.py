@@ -77,7 +77,7 @@ def _tag(hook: Hook, text: str) -> Tag:
 
 
 @click.command("resync")
-@click.option("--hook", "name", required=True)
+@click.option("--hook", "name", required=True, help="The hook whose members are brought up to date.")
 @as_json
 @with_database
 def resync_command(name: str, as_json: bool) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from memberhook.inbox.states import State
+from memberhook.members.protected import is_secret
 from memberhook.members.types import Contact, FieldMapping, Plan, Value
 from memberhook.sites.base import Applied
 
@@ -22,12 +23,12 @@ class Outcome:
     data: dict[str, Any]
 
 
-def outcome(plan: Plan, applied: Applied | None, secret_fields: Iterable[str], *, dry_run: bool = False) -> Outcome:
+def outcome(plan: Plan, applied: Applied | None, secret_fields: Container[str], *, dry_run: bool = False) -> Outcome:
     """What happened with one contact. `applied` is None where there was nothing to apply (or in a dry run).
 
-    `secret_fields`: CRM fields whose values are never shown.
+    `secret_fields`: names of fields, on either side, whose values are never shown.
     """
-    trail = {"contact": contact_data(plan.contact, secret_fields), "plan": plan_lines(plan)}
+    trail = {"contact": contact_data(plan.contact, secret_fields), "plan": plan_lines(plan, secret_fields)}
     warnings = [*plan.warnings, *(applied.warnings if applied else ())]
     data: dict[str, Any] = {"member": None, "changes": [], "warnings": warnings, "trail": trail}
     reason = plan.failed or (applied.error if applied else None)
@@ -85,8 +86,8 @@ def _tags(plan: Plan) -> str:
     return f" ({'; '.join(parts)})" if parts else ""
 
 
-def plan_lines(plan: Plan) -> list[str]:
-    """The plan as people read it, a step a line; values of passwords are not shown."""
+def plan_lines(plan: Plan, secret_fields: Container[str]) -> list[str]:
+    """The plan as people read it, a step a line; values of secrets are not shown."""
     if plan.failed or plan.ignored:
         return []
     changes = plan.changes
@@ -100,7 +101,7 @@ def plan_lines(plan: Plan) -> list[str]:
     elif changes.password is not None:
         lines.append("set the password from the CRM")
     lines += [
-        f"clear {key}" if value is None else f"set {key} to {_text(value)}"
+        f"clear {key}" if value is None else f"set {key} to {_shown(key, value, secret_fields)}"
         for key, value in sorted(changes.fields.items())
     ]
     lines += [f"add the tag {tag.title}" for tag in changes.tags_applied]
@@ -112,16 +113,17 @@ def plan_lines(plan: Plan) -> list[str]:
     return lines
 
 
-def _text(value: Value) -> str:
+def _shown(name: str, value: Value, secret_fields: Container[str]) -> str:
+    if name in secret_fields or is_secret(name):
+        return HIDDEN
     return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
-def contact_data(contact: Contact, secret_fields: Iterable[str]) -> dict[str, Any]:
+def contact_data(contact: Contact, secret_fields: Container[str]) -> dict[str, Any]:
     """The contact as loaded, for the page and the dry run; values of secret fields, and of all that are called
     something like a password, are hidden."""
-    hidden = set(secret_fields)
     fields = {
-        key: HIDDEN if key in hidden or "pass" in key.lower() else list(value) if isinstance(value, tuple) else value
+        key: HIDDEN if key in secret_fields or is_secret(key) else list(value) if isinstance(value, tuple) else value
         for key, value in contact.fields.items()
         if value not in (None, "", ()) and key != "id"
     }
@@ -130,5 +132,12 @@ def contact_data(contact: Contact, secret_fields: Iterable[str]) -> dict[str, An
 
 
 def secret_fields(field_map: Iterable[FieldMapping], return_password_field: str) -> set[str]:
-    """The CRM fields of a hook whose values are secrets: mapped to the password, or where it is returned to."""
-    return {m.crm_field for m in field_map if m.site_field == "user_pass"} | ({return_password_field} - {""})
+    """The fields of a hook, by their names on either side, whose values are secrets.
+
+    In the CRM: what is mapped to the password, what it is returned to, and what is called like one. On the site: what
+    is mapped from one of these.
+    """
+    mappings = tuple(field_map)
+    secret = {m.crm_field for m in mappings if m.site_field == "user_pass" or is_secret(m.crm_field, m.site_field)}
+    secret |= {return_password_field} - {""}
+    return secret | {m.site_field for m in mappings if m.crm_field in secret}
