@@ -15,6 +15,8 @@ from memberhook.local.setup import add_role
 from memberhook.members.types import Contact
 from memberhook.pipeline import Tools
 
+pytest_plugins = ["tests.no_skips"]
+
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 

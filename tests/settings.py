@@ -1,4 +1,4 @@
-"""Settings of the test suite: the service's, with a data folder of its own and PostgreSQL where there is one."""
+"""Settings of the test suite: the service's, with a data folder of its own, on SQLite or PostgreSQL as it is told."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import tempfile
 
 os.environ["MEMBERHOOK_DATA"] = tempfile.mkdtemp(prefix="memberhook-tests-")
-if "MEMBERHOOK_TEST_POSTGRESQL_URL" in os.environ:
+if os.environ.get("MEMBERHOOK_TEST_DATABASE") == "postgresql":
     os.environ["MEMBERHOOK_DATABASE_URL"] = os.environ["MEMBERHOOK_TEST_POSTGRESQL_URL"]
 
 from memberhook.service.settings import *  # noqa: F403

@@ -28,6 +28,20 @@ def planned(case: Case) -> Plan:
 @often
 @given(strategies.cases())
 def test_planning_twice_changes_nothing_the_second_time(case: Case) -> None:
+    check_twice(case)
+
+
+@often
+@given(strategies.cases(actions=(Action.ADD, Action.UPDATE)), st.sampled_from((None, "7")))
+def test_planning_twice_changes_nothing_with_all_mapped_and_filled(case: Case, contact_id: str | None) -> None:
+    filled = {**case.contact.fields, "email": "ada@example.com", "secret": "new password"}
+    contact = replace(case.contact, id=contact_id, email="ada@example.com", fields=filled)
+    options = replace(case.options, field_map=strategies.USUAL_MAPS[0])
+    facts = facts_with(replace(case.facts, emails={}), case.member)
+    check_twice(replace(case, contact=contact, options=options, facts=facts))
+
+
+def check_twice(case: Case) -> None:
     first = planned(case)
     after = apply_to(first, case.member)
     again = plan(case.wish, case.options, case.contact, after, facts_with(case.facts, after), mark)
