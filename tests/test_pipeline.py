@@ -118,6 +118,31 @@ def test_deliveries_of_one_contact_share_one_load_and_one_plan(
     assert User.objects.count() == 1
 
 
+def test_a_contact_known_by_id_here_and_by_e_mail_there_is_one(
+    send: Send, work: Callable[[], int], fake_crm: FakeCrm
+) -> None:
+    fake_crm.add(ada())
+    by_id = send(role="customer")
+    body = b'{"email": "ADA@example.com"}'
+    by_email = send(body=body, contact_id=None, email="ADA@example.com", lane="by mail")
+    work()
+    assert [ended(d).outcome["member"]["created"] for d in (by_id, by_email)] == [True, False]
+    assert {d.state for d in (by_id, by_email)} == {"applied"}
+    assert [m["roles"] for m in members()] == [["customer"]]
+
+
+def test_a_member_is_found_by_the_address_that_is_mapped_to_it(
+    send: Send, work: Callable[[], int], fake_crm: FakeCrm
+) -> None:
+    Hook.objects.update(field_map=[{"site": "user_email", "crm": "work_email"}])
+    accounts.new_member("ada", "ada@work.example", "subscriber", "", "", None)
+    fake_crm.add(ada(fields={"email": "ada@example.com", "work_email": "Ada@work.example"}))
+    delivery = send()
+    work()
+    assert ended(delivery).state == "applied"
+    assert [(m["login"], m["tags"]) for m in members()] == [("ada", ["course"])]
+
+
 def test_many_contacts_are_loaded_at_once_and_one_bad_one_harms_no_other(
     send: Send, work: Callable[[], int], fake_crm: FakeCrm
 ) -> None:

@@ -28,6 +28,7 @@ from memberhook.inbox.states import State
 from memberhook.inbox.store import Batch, Finish
 from memberhook.journal.outcome import Outcome, outcome, secret_fields
 from memberhook.members.logins import wanted
+from memberhook.members.mapping import member_email
 from memberhook.members.plan import plan_batch
 from memberhook.members.types import Action, Contact, HookOptions, Member, Plan, SiteFacts, Wish
 from memberhook.members.wishes import merge
@@ -76,11 +77,14 @@ def process(batch: Batch, tools: Tools) -> None:
     hook = batch.hook
     groups = identify(batch.deliveries, hook)
     contacts = load(groups, hook, tools)
-    for group, problem in _problems(groups, contacts):
-        postpone(batch, group.deliveries, problem, tools)
-    ready = [(group, contact) for group, contact in zip(groups, contacts, strict=True) if isinstance(contact, Contact)]
+    ready = []
+    for group, contact in zip(groups, contacts, strict=True):
+        if isinstance(contact, Contact):
+            ready.append((group, contact))
+        else:
+            postpone(batch, group.deliveries, contact, tools)
     if ready:
-        apply(batch, ready, tools)
+        apply(batch, regroup(ready), tools)
 
 
 def identify(deliveries: Iterable[Delivery], hook: Hook) -> list[Group]:
@@ -92,10 +96,13 @@ def identify(deliveries: Iterable[Delivery], hook: Hook) -> list[Group]:
     groups = []
     for group in lanes.values():
         incoming = [info.identify(_request(d)) if d.method else Incoming(ContactRef(d.contact_id)) for d in group]
-        wish = merge([Wish(Action(d.action), (d.role,) if d.role else (), d.notify) for d in group])
         newest = max(enumerate(incoming), key=lambda known: (_version(known[1]), known[0]))[1]
-        groups.append(Group(tuple(group), newest, wish))
+        groups.append(Group(tuple(group), newest, _wish(group)))
     return groups
+
+
+def _wish(deliveries: Iterable[Delivery]) -> Wish:
+    return merge([Wish(Action(d.action), (d.role,) if d.role else (), d.notify) for d in deliveries])
 
 
 def _version(incoming: Incoming) -> str:
@@ -144,8 +151,17 @@ def pause(connection: Connection, error: RetryLater, tools: Tools) -> None:
     Connection.objects.filter(pk=connection.pk).update(paused_until=until)
 
 
-def _problems(groups: Sequence[Group], contacts: Sequence[Contact | CrmError]) -> list[tuple[Group, CrmError]]:
-    return [(g, c) for g, c in zip(groups, contacts, strict=True) if not isinstance(c, Contact)]
+def regroup(ready: Sequence[tuple[Group, Contact]]) -> list[tuple[Group, Contact]]:
+    """A contact whom one webhook knows by id and another by e-mail is one contact once it is loaded."""
+    same: dict[str, list[tuple[Group, Contact]]] = {}
+    for number, (group, contact) in enumerate(ready):
+        same.setdefault(contact.id or f"without id {number}", []).append((group, contact))
+    return [pairs[0] if len(pairs) == 1 else (_joined(pairs), pairs[-1][1]) for pairs in same.values()]
+
+
+def _joined(pairs: Sequence[tuple[Group, Contact]]) -> Group:
+    deliveries = sorted((d for group, _ in pairs for d in group.deliveries), key=lambda d: d.pk)
+    return Group(tuple(deliveries), pairs[-1][0].incoming, _wish(deliveries))
 
 
 def postpone(batch: Batch, deliveries: Iterable[Delivery], problem: CrmError, tools: Tools) -> None:
@@ -211,7 +227,7 @@ def make_plans(items: Sequence[tuple[Wish, Contact]], hook: Hook, site: Site) ->
     emails = {email for _, contact in items for email in _emails(contact, options)}
     found = site.find([link.member_id for link in known.values()], emails)
     members = links.dress(hook, found.members)
-    asked = [(wish, contact, _member(contact, known, members, found.emails)) for wish, contact in items]
+    asked = [(wish, contact, _member(contact, options, known, members, found.emails)) for wish, contact in items]
     new = [contact for wish, contact, member in asked if member is None and wish.action is Action.ADD]
     taken = _taken_logins(new, options, site)
     facts = SiteFacts(site.roles(), site.login_rules, found.emails, taken)
@@ -234,14 +250,21 @@ def _emails(contact: Contact, options: HookOptions) -> set[str]:
 
 
 def _member(
-    contact: Contact, known: Mapping[str, Link], members: Mapping[str, Member], emails: Mapping[str, tuple[str, ...]]
+    contact: Contact,
+    options: HookOptions,
+    known: Mapping[str, Link],
+    members: Mapping[str, Member],
+    emails: Mapping[str, tuple[str, ...]],
 ) -> Member | None:
-    """By link, else by e-mail where exactly one has it."""
+    """By link, else by e-mail (the one that the member has or would get, then the contact's) where one alone has it."""
     link = known.get(contact.id or "")
     if link and link.member_id in members:
         return members[link.member_id]
-    holders = emails.get(contact.email.strip().lower(), ())
-    return members[holders[0]] if len(holders) == 1 else None
+    for email in (member_email(contact, options), contact.email):
+        holders = emails.get(email.strip().lower(), ())
+        if len(holders) == 1:
+            return members[holders[0]]
+    return None
 
 
 def _journal(batch: Batch, site: Site, results: Sequence[tuple[Group, Plan, Applied | None]], tools: Tools) -> None:
