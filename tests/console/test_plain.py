@@ -23,6 +23,6 @@ def test_the_console_works_without_unfold() -> None:
         "--ds=tests.console.plain_settings",
         *files,
     ]
-    alone = {name: value for name, value in os.environ.items() if not name.startswith("MEMBERHOOK_TEST_")}
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("MEMBERHOOK_")}
     run = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, timeout=300, check=False)
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
