@@ -376,6 +376,17 @@ def test_a_hook_that_trusts_the_payload_asks_nobody(send: Send, work: Callable[[
     assert (ended(late).state, [m["first_name"] for m in members()]) == ("ignored", ["Ada"])
 
 
+def test_an_import_asks_the_crm_even_where_the_hook_trusts_webhooks(
+    send: Send, work: Callable[[], int], fake_crm: FakeCrm
+) -> None:
+    Hook.objects.update(trust_payload=True)
+    fake_crm.add(ada())
+    imported = send(method="", body=b"", origin="import")
+    work()
+    assert ended(imported).state == "applied"
+    assert [m["first_name"] for m in members()] == ["Ada"]
+
+
 def test_signals_tell_the_host_project(send: Send, work: Callable[[], int], fake_crm: FakeCrm, tools: Tools) -> None:
     heard: list[tuple[str, Any]] = []
 

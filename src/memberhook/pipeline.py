@@ -121,18 +121,24 @@ def _request(delivery: Delivery) -> WebhookRequest:
 
 
 def load(groups: Sequence[Group], hook: Hook, tools: Tools) -> list[Contact | CrmError]:
-    """4: the contacts as the CRM has them now, or as the payload tells where the hook trusts it."""
-    if hook.trust_payload:
-        return [_trusted(group.incoming) for group in groups]
-    refs = list(dict.fromkeys(group.incoming.ref for group in groups))
+    """4: the contacts as the CRM has them now, or as the webhook tells where the hook trusts it."""
+    trusted = [hook.trust_payload and all(d.method for d in group.deliveries) for group in groups]
+    refs = {group.incoming.ref: None for group, by_payload in zip(groups, trusted, strict=True) if not by_payload}
+    answers = _ask(list(refs), hook, tools) if refs else {}
+    return [
+        _trusted(group.incoming) if by_payload else answers[group.incoming.ref]
+        for group, by_payload in zip(groups, trusted, strict=True)
+    ]
+
+
+def _ask(refs: Sequence[ContactRef], hook: Hook, tools: Tools) -> Mapping[ContactRef, Contact | CrmError]:
     try:
-        answers = crm_client(hook.connection, tools.http).load(refs)
+        return crm_client(hook.connection, tools.http).load(refs)
+    except GiveUp as error:
+        return dict.fromkeys(refs, error)
     except RetryLater as error:
         pause(hook.connection, error, tools)
-        return [error] * len(groups)
-    except GiveUp as error:
-        return [error] * len(groups)
-    return [answers[group.incoming.ref] for group in groups]
+        return dict.fromkeys(refs, error)
 
 
 def _trusted(incoming: Incoming) -> Contact | CrmError:
