@@ -69,6 +69,7 @@ RULES = (
     step("journal"),
     step("connections"),
     step("local"),
+    step("planning"),
     Rule("pipeline", never=CALLERS, why="the way does not know who starts it"),
     Rule("cli", why="the command line may use everything"),
     Rule("service", why="the service may use everything"),
