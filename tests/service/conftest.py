@@ -130,9 +130,18 @@ class Service:
             f"still at work: {[(d['id'], d['status'], d['message']) for d in found if not d['finished_at']][:5]}"
         )
 
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels."""
+        lines = [line for line in self.get("/metrics").text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
+        assert lines, name
+        return sum(float(line.split()[-1]) for line in lines)
+
     def followups_waiting(self) -> float:
-        lines = self.get("/metrics").text.splitlines()
-        return float(next(line for line in lines if line.startswith("memberhook_followups_waiting ")).split()[1])
+        return self.metric("memberhook_followups_waiting")
+
+    def count(self) -> float:
+        """How many deliveries there are."""
+        return self.metric("memberhook_deliveries")
 
 
 @pytest.fixture(scope="module")

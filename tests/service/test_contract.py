@@ -107,21 +107,21 @@ def test_a_slow_crm_is_answered_202_before_fluentcrm_hangs_up(
 
 
 def test_a_test_stores_nothing(service: Service) -> None:
-    before = len(service.json("deliveries"))
+    before = service.count()
     answer = service.hook("wpf_action=test")
     assert (answer.status, answer.data["delivery"], answer.data["action"]) == (200, None, "test")
-    assert len(service.json("deliveries")) == before
+    assert service.count() == before
 
 
 def test_a_dry_run_changes_nothing(service: Service, buyer: tuple[int, str]) -> None:
-    before = len(service.json("deliveries"))
+    before = service.count()
     answer = service.hook("wpf_action=add&role=customer&dry_run=true", {"id": buyer[0]})
     assert (answer.status, answer.data["delivery"], answer.data["dry_run"]) == (200, None, True)
     assert answer.data["message"].startswith("Would have created member")
     assert "set the role to customer" in answer.data["plan"]
     assert answer.data["contact"]["email"] == buyer[1]
     assert service.json("members", buyer[1]) == []
-    assert len(service.json("deliveries")) == before
+    assert service.count() == before
     gone = service.hook("wpf_action=add&dry_run=true", {"id": 99999999})
     assert (gone.status, gone.data["status"]) == (200, "failed")
 
@@ -156,12 +156,12 @@ def test_no_key_or_a_wrong_one(service: Service, query: str) -> None:
 def test_bad_requests_get_a_clear_answer_and_store_nothing(
     service: Service, query: str, body: bytes, headers: dict[str, str], status: int
 ) -> None:
-    before = len(service.json("deliveries"))
+    before = service.count()
     answer = service.hook(query, body, **headers)
     assert answer.status == status, answer.text
     assert len(answer.data["error"]["message"]) > 20
     assert service.key not in answer.text
-    assert len(service.json("deliveries")) == before
+    assert service.count() == before
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS"])
@@ -223,11 +223,11 @@ def test_health_ready_and_metrics(service: Service) -> None:
 
 
 def test_a_request_that_stops_half_way_is_not_accepted(service: Service) -> None:
-    before = len(service.json("deliveries"))
+    before = service.count()
     head = f"POST /?wpf_action=add&access_key={service.key} HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n"
     with socket.create_connection(("127.0.0.1", service.port)) as raw:
         raw.sendall(head.encode() + b'{"id"')
-    assert len(service.json("deliveries")) == before
+    assert service.count() == before
     assert service.get("/healthz").status == 200
 
 
