@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
 
-os.environ["MEMBERHOOK_DATA"] = tempfile.mkdtemp(prefix="memberhook-tests-")
+_folder = tempfile.TemporaryDirectory(prefix="memberhook-tests-", ignore_cleanup_errors=True)
+atexit.register(_folder.cleanup)
+os.environ["MEMBERHOOK_DATA"] = _folder.name
 if os.environ.get("MEMBERHOOK_TEST_DATABASE") == "postgresql":
     os.environ["MEMBERHOOK_DATABASE_URL"] = os.environ["MEMBERHOOK_TEST_POSTGRESQL_URL"]
 
-from memberhook.service.settings import *  # noqa: F403
+from memberhook.service.settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]

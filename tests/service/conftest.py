@@ -31,6 +31,16 @@ def free_port() -> int:
         return port
 
 
+def _children(pid: int) -> list[int]:
+    """Of the kernel where it tells them (Linux; a small Debian has no `ps`), else of `pgrep` (macOS)."""
+    told = Path(f"/proc/{pid}/task/{pid}/children")
+    if Path("/proc/self").exists():
+        tasks = told.parent.parent.glob("*/children") if told.exists() else ()
+        return [int(child) for task in tasks for child in task.read_text().split()]
+    listing = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True)
+    return [int(child) for child in listing.stdout.split()]
+
+
 @dataclass
 class Answer:
     status: int
@@ -93,9 +103,8 @@ class Service:
         assert self.process
         until = time.monotonic() + START
         while time.monotonic() < until:
-            listing = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True)
-            if children := listing.stdout.split():
-                return int(children[0])
+            if children := _children(self.process.pid):
+                return children[0]
             time.sleep(0.05)
         raise AssertionError("there is no worker process")
 
