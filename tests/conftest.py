@@ -14,6 +14,7 @@ from memberhook.errors import GiveUp
 from memberhook.local.setup import add_role
 from memberhook.members.types import Contact
 from memberhook.pipeline import Tools
+from memberhook.queue import bell
 
 pytest_plugins = ["tests.no_skips"]
 
@@ -69,6 +70,14 @@ class FakeCrm:
 
     def contacts(self, tag: object = None) -> Iterator[ContactPage]:
         yield ContactPage(tuple(self.people.values()), len(self.people))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _close_the_bell() -> Iterator[None]:
+    """What the suite rang is closed with it: Huey keeps its connection else."""
+    yield
+    if bell.cache_info().currsize:
+        bell().storage.close()
 
 
 @pytest.fixture

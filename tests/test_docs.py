@@ -111,6 +111,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, shop: Running, other_databas
         set_up = Snapshot(service).take()
         with Commands(service.env, tmp_path_factory.mktemp("commands")) as commands:
             yield World(service, shop, commands, other_database, nothing, with_a_role, set_up)
+        for snapshot in (nothing, with_a_role, set_up):
+            snapshot.copy.close()
     finally:
         service.stop()
 
