@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from memberhook.connections.models import Connection, Hook, Site
-from memberhook.crms.base import Catalog, ContactPage, ContactRef, CrmError, FieldWrite, Finding
+from memberhook.crms.base import Catalog, ContactPage, ContactRef, CrmError, FieldWrite
 from memberhook.errors import GiveUp
+from memberhook.findings import Finding
 from memberhook.local.setup import add_role
 from memberhook.members.types import Contact
 from memberhook.pipeline import Tools

@@ -43,17 +43,29 @@ RULES = (
     Rule(
         "net", only=("errors", "addresses"), without=("django",), why="the one HTTP client serves whoever hands it out"
     ),
+    Rule("findings", only=(), why="one line of a check knows nothing of what it is about"),
     Rule("addresses", only=("errors",), without=("django",), why="it is the part of net that judges an address"),
     Rule(
         "crms",
-        only=("members.types", "net", "errors", "crms"),
+        only=("members.types", "net", "errors", "findings", "wordpress", "crms"),
         without=("django",),
         why="an adapter translates; its client is handed in",
     ),
-    Rule("sites", only=("members", "net", "errors", "sites"), why="a site applies plans and nothing more"),
+    Rule(
+        "wordpress",
+        only=("net", "errors"),
+        without=("django",),
+        why="speaking to a WordPress is the same for the CRMs in it and for a site",
+    ),
+    Rule(
+        "sites",
+        only=("members", "net", "errors", "findings", "wordpress", "sites"),
+        without=("django",),
+        why="a site applies plans and nothing more; what it needs is handed in",
+    ),
     Rule(
         "sites.local",
-        only=("members", "errors", "sites", "local", "conf"),
+        only=("members", "errors", "findings", "sites", "local", "conf"),
         never=("net",),
         why="the local site's folder is `local`: its members are rows of this database",
     ),

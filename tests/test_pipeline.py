@@ -17,8 +17,8 @@ from memberhook.followups import run as followups
 from memberhook.followups.models import FollowUp
 from memberhook.inbox import store
 from memberhook.inbox.models import Attempt, Delivery
+from memberhook.listing import members
 from memberhook.local import accounts, signals
-from memberhook.local.listing import members
 from memberhook.local.models import Tag as TagRow
 from memberhook.members.types import Contact, Tag
 from memberhook.pipeline import Tools

@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from django.db import transaction
+
 from memberhook import conf
-from memberhook.connections import links
+from memberhook.connections import links, secrets
 from memberhook.connections.clients import crm_client, site_of
 from memberhook.connections.models import Connection, Hook
+from memberhook.connections.models import Site as SiteRow
 from memberhook.crms.base import ContactRef, CrmError, Incoming, WebhookRequest
 from memberhook.crms.registry import crm
 from memberhook.errors import GiveUp, RetryLater
@@ -143,11 +146,11 @@ def _trusted(incoming: Incoming) -> Contact | CrmError:
     return incoming.payload
 
 
-def pause(connection: Connection, error: RetryLater, tools: Tools) -> None:
-    """The CRM as a whole is not to be had: leave it alone for a moment, or for as long as it asked."""
+def pause(account: Connection | SiteRow, error: RetryLater, tools: Tools) -> None:
+    """The CRM or the site as a whole is not to be had: leave it alone for a moment, or for as long as it asked."""
     seconds = min(error.retry_after or conf.RETRY_FIRST(), 3600.0)
     until = tools.now() + timedelta(seconds=seconds)
-    Connection.objects.filter(pk=connection.pk).update(paused_until=until)
+    type(account)._default_manager.filter(pk=account.pk).update(paused_until=until)
 
 
 def regroup(ready: Sequence[tuple[Group, Contact]]) -> list[tuple[Group, Contact]]:
@@ -176,47 +179,92 @@ def postpone(batch: Batch, deliveries: Iterable[Delivery], problem: CrmError, to
 
 def apply(batch: Batch, ready: Sequence[tuple[Group, Contact]], tools: Tools) -> None:
     """5 to 8: plan, apply, note what follows and what happened, as one transaction where the site can."""
-    hook, site = batch.hook, site_of(batch.hook)
-    with site.atomic():
-        held = store.hold(batch, (d for group, _ in ready for d in group.deliveries))
-        todo = [(group, contact) for group, contact in ready if all(d.pk in held for d in group.deliveries)]
-        for _ in range(ROUNDS):
-            results = _plan_and_apply(todo, hook, site, tools)
-            todo = [pair for pair, (_, applied) in results if applied and applied.stale]
-            settled = [(pair, result) for pair, result in results if not (result[1] and result[1].stale)]
-            _journal(batch, site, [(group, plan, applied) for (group, _), (plan, applied) in settled], tools)
-            if not todo:
-                break
-        for group, _ in todo:
-            busy = RetryLater("The site kept changing while this was applied; it is tried again.", code="site_busy")
-            postpone(batch, group.deliveries, busy, tools)
+    site = site_of(batch.hook, tools.http)
+    todo = list(ready)
+    try:
+        with site.atomic():
+            with transaction.atomic():
+                held = store.hold(batch, (d for group, _ in ready for d in group.deliveries))
+            todo = [(group, contact) for group, contact in ready if all(d.pk in held for d in group.deliveries)]
+            for _ in range(ROUNDS):
+                results = _plan_and_apply(todo, batch.hook, site, tools)
+                todo = [(group, contact) for group, contact, _, applied in results if applied and applied.stale]
+                _settle(batch, site, [result for result in results if not (result[3] and result[3].stale)], tools)
+                if not todo:
+                    return
+            problem = RetryLater("The site kept changing while this was applied; it is tried again.", code="site_busy")
+    except RetryLater as error:  # only a site that is elsewhere can be out of reach
+        pause(batch.hook.site, error, tools)
+        problem = error
+    for group, _ in todo:
+        postpone(batch, group.deliveries, problem, tools)
 
 
-Result = tuple[Plan, Applied | None]
+Result = tuple[Group, Contact, Plan, Applied | None]
 
 
-def _plan_and_apply(
-    todo: Sequence[tuple[Group, Contact]], hook: Hook, site: Site, tools: Tools
-) -> list[tuple[tuple[Group, Contact], Result]]:
-    plans = make_plans([(group.wish, contact) for group, contact in todo], hook, site)
-    plans = [_with_password(plan, tools.password) if plan.generate_password else plan for plan in plans]
+def _plan_and_apply(todo: Sequence[tuple[Group, Contact]], hook: Hook, site: Site, tools: Tools) -> list[Result]:
+    made = make_plans([(group.wish, contact) for group, contact in todo], hook, site)
+    plans = [_complete(plan, group, hook) for (group, _), plan in zip(todo, made, strict=True)]
+    plans = _with_passwords(plans, [_carrier(group) for group, _ in todo], site, tools)
     site.remember({tag.id: tag for _, contact in todo for tag in contact.tags or ()}.values())
-    to_apply = [index for index, plan in enumerate(plans) if plan.creates or not plan.changes_nothing]
-    applied = dict(zip(to_apply, site.apply([plans[i] for i in to_apply]), strict=True))
-    results = [(pair, (plan, applied.get(i))) for i, (pair, plan) in enumerate(zip(todo, plans, strict=True))]
-    links.save(hook, [(plan, pk) for _, (plan, applied_) in results if (pk := _settled_member(plan, applied_))])
-    return results
+    to_apply = [index for index, plan in enumerate(plans) if plan.creates or plan.resumes or not plan.changes_nothing]
+    applied = dict(zip(to_apply, site.apply([plans[i] for i in to_apply]), strict=True)) if to_apply else {}
+    return [(*pair, plan, applied.get(i)) for i, (pair, plan) in enumerate(zip(todo, plans, strict=True))]
+
+
+def _carrier(group: Group) -> Delivery:
+    """The delivery that a member is created for, and that tells of it."""
+    return next((d for d in group.deliveries if d.action == Action.ADD), group.deliveries[-1])
+
+
+def _complete(plan: Plan, group: Group, hook: Hook) -> Plan:
+    """The plan with the key of its delivery, and whether an earlier attempt at it has created the member."""
+    if group.wish.action is not Action.ADD or plan.ignored or plan.failed:
+        return plan
+    carrier = _carrier(group)
+    key = secrets.mark("creation", f"{carrier.pk} {carrier.first_due_at.isoformat()}")[:32]  # a replay has another
+    if plan.member is None or plan.member.created_for != key:
+        return replace(plan, key=key)
+    returns = bool(carrier.secret) and hook.options().return_password
+    welcome = group.wish.notify or hook.welcome
+    return replace(plan, key=key, resumes=True, return_password=returns, welcome=welcome)
+
+
+def _with_passwords(plans: Sequence[Plan], carriers: Sequence[Delivery], site: Site, tools: Tools) -> list[Plan]:
+    """Generated passwords, where they are needed. Those that are to be returned are kept before a remote site gets
+    them: should this attempt break off, the next one returns the password that the member really has."""
+    done, kept = [], []
+    for plan, carrier in zip(plans, carriers, strict=True):
+        if plan.generate_password:
+            known = secrets.decrypt(carrier.secret) if carrier.secret else None
+            password = known or tools.password()
+            if site.is_remote and plan.return_password and not known:
+                carrier.secret = secrets.encrypt(password)
+                kept.append(carrier)
+            plan = replace(plan, changes=replace(plan.changes, password=password))
+        done.append(plan)
+    store.keep_secrets(kept)
+    return done
+
+
+def _settle(batch: Batch, site: Site, results: Sequence[Result], tools: Tools) -> None:
+    """What was applied is linked, followed up and told in one transaction; what broke the site down comes later."""
+    later = [(group, applied.later) for group, _, _, applied in results if applied and applied.later]
+    ended = [(group, plan, applied) for group, _, plan, applied in results if not (applied and applied.later)]
+    with transaction.atomic():
+        linked = [(plan, pk) for _, plan, applied in ended if (pk := _settled_member(plan, applied))]
+        links.save(batch.hook, linked)
+        _journal(batch, site, ended, tools)
+    for group, message in later:
+        postpone(batch, group.deliveries, RetryLater(message or "", code="site_broke_down"), tools)
 
 
 def _settled_member(plan: Plan, applied: Applied | None) -> str | None:
     """Whom the contact is to be linked with now, or nobody."""
     if applied:
-        return None if applied.stale or applied.error else applied.member_id
+        return applied.member_id if applied.done else None
     return plan.member.id if plan.member and not (plan.ignored or plan.failed) else None
-
-
-def _with_password(plan: Plan, password: Callable[[], str]) -> Plan:
-    return replace(plan, changes=replace(plan.changes, password=password()))
 
 
 def _journal(batch: Batch, site: Site, results: Sequence[tuple[Group, Plan, Applied | None]], tools: Tools) -> None:
@@ -225,13 +273,20 @@ def _journal(batch: Batch, site: Site, results: Sequence[tuple[Group, Plan, Appl
     hidden = secret_fields(hook.options().field_map, hook.return_password_field)
     ends, follow = [], []
     for group, plan, applied in results:
-        carrier = next((d for d in group.deliveries if d.action == Action.ADD), group.deliveries[-1])
+        carrier = _carrier(group)
         if applied:
-            follow += followups_of(carrier, plan, applied, site, now)
+            follow += followups_of(carrier, _told_password(plan, carrier), applied, site, now)
         result = outcome(plan, applied, hidden)
         ends += [_finish(delivery, carrier, result) for delivery in group.deliveries]
     FollowUp.objects.bulk_create(follow)
     store.finish(batch, ends, now)
+
+
+def _told_password(plan: Plan, carrier: Delivery) -> Plan:
+    """The plan with the password that an earlier attempt has given the member."""
+    if not (plan.resumes and plan.return_password):
+        return plan
+    return replace(plan, changes=replace(plan.changes, password=secrets.decrypt(carrier.secret)))
 
 
 def _finish(delivery: Delivery, carrier: Delivery, result: Outcome) -> Finish:
@@ -252,5 +307,5 @@ def preview(request: VerifiedRequest, action: Action, tools: Tools) -> Outcome:
     contact = load([group], hook, tools)[0]
     if not isinstance(contact, Contact):
         raise contact
-    plan = make_plans([(wish, contact)], hook, site_of(hook))[0]
+    plan = make_plans([(wish, contact)], hook, site_of(hook, tools.http))[0]
     return outcome(plan, None, secret_fields(hook.options().field_map, hook.return_password_field), dry_run=True)

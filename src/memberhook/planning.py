@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from memberhook.connections import links, secrets
-from memberhook.connections.models import Hook, Link
+from memberhook.connections.models import Hook
 from memberhook.members.logins import wanted
 from memberhook.members.mapping import member_email
 from memberhook.members.plan import plan_batch
 from memberhook.members.types import Action, Contact, HookOptions, Member, Plan, SiteFacts, Wish
-from memberhook.sites.base import Site
+from memberhook.sites.base import Site, Wanted
 
 LOGIN_CHOICES = 20
 """How many logins a site is asked about for a new member whose first choice is taken."""
@@ -20,23 +20,38 @@ def make_plans(items: Sequence[tuple[Wish, Contact]], hook: Hook, site: Site) ->
     """A plan for each, in order."""
     options = hook.options()
     known = links.of_contacts(hook, [contact.id for _, contact in items if contact.id])
-    emails = {email for _, contact in items for email in _emails(contact, options)}
-    found = site.find([link.member_id for link in known.values()], emails)
+    unknown = [(wish, contact) for wish, contact in items if contact.id not in known]
+    firsts = {_first_login(contact, options, site) for wish, contact in unknown if wish.action is Action.ADD}
+    found = site.find(
+        Wanted(
+            member_ids={link.member_id for link in known.values()},
+            contact_ids={contact.id for _, contact in unknown if contact.id},
+            emails={email for _, contact in items for email in _emails(contact, options)},
+            logins=firsts,
+            fields={mapping.site_field.strip() for mapping in options.field_map},
+        )
+    )
+    linked = {contact_id: link.member_id for contact_id, link in known.items()} | dict(found.contacts)
     members = links.dress(hook, found.members)
-    asked = [(wish, contact, _member(contact, options, known, members, found.emails)) for wish, contact in items]
+    asked = [(wish, contact, _member(contact, options, linked, members, found.emails)) for wish, contact in items]
     new = [contact for wish, contact, member in asked if member is None and wish.action is Action.ADD]
-    taken = _taken_logins(new, options, site)
-    facts = SiteFacts(site.roles(), site.login_rules, found.emails, taken)
+    taken = found.taken | _taken_logins(new, options, site, firsts, found.taken)
+    facts = SiteFacts(site.roles(), site.login_rules, found.emails, taken, site.stored)
     return plan_batch(asked, options, facts, lambda password: secrets.mark("password", password))
 
 
-def _taken_logins(new: Sequence[Contact], options: HookOptions, site: Site) -> frozenset[str]:
-    """Asks the site about the first choice of each new member, and about more where that one is taken."""
-    firsts = {wanted(contact, options, site.login_rules, 1)[0]: contact for contact in new}
-    taken = site.taken(firsts) if firsts else frozenset()
-    refused = [contact for login, contact in firsts.items() if login.lower() in taken]
-    others = {login for contact in refused for login in wanted(contact, options, site.login_rules, LOGIN_CHOICES)}
-    return taken | site.taken(others) if others else taken
+def _first_login(contact: Contact, options: HookOptions, site: Site) -> str:
+    return wanted(contact, options, site.login_rules, 1)[0]
+
+
+def _taken_logins(
+    new: Sequence[Contact], options: HookOptions, site: Site, asked: Collection[str], taken: Collection[str]
+) -> frozenset[str]:
+    """Asks the site about more logins for those new members whose first choice is taken, or was not asked about."""
+    firsts = [(contact, _first_login(contact, options, site)) for contact in new]
+    unsure = [contact for contact, login in firsts if login.lower() in taken or login not in asked]
+    others = {login for contact in unsure for login in wanted(contact, options, site.login_rules, LOGIN_CHOICES)}
+    return site.find(Wanted(logins=others)).taken if others else frozenset()
 
 
 def _emails(contact: Contact, options: HookOptions) -> set[str]:
@@ -48,14 +63,14 @@ def _emails(contact: Contact, options: HookOptions) -> set[str]:
 def _member(
     contact: Contact,
     options: HookOptions,
-    known: Mapping[str, Link],
+    linked: Mapping[str, str],
     members: Mapping[str, Member],
     emails: Mapping[str, tuple[str, ...]],
 ) -> Member | None:
     """By link, else by e-mail (the one that the member has or would get, then the contact's) where one alone has it."""
-    link = known.get(contact.id or "")
-    if link and link.member_id in members:
-        return members[link.member_id]
+    linked_member = linked.get(contact.id or "")
+    if linked_member and linked_member in members:
+        return members[linked_member]
     for email in (member_email(contact, options), contact.email):
         holders = emails.get(email.strip().lower(), ())
         if len(holders) == 1:

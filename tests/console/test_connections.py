@@ -7,8 +7,9 @@ from django.contrib.messages import get_messages
 from django.test import Client
 
 from memberhook.connections.models import Connection
-from memberhook.crms.base import Catalog, CrmField, Finding
+from memberhook.crms.base import Catalog, CrmField
 from memberhook.errors import RetryLater
+from memberhook.findings import Finding
 from memberhook.local.models import Tag as TagRow
 from memberhook.members.types import FieldType, Tag
 from tests.conftest import FakeCrm

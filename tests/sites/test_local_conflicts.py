@@ -12,6 +12,7 @@ from django.db.models.signals import pre_save
 
 from memberhook.connections.models import Hook
 from memberhook.members.types import Changes, Contact, Plan
+from memberhook.sites.base import Wanted
 from memberhook.sites.local import LocalSite
 
 CONTACT = Contact("7", "ada@example.com")
@@ -38,7 +39,7 @@ def creation(login: str, email: str = "ada@example.com") -> Plan:
 
 
 def change(site: LocalSite, user: Any, **changes: Any) -> Plan:
-    return Plan(CONTACT, site.find([str(user.pk)], []).members[str(user.pk)], changes=Changes(**changes))
+    return Plan(CONTACT, site.find(Wanted([str(user.pk)])).members[str(user.pk)], changes=Changes(**changes))
 
 
 def test_a_login_that_was_taken_meanwhile(site: LocalSite) -> None:

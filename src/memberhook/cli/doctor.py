@@ -146,7 +146,7 @@ def hook_checks() -> Iterator[Check]:
 
 
 def _roles(hook: Hook) -> Check:
-    roles = {role.slug: role for role in site_of(hook).roles()}
+    roles = {role.slug: role for role in site_of(hook, real_tools().http).roles()}
     missing = [slug for slug in (hook.default_role, *hook.allowed_roles) if slug not in roles]
     if missing:
         return Check(

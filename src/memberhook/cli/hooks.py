@@ -24,6 +24,7 @@ from memberhook.connections.clients import site_of
 from memberhook.connections.models import Hook
 from memberhook.errors import UsageError
 from memberhook.members.types import Action, UsernameFormat
+from memberhook.worker import real_tools
 
 ACTIONS = click.Choice([action.value for action in Action])
 USERNAME_FORMATS = click.Choice([kind.value for kind in UsernameFormat])
@@ -97,7 +98,9 @@ def add(
         hooks.check_field(return_password, account)
     if Hook.objects.filter(name=hook.name).exists():
         raise UsageError(f"There is a hook {hook.name!r} already; choose another with --name.", code="name_taken")
-    hook.default_role, hook.allowed_roles = hooks.check_roles(role, allow_role, site_of(hook).roles())
+    hook.default_role, hook.allowed_roles = hooks.check_roles(
+        role, allow_role, site_of(hook, real_tools().http).roles()
+    )
     hook.clean_fields()
     with transaction.atomic():
         hook.save()

@@ -11,7 +11,8 @@ from django.db.models import QuerySet
 from memberhook.cli.common import Since, as_json, iso, show, site_named, with_database
 from memberhook.inbox.models import Delivery, with_status
 from memberhook.inbox.states import STATUSES
-from memberhook.local.listing import members
+from memberhook.listing import members
+from memberhook.worker import real_tools
 
 STATUS = click.Choice(STATUSES)
 
@@ -23,8 +24,7 @@ STATUS = click.Choice(STATUSES)
 @with_database
 def members_command(emails: tuple[str, ...], site: str, as_json: bool) -> None:
     """The members of a site, or those with these e-mail addresses."""
-    site_named(site)
-    rows = list(members(emails))
+    rows = list(members(emails, site_named(site), real_tools().http))
     show(rows, ("id", "login", "email", "display_name", "roles", "tags"), as_json=as_json)
 
 

@@ -11,9 +11,9 @@ from django.db import transaction
 from memberhook.cli.common import as_json, say, show, utc_now, with_database
 from memberhook.connections.clients import crm_client, save_catalog
 from memberhook.connections.models import Connection, Site
-from memberhook.crms.base import Finding
 from memberhook.crms.registry import CRMS, crm
 from memberhook.errors import UsageError
+from memberhook.findings import Finding
 from memberhook.local import accounts
 from memberhook.worker import real_tools
 

@@ -6,13 +6,15 @@ import functools
 from collections.abc import Callable
 from datetime import datetime
 
+from memberhook.connections.kept import RowKeeper
 from memberhook.connections.models import Connection, Hook
+from memberhook.connections.models import Site as SiteRow
 from memberhook.crms.base import Account, Catalog, CrmClient, CrmField
 from memberhook.crms.registry import crm
 from memberhook.local.tags import save_tags
 from memberhook.members.types import FieldType
 from memberhook.net import HttpClient
-from memberhook.sites.base import Site
+from memberhook.sites.base import Place, Site
 from memberhook.sites.registry import open_site
 
 OpenHttp = Callable[[bool], HttpClient]
@@ -30,8 +32,29 @@ def _client(kind: str, account: Account, http: HttpClient) -> CrmClient:
     return crm(kind).client(account, http)
 
 
-def site_of(hook: Hook) -> Site:
-    return open_site(hook.site.kind, hook.connection_id)
+def site_of(hook: Hook, http: OpenHttp) -> Site:
+    """The hook's site as its connection sees it."""
+    return open_site_row(hook.site, http, hook.connection)
+
+
+def open_site_row(site: SiteRow, http: OpenHttp | None = None, connection: Connection | None = None) -> Site:
+    """`http` may be left out for the local site alone."""
+    return open_site(
+        site.kind,
+        Place(
+            name=site.name,
+            connection_id=connection.pk if connection else 0,
+            connection=connection.name if connection else "",
+            crm=connection.kind if connection else "",
+            url=site.url,
+            username=site.username,
+            password=site.password,
+            options=site.options,
+            facts=site.facts,
+            http=http(site.allow_private) if http and site.url else None,
+            keeper=RowKeeper(site.pk, connection.pk if connection else None),
+        ),
+    )
 
 
 def save_catalog(connection: Connection, catalog: Catalog, now: datetime) -> None:

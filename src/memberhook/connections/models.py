@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from memberhook.connections import secrets
-from memberhook.members.types import FieldMapping, FieldType, HookOptions, UsernameFormat
+from memberhook.members.types import FieldMapping, FieldType, HookOptions, TagRole, UsernameFormat
 
 
 class Account(models.Model):
@@ -21,6 +21,7 @@ class Account(models.Model):
     secret = models.TextField(blank=True, editable=False, help_text="Encrypted; see secrets.py.")
     allow_private = models.BooleanField(default=False, help_text="May be in a private or loopback network.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    paused_until = models.DateTimeField(null=True, editable=False, help_text="It asked us to wait, or is down.")
 
     class Meta:
         abstract = True
@@ -44,11 +45,18 @@ class Connection(Account):
         default=list, editable=False
     )
     catalog_at = models.DateTimeField(null=True, editable=False)
-    paused_until = models.DateTimeField(null=True, editable=False, help_text="The CRM asked us to wait, or is down.")
 
 
 class Site(Account):
-    """Where members live. `local` is always there."""
+    """Where members live. `local` is always there.
+
+    `options`: what its owner chose for this kind of site; `facts`: what it told of itself when it was last checked
+    (both as the kind's module reads them).
+    """
+
+    options: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict, blank=True)
+    facts: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict, editable=False)
+    checked_at = models.DateTimeField(null=True, editable=False)
 
 
 class Hook(models.Model):
@@ -60,6 +68,7 @@ class Hook(models.Model):
     default_role = models.CharField(max_length=100, default="subscriber")
     allowed_roles: models.JSONField[list[str], list[str]] = models.JSONField(default=list, blank=True)
     confirmed_privileged: models.JSONField[list[str], list[str]] = models.JSONField(default=list, editable=False)
+    tag_roles: models.JSONField[list[dict[str, str]], list[dict[str, str]]] = models.JSONField(default=list, blank=True)
     field_map: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list, blank=True)
     username_format = models.CharField(
         max_length=20, default=UsernameFormat.EMAIL, choices=[(f.value, f.value) for f in UsernameFormat]
@@ -77,6 +86,7 @@ class Hook(models.Model):
             default_role=self.default_role,
             allowed_roles=frozenset(self.allowed_roles),
             confirmed_privileged=frozenset(self.confirmed_privileged),
+            tag_roles=tuple(TagRole(rule["tag"], rule["role"]) for rule in self.tag_roles),
             field_map=tuple(
                 FieldMapping(m["site"], m["crm"], FieldType(m.get("type", "auto")), bool(m.get("clears")))
                 for m in self.field_map
@@ -99,6 +109,7 @@ class AccessKey(models.Model):
     actions: models.JSONField[list[str], list[str]] = models.JSONField(default=list, blank=True)
     roles: models.JSONField[list[str], list[str]] = models.JSONField(default=list, blank=True)
     networks: models.JSONField[list[str], list[str]] = models.JSONField(default=list, blank=True)
+    signing_secret = models.TextField(blank=True, editable=False, help_text="Encrypted; for what comes signed.")
 
     def __str__(self) -> str:
         return f"…{self.hint}"
@@ -125,3 +136,19 @@ class Link(models.Model):
 
     def __str__(self) -> str:
         return f"{self.contact_id} → {self.member_id}"
+
+
+class Kept(models.Model):
+    """What a site cannot hold of a member itself (a WordPress without the connector plugin): tags and fields."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="kept")
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="kept")
+    member_id = models.CharField(max_length=100)
+    tags: models.JSONField[list[dict[str, str]], list[dict[str, str]]] = models.JSONField(default=list)
+    fields: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["site", "connection", "member_id"], name="kept_once")]
+
+    def __str__(self) -> str:
+        return f"what is kept of {self.member_id}"

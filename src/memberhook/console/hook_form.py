@@ -10,14 +10,14 @@ from django import forms
 from django.contrib.auth import get_user_model
 
 from memberhook.conf import words
-from memberhook.connections.clients import known_fields
+from memberhook.connections.clients import known_fields, open_site_row
 from memberhook.connections.hooks import DEFAULT_MAP
 from memberhook.connections.models import Connection, Hook, Site
 from memberhook.console.base import Checkboxes, ModelForm, Select, TextInput, set_choices
 from memberhook.console.field_map import FieldMapField
 from memberhook.local.setup import LOCAL
 from memberhook.members.types import FieldType, Role, UsernameFormat
-from memberhook.sites.registry import open_site
+from memberhook.worker import real_tools
 
 USERNAMES = (
     (UsernameFormat.EMAIL, "the e-mail address (ada@example.com)"),
@@ -182,7 +182,7 @@ class HookForm(ModelForm):
 
 
 def site_roles(site: Site) -> tuple[Role, ...]:
-    return open_site(site.kind, 0).roles()
+    return open_site_row(site, real_tools().http).roles()
 
 
 def crm_choices(connections: Sequence[Connection]) -> list[tuple[str, Any]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from memberhook.errors import GiveUp, RetryLater
+from memberhook.findings import Finding
 from memberhook.members.types import Contact, FieldType, Tag
 from memberhook.net import HttpClient
 
@@ -76,19 +77,6 @@ class Account:
     url: str
     username: str = ""
     password: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of a check of credentials and rights: what was looked at, whether it is good, and what to do if not.
-
-    Not `needed`: members can be made without it (a right to write, for passwords that are not to be returned).
-    """
-
-    name: str
-    ok: bool
-    message: str
-    needed: bool = True
 
 
 CrmError = RetryLater | GiveUp

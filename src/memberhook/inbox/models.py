@@ -34,6 +34,7 @@ class Delivery(models.Model):
     contact_id = models.CharField(max_length=100, null=True, db_index=True)
     email = models.CharField(max_length=320, null=True, db_index=True)
     lane = models.CharField(max_length=400)
+    secret = models.TextField(blank=True, help_text="Encrypted: the password of a member whose creation is under way.")
 
     state = models.CharField(max_length=10, default=State.PENDING)
     attempts = models.PositiveIntegerField(default=0)

@@ -80,7 +80,7 @@ def waiting_hooks(now: datetime) -> list[int]:
 
 
 def _due(now: datetime) -> Any:
-    paused = Q(hook__connection__paused_until__gt=now)
+    paused = Q(hook__connection__paused_until__gt=now) | Q(hook__site__paused_until__gt=now)
     return Delivery.objects.filter(finished_at=None, state__in=WAITING, due_at__lte=now).exclude(paused)
 
 
@@ -127,6 +127,12 @@ def hold(batch: Batch, deliveries: Iterable[Delivery]) -> set[int]:
     return set(held.select_for_update().values_list("pk", flat=True))
 
 
+def keep_secrets(deliveries: Collection[Delivery]) -> None:
+    """Writes the (encrypted) `secret` of each; `finish` wipes it."""
+    if deliveries:
+        Delivery.objects.bulk_update(deliveries, ["secret"])
+
+
 def finish(batch: Batch, ends: Iterable[Finish], now: datetime) -> None:
     """Writes how deliveries of the batch ended (or when they are tried again), and the attempt of each.
 
@@ -141,7 +147,8 @@ def finish(batch: Batch, ends: Iterable[Finish], now: datetime) -> None:
         with connection.cursor() as cursor:
             cursor.executemany(
                 f"UPDATE {connection.ops.quote_name(Delivery._meta.db_table)} SET state = %s, message = %s, "  # noqa: S608
-                "outcome = %s, due_at = %s, finished_at = %s, claimed_by = NULL, lease_until = NULL WHERE id = %s",
+                "outcome = %s, due_at = %s, finished_at = %s, secret = %s, claimed_by = NULL, lease_until = NULL "
+                "WHERE id = %s",
                 [
                     (
                         end.state.value,
@@ -149,6 +156,7 @@ def finish(batch: Batch, ends: Iterable[Finish], now: datetime) -> None:
                         as_json(end.outcome, None),
                         time(end.due_at or end.delivery.due_at),
                         None if end.state is State.RETRYING else time(now),
+                        end.delivery.secret if end.state is State.RETRYING else "",
                         end.delivery.pk,
                     )
                     for end in ends
@@ -193,6 +201,7 @@ def give_back(now: datetime, *, workers: Collection[str] = ()) -> int:
             attempt.save()
             delivery.state = State.FAILED if hopeless else State.RETRYING
             delivery.finished_at = now if hopeless else None
+            delivery.secret = "" if hopeless else delivery.secret
             delivery.message = f"{message} It died {delivery.attempts} times; look at its log." if hopeless else message
             delivery.claimed_by = delivery.lease_until = None
             delivery.due_at = now

@@ -63,7 +63,8 @@ def _sentence(plan: Plan, applied: Applied, *, dry_run: bool) -> str:
     who = f"{applied.login} <{applied.email}>" if applied.login != applied.email else applied.login
     would = "Would have " if dry_run else ""
     if applied.created:
-        role = f" as {plan.changes.role}" if plan.changes.role else " without a role"
+        given = plan.changes.role or ", ".join(sorted(plan.member.roles) if plan.member else ())
+        role = f" as {given}" if given else " without a role"
         created = f"{would}created" if would else "Created"
         return f"{created} member {who}{role}{_tags(plan)}{_following(plan, would)}."
     if applied.changes:

@@ -6,13 +6,13 @@ Where several mappings name one site field, the last one that has a value counts
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from memberhook.members import protected
 from memberhook.members.fields import Result, is_empty, same, site_value, written
 from memberhook.members.text import storable
-from memberhook.members.types import Contact, FieldMapping, FieldType, HookOptions, Value
+from memberhook.members.types import Contact, FieldMapping, FieldType, HookOptions, Value, as_it_is
 
 FIRST_NAME, LAST_NAME, DISPLAY_NAME = "first_name", "last_name", "display_name"
 _NAMES = frozenset({FIRST_NAME, LAST_NAME, DISPLAY_NAME})
@@ -76,10 +76,12 @@ def read(contact: Contact, options: HookOptions) -> Mapped:
     )
 
 
-def updates(mapped: Mapped, held: Iterable[tuple[str, Value]]) -> dict[str, Value]:
-    """The fields of a member to write, given those it holds; None empties one."""
+def updates(
+    mapped: Mapped, held: Iterable[tuple[str, Value]], stored: Callable[[Value], Value] = as_it_is
+) -> dict[str, Value]:
+    """The fields of a member to write, given those it holds; None empties one. `stored`: see `SiteFacts`."""
     now = dict(held)
-    changed = {name: value for name, value in mapped.values.items() if not same(value, now.get(name))}
+    changed = {name: value for name, value in mapped.values.items() if not same(stored(value), now.get(name))}
     return changed | {name: None for name in mapped.cleared if not is_empty(now.get(name))}
 
 

@@ -46,9 +46,9 @@ def plan(
             f"Several members of the site have the e-mail {shown(contact.email)}, none of them linked with the contact"
         )
         return Plan(contact, failed=f"{text}: give each its own address, then send the contact again.")
+    if wish.action is not Action.ADD and (member is None or member.elsewhere):
+        return Plan(contact, ignored=_NO_MEMBER)
     if member is None:
-        if wish.action is not Action.ADD:
-            return Plan(contact, ignored=_NO_MEMBER)
         return _creation(wish, options, contact, facts)
     if options.trust_payload and _is_stale(contact, member):
         text = f"The webhook is from {contact.version}, but {member.contact_version} has been applied already"
@@ -191,9 +191,10 @@ def _change(wish: Wish, options: HookOptions, contact: Contact, member: Member, 
     if wish.action is not Action.UPDATE_TAGS:
         mapped = mapping.read(contact, options)
         email, email_warnings = _new_email(mapped.email, member, facts)
-        choice = roles.for_existing(wish.roles, mapped.roles, options, facts.roles, member)
+        choose = roles.for_joining if member.elsewhere else roles.for_existing
+        choice = choose(wish.roles, mapped.roles, options, facts.roles, member)
         password, password_warnings = _new_password(mapped.password, contact, member, mark)
-        updates = mapping.updates(mapped, member.fields.items())
+        updates = mapping.updates(mapped, member.fields.items(), facts.stored)
         changes = replace(changes, email=email, role=choice.role, password=password, fields=updates)
         warnings = _unique(warnings, email_warnings, choice.warnings, password_warnings, mapped.warnings)
         if member.protected or roles.is_privileged(member, facts.roles):

@@ -50,6 +50,13 @@ def for_new(asked: Sequence[str], mapped: Sequence[str], options: HookOptions, r
     return Choice(role.slug, _told(refusals, f"the role {shown(role.slug)} is given"))
 
 
+def for_joining(
+    asked: Sequence[str], mapped: Sequence[str], options: HookOptions, roles: Sequence[Role], member: Member
+) -> Choice:
+    """Somebody of the site's network who becomes a member of the site gets the role of a new member."""
+    return for_new(asked, mapped, options, roles)
+
+
 def for_existing(
     asked: Sequence[str], mapped: Sequence[str], options: HookOptions, roles: Sequence[Role], member: Member
 ) -> Choice:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 Value = str | int | float | bool | tuple[str, ...] | None
 """What a field can hold. Dates and date-times are ISO 8601 text; multi-selects are tuples of text."""
+
+
+def as_it_is(value: Value) -> Value:
+    return value
 
 
 class Action(enum.StrEnum):
@@ -76,6 +80,8 @@ class Member:
 
     `protected`: holds a privileged role (or is staff): e-mail, login, password and role stay.
     `contact_id`, `contact_version`, `password_mark` come from the link with the hook's connection; None without one.
+    `elsewhere`: has an account in the site's network, but is no member of this site yet (WordPress multisite).
+    `created_for`: the `Plan.key` that created it, where the site keeps that.
     """
 
     id: str
@@ -88,6 +94,8 @@ class Member:
     contact_id: str | None = None
     contact_version: str | None = None
     password_mark: str | None = None
+    elsewhere: bool = False
+    created_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,14 @@ class FieldMapping:
 
 
 @dataclass(frozen=True, slots=True)
+class TagRole:
+    """While the contact has the tag (its id, slug or title), the member has the role (its slug)."""
+
+    tag: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class HookOptions:
     """What the owner of a hook has set, as the plan needs it.
 
@@ -111,6 +127,7 @@ class HookOptions:
     default_role: str = "subscriber"
     allowed_roles: frozenset[str] = frozenset()
     confirmed_privileged: frozenset[str] = frozenset()
+    tag_roles: tuple[TagRole, ...] = ()
     field_map: tuple[FieldMapping, ...] = ()
     username_format: UsernameFormat = UsernameFormat.EMAIL
     welcome: bool = False
@@ -133,13 +150,14 @@ class LoginRules:
 class SiteFacts:
     """`emails`: lower-cased e-mail → ids of the members that have it; `logins`: lower-cased logins that are taken.
 
-    Both need to hold only what could matter for the contacts at hand.
+    Both need to hold only what could matter for the contacts at hand. `stored`: a value as the site would give it back.
     """
 
     roles: tuple[Role, ...]
     login_rules: LoginRules
     emails: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     logins: frozenset[str] = frozenset()
+    stored: Callable[[Value], Value] = as_it_is
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +174,15 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What to write; None (or empty) leaves as it is. A password is never part of a repr."""
+    """What to write; None (or empty) leaves as it is. A password is never part of a repr.
+
+    `role` becomes the member's only one; then `roles_added` are given and `roles_removed` taken away.
+    """
 
     email: str | None = None
     role: str | None = None
+    roles_added: tuple[str, ...] = ()
+    roles_removed: tuple[str, ...] = ()
     password: str | None = field(default=None, repr=False)
     fields: Mapping[str, Value] = field(default_factory=dict, repr=False)
     tags_applied: tuple[Tag, ...] = ()
@@ -169,7 +192,7 @@ class Changes:
         """The names of what changes, as an outcome's `changes` lists them."""
         named = (
             ("user_email", self.email is not None),
-            ("role", self.role is not None),
+            ("role", bool(self.role is not None or self.roles_added or self.roles_removed)),
             ("user_pass", self.password is not None),
         )
         names = [name for name, changes in named if changes] + sorted(self.fields)
@@ -185,7 +208,8 @@ class Plan:
     `changes` are made to it. In `changes.fields`, None empties a field.
     `link`: the contact is to be linked with the member (it is not yet, or with another contact).
     `generate_password`: a created member needs one; `return_password`: and it goes back to the CRM.
-    `welcome`: the created member gets the welcome e-mail.
+    `welcome`: the created member gets the welcome e-mail. `key`: names the delivery that a creation is for, so that the
+    site can tell a repetition from another creation. `resumes`: an attempt that broke off has created this member.
     """
 
     contact: Contact
@@ -199,6 +223,8 @@ class Plan:
     return_password: bool = False
     welcome: bool = False
     warnings: tuple[str, ...] = ()
+    key: str = ""
+    resumes: bool = False
 
     @property
     def creates(self) -> bool:

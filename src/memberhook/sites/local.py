@@ -14,13 +14,15 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models.functions import Lower
 
+from memberhook.findings import Finding
 from memberhook.local.columns import Unfit, to_column, to_value, user_columns
+from memberhook.local.listing import listed
 from memberhook.local.models import MemberField, MemberTag
 from memberhook.local.rest import RestWriter
 from memberhook.local.roles import group_roles, roles_of
 from memberhook.local.tags import save_tags
 from memberhook.members.types import Changes, LoginRules, Member, Plan, Role, Tag, Value
-from memberhook.sites.base import Applied, Found, Site
+from memberhook.sites.base import Applied, Checked, Found, Listed, Place, Site, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +30,8 @@ _BREAKS_A_RULE = "The site's database refused the member: a value has to be uniq
 _SITE_LOCK = 0x6D656D73  # advisory lock of PostgreSQL: two batches never make one member twice
 
 
-def open_site(connection_id: int) -> Site:
-    return LocalSite(connection_id)
+def open_site(place: Place) -> Site:
+    return LocalSite(place.connection_id)
 
 
 class LocalSite:
@@ -37,6 +39,7 @@ class LocalSite:
 
     sends_welcome = False
     has_signals = True
+    is_remote = False
 
     def __init__(self, connection_id: int) -> None:
         self.connection_id = connection_id
@@ -60,16 +63,30 @@ class LocalSite:
     def roles(self) -> tuple[Role, ...]:
         return tuple(entry.role for entry in group_roles())
 
-    def find(self, member_ids: Collection[str], emails: Collection[str]) -> Found:
-        wanted = {email.lower() for email in emails}
-        keys = [int(pk) if str(pk).isdigit() else pk for pk in member_ids]
-        users = {str(user.pk): user for user in self.model._default_manager.filter(pk__in=keys)}
+    def check(self) -> Checked:
+        return Checked((Finding("database", True, "Members are users of this database."),))
+
+    def stored(self, value: Value) -> Value:
+        return value
+
+    def members(self, emails: Collection[str] = (), fields: Collection[str] = ()) -> Iterator[Listed]:
+        return listed(emails)
+
+    def find(self, wanted: Wanted) -> Found:
+        """Links are rows of ours, so `wanted.contact_ids` is not looked at; fields are all there, asked for or not."""
+        emails = {email.lower() for email in wanted.emails}
+        keys = [int(pk) if str(pk).isdigit() else pk for pk in wanted.member_ids]
+        users = {str(user.pk): user for user in self.model._default_manager.filter(pk__in=keys)} if keys else {}
         by_email: dict[str, list[str]] = defaultdict(list)
         holders = self.model._default_manager.annotate(memberhook_email=Lower(self.email_field))
-        for user in holders.filter(memberhook_email__in=wanted).order_by("pk"):
+        for user in holders.filter(memberhook_email__in=emails).order_by("pk") if emails else ():
             users[str(user.pk)] = user
             by_email[user.memberhook_email].append(str(user.pk))
-        return Found(self._members(users), {email: tuple(ids) for email, ids in by_email.items()})
+        return Found(
+            self._members(users),
+            {email: tuple(ids) for email, ids in by_email.items()},
+            taken=self._taken(wanted.logins) if wanted.logins else frozenset(),
+        )
 
     def _members(self, users: Mapping[str, Any]) -> dict[str, Member]:
         keys = [user.pk for user in users.values()]
@@ -97,7 +114,7 @@ class LocalSite:
             for pk, user in users.items()
         }
 
-    def taken(self, logins: Collection[str]) -> frozenset[str]:
+    def _taken(self, logins: Collection[str]) -> frozenset[str]:
         wanted = {login.lower() for login in logins}
         users = self.model._default_manager.annotate(memberhook_login=Lower(self.login_field))
         return frozenset(users.filter(memberhook_login__in=wanted).values_list("memberhook_login", flat=True))
@@ -134,9 +151,15 @@ class LocalSite:
     def _has_moved_on(self, plan: Plan) -> bool:
         """Whether somebody has the login or the e-mail by now, or the member is gone."""
         email = (plan.changes.email or "").lower()
-        found = self.find([plan.member.id] if plan.member else [], [email] if email else [])
+        found = self.find(
+            Wanted(
+                member_ids=[plan.member.id] if plan.member else (),
+                emails=[email] if email else (),
+                logins=[plan.login or ""],
+            )
+        )
         if plan.member is None:
-            return bool(found.emails.get(email) or self.taken([plan.login or ""]))
+            return bool(found.emails.get(email) or found.taken)
         return plan.member.id not in found.members or any(pk != plan.member.id for pk in found.emails.get(email, ()))
 
     def _create(self, plan: Plan, writer: RestWriter) -> Applied:

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from importlib import import_module
 
 from memberhook.errors import UsageError
-from memberhook.sites.base import Site
+from memberhook.sites.base import Place, Site
 
-SITES = {"local": "memberhook.sites.local"}
+SITES = {"local": "memberhook.sites.local", "wordpress": "memberhook.sites.wordpress"}
 
 
-def open_site(kind: str, connection_id: int) -> Site:
+def open_site(kind: str, place: Place) -> Site:
     """The site of that kind as seen from one connection: tags of other connections stay as they are."""
     if kind not in SITES:
         raise UsageError(
             f"There is no kind of site {kind!r}; known are: {', '.join(sorted(SITES))}.", code="unknown_site"
         )
-    opener: Callable[[int], Site] = import_module(SITES[kind]).open_site
-    return opener(connection_id)
+    opener: Callable[[Place], Site] = import_module(SITES[kind]).open_site
+    return opener(place)

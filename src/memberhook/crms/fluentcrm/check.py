@@ -6,10 +6,10 @@ that it is not there (404), who may not is forbidden before (403); measured on F
 
 from __future__ import annotations
 
-from memberhook.crms.base import Finding
 from memberhook.crms.fluentcrm.errors import is_rest, problem, rest_code
 from memberhook.crms.fluentcrm.rest import NAMESPACE, Rest
 from memberhook.errors import GiveUp, RetryLater
+from memberhook.findings import Finding
 from memberhook.net import Response, read_json
 
 NOBODY = 2**63 - 1

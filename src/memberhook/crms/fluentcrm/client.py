@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
-from memberhook.crms.base import Account, Catalog, ContactPage, ContactRef, CrmError, CrmField, FieldWrite, Finding
+from memberhook.crms.base import Account, Catalog, ContactPage, ContactRef, CrmError, CrmField, FieldWrite
 from memberhook.crms.fluentcrm.batch import PERHAPS_OF_ONE, one_by_one
 from memberhook.crms.fluentcrm.check import check
 from memberhook.crms.fluentcrm.contacts import BUILT_IN, contact_of, custom_fields_of, tags_of
@@ -18,6 +18,7 @@ from memberhook.crms.fluentcrm.rest import Params, Rest
 from memberhook.crms.fluentcrm.writing import write_fields
 from memberhook.crms.reading import BadFieldError, Foreign, whole_number
 from memberhook.errors import GiveUp, RetryLater
+from memberhook.findings import Finding
 from memberhook.members.types import Contact, Tag
 from memberhook.net import HttpClient
 
