@@ -1,12 +1,15 @@
-"""3 and 4: narrowing helpers for foreign JSON.
+"""Narrowing helpers for foreign JSON, of CRMs and sites.
 
 The one decision: an error names the path of the bad field, never its value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from memberhook.errors import RetryLater
 
 
 class BadFieldError(Exception):
@@ -60,6 +63,16 @@ class Foreign:
         if not number:
             raise BadFieldError(self.path, "an id", self.value)
         return str(number)
+
+
+@contextmanager
+def reading(who: str) -> Iterator[None]:
+    """Turns `BadFieldError` into `RetryLater` (`bad_answer`); `who` answered."""
+    try:
+        yield
+    except BadFieldError as error:
+        message = f"{who} gave an answer of another shape than known ({error})."
+        raise RetryLater(message, code="bad_answer") from error
 
 
 def whole_number(value: object) -> int | None:
