@@ -85,6 +85,13 @@ def whole_number(value: object) -> int | None:
     return None
 
 
+def object_at(value: object, *path: str) -> Mapping[str, object]:
+    """The object that is found along these names; an empty one where there is none."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
 def kind(value: object) -> str:
     """What a JSON value is, in words."""
     if value is None:
