@@ -14,8 +14,8 @@ from memberhook.errors import GiveUp, RetryLater
 from memberhook.members.types import LoginRules, Member, Plan, Role, Tag, Value
 from memberhook.net import read_json
 from memberhook.sites.base import Applied, Checked, Found, Listed, Place, Wanted
-from memberhook.sites.wordpress.values import sent, stored
-from memberhook.wordpress.errors import problem
+from memberhook.sites.wordpress.values import stored
+from memberhook.wordpress.errors import Words, problem
 from memberhook.wordpress.rest import Rest
 
 NAMESPACE = "/memberhook/v1"
@@ -25,6 +25,11 @@ LOGIN_RULES = LoginRules(60, "A-Za-z0-9 _.@-")
 AT_ONCE = 50
 """Plans in one call: enough that WordPress's start-up hardly counts, few enough for one answer to come in time."""
 
+WORDS = Words(
+    "The Memberhook connector",
+    "may not manage members (403). Give it the rights list_users, create_users, edit_users and promote_users, or take "
+    "an administrator.",
+)
 _BREAKDOWNS = frozenset({"server_error", "unreachable", "timeout", "bad_answer"})
 
 
@@ -40,7 +45,8 @@ class ConnectorSite:
         self._place = place
         self._rest = rest
         self._roles = tuple(read_role(role) for role in place.facts.get("roles", ()))
-        self._tags: dict[str, Tag] = {}
+        self._called: dict[str, Tag] = {}  # tags by id, as the site has called them
+        self._news: dict[str, Tag] = {}  # tags that the next call takes along
 
     def atomic(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -70,15 +76,19 @@ class ConnectorSite:
             },
         )
         self._roles = tuple(read_role(role) for role in answer["roles"])
+        members = {entry["id"]: _member(entry) for entry in answer["members"]}
+        self._called |= {tag.id: tag for member in members.values() for tag in member.tags}
         return Found(
-            members={entry["id"]: _member(entry) for entry in answer["members"]},
+            members=members,
             emails={email: tuple(ids) for email, ids in dict(answer["emails"]).items()},
             contacts=dict(answer["contacts"]),
             taken=frozenset(answer["taken"]),
         )
 
     def remember(self, tags: Collection[Tag]) -> None:
-        self._tags.update({tag.id: tag for tag in tags})
+        self._news |= {tag.id: tag for tag in tags if self._called.get(tag.id) != tag}
+        if any(tag_id in self._called for tag_id in self._news):  # renamed, whether or not a member changes
+            self._send([])
 
     def apply(self, plans: Sequence[Plan]) -> list[Applied]:
         """In calls of `AT_ONCE`. What the time of one call did not suffice for goes into the next."""
@@ -125,20 +135,20 @@ class ConnectorSite:
 
     def _send(self, plans: Sequence[Plan]) -> list[Applied]:
         """One call. Fewer answers than plans where its time was up."""
-        tags, self._tags = self._tags, {}
         answer = self._call(
             "POST",
             "/members/apply",
             json={
                 "connection": self._place.connection,
                 "plans": [_plan(plan) for plan in plans],
-                "tags": [_tag(tag) for tag in tags.values()],
+                "tags": [_tag(tag) for tag in self._news.values()],
                 "wp_fusion": self._place.options.get("wp_fusion", ""),
                 "full_cost_hash": bool(self._place.options.get("full_cost_hash")),
             },
         )
+        self._called, self._news = self._called | self._news, {}
         entries = [entry for entry in answer["applied"] if not entry.get("postponed")]
-        if len(answer["applied"]) != len(plans) or not entries:
+        if len(answer["applied"]) != len(plans) or (plans and not entries):
             raise RetryLater(f"The connector at {self._rest.site} did not answer for each member.", code="bad_answer")
         return [_applied(entry) for entry in entries]
 
@@ -159,7 +169,7 @@ class ConnectorSite:
         """The answer's JSON. Raises `RetryLater`, also for what will only pass when the owner mends it."""
         try:
             response = self._rest.answer(method, NAMESPACE + route, params=params, json=json)
-            error = problem(response, self._rest.site)
+            error = problem(response, self._rest.site, WORDS)
             if error is not None:
                 raise error
         except GiveUp as error:
@@ -225,12 +235,17 @@ def _plan(plan: Plan) -> dict[str, object]:
         "role": changes.role,
         "roles_added": list(changes.roles_added),
         "roles_removed": list(changes.roles_removed),
-        "fields": {name: sent(value) for name, value in changes.fields.items()},
+        "fields": {name: _sent(value) for name, value in changes.fields.items()},
         "tags_applied": [_tag(tag) for tag in changes.tags_applied],
         "tags_removed": [_tag(tag) for tag in changes.tags_removed],
         "welcome": plan.welcome,
         "resumes": plan.resumes,
     }
+
+
+def _sent(value: Value) -> object:
+    as_stored = stored(value)
+    return list(as_stored) if isinstance(as_stored, tuple) else as_stored
 
 
 def _tag(tag: Tag) -> dict[str, str]:

@@ -1301,7 +1301,7 @@ function memberhook_plan_schema() {
 				'type'                 => 'object',
 				'required'             => true,
 				'additionalProperties' => array(
-					'type'  => array( 'array', 'string', 'null' ),
+					'type'  => array( 'string', 'array', 'null' ), // In this order: a text with commas is no list.
 					'items' => array( 'type' => 'string' ),
 				),
 			),
