@@ -35,3 +35,23 @@ add_action(
 		}
 	}
 );
+
+add_filter(
+	'illegal_user_logins',
+	function ( $logins ) {
+		return array_merge( $logins, array( 'forbidden-name' ) );
+	}
+);
+
+add_filter(
+	'pre_wp_mail',
+	function ( $sent, $mail ) {
+		if ( false !== strpos( $mail['message'], 'no-mail' ) ) {
+			do_action( 'wp_mail_failed', new WP_Error( 'wp_mail_failed', 'no mail today' ) );
+			return false;
+		}
+		return $sent;
+	},
+	10,
+	2
+);

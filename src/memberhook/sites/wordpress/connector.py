@@ -15,7 +15,7 @@ from memberhook.members.types import LoginRules, Member, Plan, Role, Tag, Value
 from memberhook.net import read_json
 from memberhook.sites.base import Applied, Checked, Found, Listed, Place, Wanted
 from memberhook.sites.wordpress.values import stored
-from memberhook.wordpress.errors import Words, problem
+from memberhook.wordpress.errors import Words, problem, rest_code
 from memberhook.wordpress.rest import Rest
 
 NAMESPACE = "/memberhook/v1"
@@ -169,6 +169,12 @@ class ConnectorSite:
         """The answer's JSON. Raises `RetryLater`, also for what will only pass when the owner mends it."""
         try:
             response = self._rest.answer(method, NAMESPACE + route, params=params, json=json)
+            if response.status == 404 and rest_code(response) == "rest_no_route":
+                message = (
+                    f"WordPress answers at {self._rest.site}, but the connector is not active. Activate it there, or "
+                    f"do without it: memberhook site check {self._place.name}"
+                )
+                raise RetryLater(message, code="plugin_inactive")
             error = problem(response, self._rest.site, WORDS)
             if error is not None:
                 raise error
