@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from memberhook.connections.models import Site
 from memberhook.errors import MemberhookError
 from memberhook.findings import Finding
 from memberhook.members.types import Role
@@ -58,3 +59,12 @@ def wordpress(monkeypatch: pytest.MonkeyPatch) -> FakeWordPress:
     fake = FakeWordPress()
     monkeypatch.setattr("memberhook.sites.wordpress.open_site", fake.open_site)
     return fake
+
+
+@pytest.fixture
+def club(db: None) -> Site:
+    """A WordPress that was looked at once."""
+    site = Site(name="club", kind="wordpress", url="https://club.example", username="memberhook", facts=dict(CONNECTOR))
+    site.password = "abcd efgh"
+    site.save()
+    return site

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from memberhook.cli import main
-from memberhook.connections.models import Site
-from tests.fake_wordpress import CONNECTOR, wordpress
+from tests.fake_wordpress import club, wordpress
 
-__all__ = ["wordpress"]
+__all__ = ["club", "wordpress"]
 
 
 @dataclass
@@ -40,12 +39,3 @@ class Cli:
 @pytest.fixture
 def cli(db: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
     return Cli(capsys, monkeypatch)
-
-
-@pytest.fixture
-def club(db: None) -> Site:
-    """A WordPress that was looked at once."""
-    site = Site(name="club", kind="wordpress", url="https://club.example", username="memberhook", facts=dict(CONNECTOR))
-    site.password = "abcd efgh"
-    site.save()
-    return site

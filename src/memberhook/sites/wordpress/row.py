@@ -65,10 +65,11 @@ class Facts:
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Self:
         """A role that does not say so is privileged: closed by default."""
+        connector = facts.get("connector") or None
         return cls(
-            way=facts.get("way") or "",
+            way=facts.get("way") or ("connector" if connector else "core" if facts else ""),
             wordpress=facts.get("wordpress") or None,
-            connector=facts.get("connector") or None,
+            connector=connector,
             roles=tuple(
                 Role(role["slug"], role.get("title") or role["slug"], role.get("privileged", True))
                 for role in facts.get("roles") or ()
