@@ -99,7 +99,7 @@ def test_a_missing_role_is_told_as_its_site_makes_roles(wordpress: FakeWordPress
     ok, message = told(doctor.hook_checks)["hook members: roles"]
     assert (ok, message) == (
         False,
-        "the site has no role vip. Make it in WordPress, then: memberhook site check club",
+        "the site has no role vip. Make it in WordPress. Then: memberhook site check club",
     )
     Hook.objects.update(site=Site.objects.get(name="local"))
     assert told(doctor.hook_checks)["hook members: roles"][1].endswith("Add it with: memberhook role add vip")

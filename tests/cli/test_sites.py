@@ -181,8 +181,13 @@ def test_roles_of_a_site(cli: Cli, wordpress: FakeWordPress, club: Site) -> None
     assert "subscriber" in cli("role", "list")
     error = cli("role", "add", "vip", "--site", "club", status=1)
     assert error == (
-        "memberhook: Roles of club are WordPress's own. Make it in WordPress, then: memberhook site check club\n"
+        "memberhook: Roles of club are WordPress's own. Make it in WordPress. Then: memberhook site check club\n"
     )
+
+
+def test_without_the_connector_a_new_role_needs_a_holder(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
+    Site.objects.filter(pk=club.pk).update(facts=dict(CORE))
+    assert "Make it in WordPress and give it to somebody" in cli("role", "add", "vip", "--site", "club", status=1)
 
 
 def test_a_role_without_a_word_about_privileges_is_privileged(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
@@ -195,7 +200,7 @@ def test_a_hook_takes_the_roles_of_its_site(cli: Cli, wordpress: FakeWordPress, 
     new = ("hook", "add", "--connection", "shop", "--site", "club")
     assert cli("hook", "add", "--connection", "shop", "--role", "vip", status=1).endswith("memberhook role add vip.\n")
     error = cli(*new, "--role", "vip", status=1)
-    assert "it has subscriber, customer. Make it in WordPress, then: memberhook site check club" in error
+    assert "it has subscriber, customer. Make it in WordPress. Then: memberhook site check club" in error
     assert "privileged" in cli(*new, "--role", "administrator", status=1)
     cli(*new, "--allow-role", "Customer")
     assert Hook.objects.get().allowed_roles == ["customer"]

@@ -53,7 +53,10 @@ def resume(site: Site) -> None:
 def missing_role_hint(site: Site, role: str) -> str:
     """What to do where the site has no such role."""
     if is_remote(site):
-        return f"Make it in {kind_name(site)}, then: memberhook site check {site.name}"
+        seen = (
+            "" if known_facts(site).connector else " and give it to somebody: without the connector others are not seen"
+        )
+        return f"Make it in {kind_name(site)}{seen}. Then: memberhook site check {site.name}"
     return f"Add it with: memberhook role add {role}"
 
 
