@@ -99,7 +99,7 @@ def add(
     if Hook.objects.filter(name=hook.name).exists():
         raise UsageError(f"There is a hook {hook.name!r} already; choose another with --name.", code="name_taken")
     hook.default_role, hook.allowed_roles = hooks.check_roles(
-        role, allow_role, site_of(hook, real_tools().http).roles()
+        role, allow_role, site_of(hook, real_tools().http).roles(), hook.site
     )
     hook.clean_fields()
     with transaction.atomic():
