@@ -16,6 +16,7 @@ from django.core.checks import run_checks
 from memberhook import conf
 from memberhook.cli.common import as_json, show, utc_now, with_database
 from memberhook.connections.clients import crm_client, known_fields, site_of
+from memberhook.connections.hooks import tag_rules
 from memberhook.connections.models import AccessKey, Connection, Hook
 from memberhook.errors import MemberhookError
 from memberhook.followups.mail_files import FileBackend, mail_folder
@@ -45,11 +46,7 @@ class Check:
 def doctor_command(ctx: click.Context, as_json: bool) -> None:
     """Everything that could be wrong, checked: reachable address, keys, CRM credentials and rights, site, mail, queue,
     clock, disk. Exit status 1 when something is."""
-    checks = [
-        check
-        for examine in (settings_checks, storage_checks, address_checks, crm_checks, hook_checks, mail_checks)
-        for check in _safely(examine)
-    ]
+    checks = [check for examine in EXAMINATIONS for check in _safely(examine)]
     rows = [{"check": c.name, "ok": c.ok, "message": c.message} for c in checks]
     if as_json:
         show(rows, (), as_json=True)
@@ -147,7 +144,8 @@ def hook_checks() -> Iterator[Check]:
 
 def _roles(hook: Hook) -> Check:
     roles = {role.slug: role for role in site_of(hook, real_tools().http).roles()}
-    missing = [slug for slug in (hook.default_role, *hook.allowed_roles) if slug not in roles]
+    named = dict.fromkeys((hook.default_role, *hook.allowed_roles, *(rule["role"] for rule in hook.tag_roles)))
+    missing = [slug for slug in named if slug not in roles]
     if missing:
         return Check(
             f"hook {hook.name}: roles",
@@ -175,6 +173,17 @@ def _fields(hook: Hook) -> Check:
     return Check(f"hook {hook.name}: fields", not missing, message)
 
 
+def rule_checks() -> Iterator[Check]:
+    """The tags that rules name are asked of the CRM: what we keep of its tags forgets none."""
+    for hook in Hook.objects.exclude(tag_roles=[]).select_related("connection").order_by("name"):
+        known = {tag.id for tag in crm_client(hook.connection, real_tools().http).catalog().tags}
+        lost = [text for rule, text in zip(hook.tag_roles, tag_rules(hook), strict=True) if rule["tag"] not in known]
+        problem = (
+            f"{hook.connection.name} has no such tag any more: {'; '.join(lost)}; take the rule out in the console"
+        )
+        yield Check(f"hook {hook.name}: rules for tags", not lost, problem if lost else "all tags are there")
+
+
 def mail_checks() -> Iterator[Check]:
     mail = mailer()
     if isinstance(mail, FileBackend):
@@ -187,3 +196,14 @@ def mail_checks() -> Iterator[Check]:
         yield Check("mail", False, f"the mail server does not take us ({error}); check MEMBERHOOK_EMAIL_URL")
     else:
         yield Check("mail", True, "the mail server answers")
+
+
+EXAMINATIONS = (
+    settings_checks,
+    storage_checks,
+    address_checks,
+    crm_checks,
+    hook_checks,
+    rule_checks,
+    mail_checks,
+)
