@@ -53,7 +53,7 @@ RULES = (
     ),
     Rule(
         "wordpress",
-        only=("net", "errors"),
+        only=("net", "errors", "findings", "wordpress"),
         without=("django",),
         why="speaking to a WordPress is the same for the CRMs in it and for a site",
     ),

@@ -107,7 +107,7 @@ def add(
     if Hook.objects.filter(name=hook.name).exists():
         raise UsageError(f"There is a hook {hook.name!r} already; choose another with --name.", code="name_taken")
     roles = site_of(hook, real_tools().http).roles()
-    hook.default_role, hook.allowed_roles = hooks.check_roles(role, allow_role, roles)
+    hook.default_role, hook.allowed_roles = hooks.check_roles(role, allow_role, roles, hook.site)
     granted = {hook.default_role, *hook.allowed_roles}
     hook.tag_roles = [hooks.tag_rule(text, account, granted, roles) for text in dict.fromkeys(tag_roles)]
     hook.clean_fields()

@@ -9,7 +9,8 @@ from urllib.parse import quote, urlencode
 
 from memberhook import conf
 from memberhook.connections.clients import known_fields
-from memberhook.connections.models import Connection, Hook
+from memberhook.connections.models import Connection, Hook, Site
+from memberhook.connections.sites import missing_role_hint
 from memberhook.errors import UsageError
 from memberhook.local.models import Tag
 from memberhook.members.roles import resolve
@@ -60,8 +61,9 @@ def field_map(mappings: Iterable[FieldMapping], connection: Connection) -> list[
     ]
 
 
-def check_roles(default: str, allowed: Sequence[str], roles: Sequence[Role]) -> tuple[str, list[str]]:
-    """The slugs of these roles (given by slug or title). Raises `UsageError` for unknown and for privileged ones."""
+def check_roles(default: str, allowed: Sequence[str], roles: Sequence[Role], site: Site) -> tuple[str, list[str]]:
+    """The slugs of these roles (given by slug or title). Raises `UsageError` for those that the site does not have, and
+    for privileged ones."""
     by_name = {name.lower(): role for role in roles for name in (role.title, role.slug)}
     found = []
     for name in (default, *allowed):
@@ -69,7 +71,7 @@ def check_roles(default: str, allowed: Sequence[str], roles: Sequence[Role]) -> 
         if role is None:
             known = ", ".join(r.slug for r in roles if not r.privileged)
             raise UsageError(
-                f"The site has no role {name!r}; it has {known}. Add it with: memberhook role add {name}.",
+                f"The site has no role {name!r}; it has {known}. {missing_role_hint(site, name)}.",
                 code="unknown_role",
             )
         if role.privileged:

@@ -14,13 +14,14 @@ from memberhook.crms.base import Account, Catalog, ContactPage, ContactRef, CrmE
 from memberhook.crms.fluentcrm.batch import PERHAPS_OF_ONE, one_by_one
 from memberhook.crms.fluentcrm.check import check
 from memberhook.crms.fluentcrm.contacts import BUILT_IN, contact_of, custom_fields_of, tags_of
-from memberhook.crms.fluentcrm.rest import Params, Rest
+from memberhook.crms.fluentcrm.rest import FluentCrmRest
 from memberhook.crms.fluentcrm.writing import write_fields
 from memberhook.crms.reading import BadFieldError, Foreign, whole_number
 from memberhook.errors import GiveUp, RetryLater
 from memberhook.findings import Finding
 from memberhook.members.types import Contact, Tag
 from memberhook.net import HttpClient
+from memberhook.wordpress.rest import Params
 
 PAGE = 100
 _LONGEST_LIST = 5000
@@ -32,7 +33,7 @@ class FluentCrmClient:
     """See `CrmClient`. A WordPress user with one of its application passwords; one client may serve many threads."""
 
     def __init__(self, account: Account, http: HttpClient) -> None:
-        self._rest = Rest(account, http)
+        self._rest = FluentCrmRest(account, http)
 
     def check(self) -> list[Finding]:
         return check(self._rest)

@@ -1,157 +1,42 @@
-"""4: what FluentCRM's site answers when something is wrong, told apart and said to its owner. Pure.
+"""4: what FluentCRM answers when something is wrong, beside what any WordPress does. Pure.
 
-Its one decision: nothing of a bad answer's body is shown (it may hold SQL or file paths); a known sign in it becomes a
-sentence of ours. Signs recorded from FluentCRM 2.9.84 on WordPress 6.1 and 7.1.
+Signs recorded from FluentCRM 2.9.84 on WordPress 6.1 and 7.1.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from email.utils import parsedate_to_datetime
 
 from memberhook.errors import GiveUp, RetryLater
 from memberhook.net import Response
+from memberhook.wordpress import errors
+from memberhook.wordpress.errors import REFUSED, Words, rest_body, rest_code
 
-# What firewalls put into the page that they show in place of the answer, and statuses that such pages come with.
-_FIREWALLS = (
-    ("Cloudflare", re.compile(r"cloudflare|cf[-_]chl|challenge-platform", re.IGNORECASE)),
-    ("SiteGround", re.compile(r"sg-?captcha", re.IGNORECASE)),
-    ("Imunify360", re.compile(r"imunify360", re.IGNORECASE)),
-    ("Wordfence", re.compile(r"wordfence", re.IGNORECASE)),
-    ("Sucuri", re.compile(r"sucuri", re.IGNORECASE)),
+WORDS = Words(
+    "FluentCRM",
+    no_rights=(
+        "has no rights in FluentCRM (403). Make the user a FluentCRM manager who may read and manage contacts, tags "
+        "and custom fields, or take an administrator: without FluentCRM Pro only administrators get in."
+    ),
 )
-_CHALLENGE = re.compile(
-    r"captcha|just a moment|are you (a )?human|checking (your browser|if the site)|verify(ing)? (that )?you"
-    r"|enable javascript|security check|access denied|bot protection|ddos protection|cf[-_]chl",
-    re.IGNORECASE,
-)
-_BLOCKED = frozenset({202, 403, 406})
-_LARGEST_CHALLENGE = 40_000  # bytes; larger pages are ordinary ones that may mention a captcha
-_PHP_MESSAGE = re.compile(rb"<b>(?:Warning|Notice|Deprecated|Fatal error|Parse error)</b>:|^PHP \w+", re.IGNORECASE)
-_CODE = re.compile(r"[a-z0-9_-]{1,60}")
-_LONGEST_WAIT = 24 * 3600.0
-
-
-def is_rest(response: Response) -> bool:
-    """Whether WordPress's REST API has answered, or at least a program: JSON of any status."""
-    return response.content_type in {"application/json", "text/json"} or response.body.lstrip()[:1] in {b"{", b"["}
+_FIELD_NAME = re.compile(r"[a-z0-9_-]{1,60}")
 
 
 def problem(response: Response, site: str, *, contact: bool = False) -> RetryLater | GiveUp | None:
     """What is wrong with an answer, None if nothing. `contact`: one contact was asked for, so "not found" means it."""
-    status = response.status
-    if status == 429:
-        message = f"{site} takes no more requests for the moment (429). It is asked again later."
-        return RetryLater(message, code="rate_limited", retry_after=retry_after(response))
-    if status < 500 and (php := _php_messages(response, site)):
-        return php
-    if not is_rest(response):
-        return _not_json(response, site)
-    if 200 <= status < 300:
-        return None
-    body = _body(response)
-    code = rest_code(response)
-    if status == 401:
-        return RetryLater(_wrong_password(site, code), code="wrong_password")
-    if status == 403:
-        return RetryLater(_no_rights(site, code), code="no_rights")
-    if status == 404 and code == "rest_no_route":
-        message = f"WordPress answers at {site}, but not FluentCRM: the plugin is not active. Activate it there."
-        return RetryLater(message, code="plugin_inactive")
+    error = errors.problem(response, site, WORDS)
+    if error is None or error.code != REFUSED:
+        return error
+    status, body = response.status, rest_body(response)
+    if status == 404 and rest_code(response) == "rest_no_route":
+        return RetryLater(plugin_inactive(site), code="plugin_inactive")
     if contact and (status == 404 or (status == 422 and "message" in body)):
         return GiveUp("FluentCRM has no such contact (any more).", code="contact_gone")
     if status == 422:  # a validation error has the fields' names as keys, and no message
-        names = ", ".join(name for name in body if _CODE.fullmatch(name)) or "a field"
+        names = ", ".join(name for name in body if _FIELD_NAME.fullmatch(name)) or "a field"
         return GiveUp(f"FluentCRM does not accept the value of {names}.", code="value_rejected")
-    if status >= 500:
-        return _server_error(response, site)
-    return RetryLater(f"FluentCRM at {site} refused the request (HTTP {status}).", code="bad_answer")
+    return RetryLater(error.message, code="bad_answer")
 
 
-def rest_code(response: Response) -> str:
-    """The `code` of WordPress's REST errors; empty where there is none."""
-    code = _body(response).get("code")
-    return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
-
-
-def _body(response: Response) -> dict[str, object]:
-    try:
-        body = json.loads(response.body.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def retry_after(response: Response) -> float | None:
-    """Seconds that the answer asks us to wait: a number, or a date as the answer's own `Date` sees it."""
-    text = response.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), _LONGEST_WAIT)
-    try:
-        then, now = parsedate_to_datetime(text), parsedate_to_datetime(response.headers.get("Date", ""))
-        return min(max((then - now).total_seconds(), 0.0), _LONGEST_WAIT)
-    except (ValueError, TypeError):  # no date, or one without a zone
-        return None
-
-
-def _wrong_password(site: str, code: str) -> str:
-    if code in {"invalid_username", "invalid_email"}:
-        return f"WordPress at {site} knows no user of that name. Check the user name."
-    return (
-        f"WordPress at {site} does not accept the user name with this application password (401). Make a new one under "
-        "Users > Profile > Application Passwords; the password for logging in does not work here. If both are right, "
-        "the web server may drop the Authorization header: ask the host."
-    )
-
-
-def _no_rights(site: str, code: str) -> str:
-    if code and code != "rest_forbidden":
-        return f"Something at {site} forbids the request (403, {code}), probably a security plugin. Allow the REST API."
-    return (
-        f"The user is known at {site}, but has no rights in FluentCRM (403). Make the user a FluentCRM manager who may "
-        "read and manage contacts, tags and custom fields, or take an administrator: without FluentCRM Pro only "
-        "administrators get in."
-    )
-
-
-def _not_json(response: Response, site: str) -> RetryLater:
-    if response.status == 401:
-        message = f"The web server of {site} asks for a password of its own. Have it let the REST API pass."
-        return RetryLater(message, code="challenge_page")
-    page = response.body[:_LARGEST_CHALLENGE].decode("utf-8", "replace")
-    small = len(response.body) < _LARGEST_CHALLENGE
-    mitigated = "cf-mitigated" in response.headers
-    if mitigated or response.status in _BLOCKED or (small and _CHALLENGE.search(page)):
-        names = ["Cloudflare"] if mitigated else [name for name, sign in _FIREWALLS if sign.search(page)]
-        who = f"A firewall ({names[0]})" if names else "A firewall or a security plugin"
-        message = (
-            f"{who} in front of {site} shows a challenge page in place of FluentCRM's data. Have it let requests to "
-            "the REST API pass."
-        )
-        return RetryLater(message, code="challenge_page")
-    if response.status >= 500:
-        return _server_error(response, site)
-    return RetryLater(
-        f"{site} answers with a web page (HTTP {response.status}) in place of FluentCRM's data. Is this the address of "
-        "the WordPress site? If so, a security plugin may have switched off the REST API.",
-        code="bad_answer",
-    )
-
-
-def _php_messages(response: Response, site: str) -> RetryLater | None:
-    """PHP's own messages, shown before the data: then the answer is no JSON, whatever its type says."""
-    body = response.body.strip()
-    if body[:1] in {b"{", b"[", b"\xef"} or body[-1:] not in {b"}", b"]"} or not _PHP_MESSAGE.search(body[:4000]):
-        return None
-    message = f"PHP messages stand before the data that {site} answers. Switch display_errors off there."
-    return RetryLater(message, code="bad_answer")
-
-
-def _server_error(response: Response, site: str) -> RetryLater:
-    wait = retry_after(response)
-    if response.status == 503:
-        message = f"{site} is not available for the moment (503), perhaps for maintenance. It is asked again later."
-    else:
-        message = f"{site} has an error of its own (HTTP {response.status}). Its PHP error log tells more."
-    return RetryLater(message, code="server_error", retry_after=wait)
+def plugin_inactive(site: str) -> str:
+    return f"WordPress answers at {site}, but not FluentCRM: the plugin is not active. Activate it there."

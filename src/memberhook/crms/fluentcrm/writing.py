@@ -14,7 +14,7 @@ from dataclasses import replace
 from memberhook.crms.base import CrmError, FieldWrite
 from memberhook.crms.fluentcrm.batch import PERHAPS_OF_ONE, one_by_one
 from memberhook.crms.fluentcrm.contacts import BUILT_IN_NAMES
-from memberhook.crms.fluentcrm.rest import Rest
+from memberhook.crms.fluentcrm.rest import FluentCrmRest
 from memberhook.crms.reading import whole_number
 from memberhook.errors import GiveUp, RetryLater
 
@@ -24,7 +24,7 @@ CHUNK = 100
 _LIKE_A_NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*")
 
 
-def write_fields(rest: Rest, writes: Sequence[FieldWrite]) -> Mapping[str, CrmError | None]:
+def write_fields(rest: FluentCrmRest, writes: Sequence[FieldWrite]) -> Mapping[str, CrmError | None]:
     """By contact id: None where it is written, else why not. Safe to repeat."""
     by_id: dict[str, FieldWrite] = {}
     for write in writes:
@@ -54,7 +54,7 @@ def _is_exact_in_bulk(write: FieldWrite) -> bool:
     return all(own) and not any(value == "" or _LIKE_A_NUMBER.fullmatch(value) for value in write.fields.values())
 
 
-def _bulk(rest: Rest, chunk: Sequence[FieldWrite]) -> set[str]:
+def _bulk(rest: FluentCrmRest, chunk: Sequence[FieldWrite]) -> set[str]:
     """The ids of those that the answer names as updated."""
     contacts = [{"email": write.email, "custom_values": dict(write.fields)} for write in chunk]
     body = {"contacts": contacts, "force_update": "true"}
@@ -70,7 +70,7 @@ def _bulk(rest: Rest, chunk: Sequence[FieldWrite]) -> set[str]:
     return {write.contact_id for write in chunk if (write.contact_id, write.email.lower()) in updated}
 
 
-def _put(rest: Rest, write: FieldWrite) -> None:
+def _put(rest: FluentCrmRest, write: FieldWrite) -> None:
     if not whole_number(write.contact_id):
         raise GiveUp("FluentCRM has no such contact (any more).", code="contact_gone")
     built_in = {name: value for name, value in write.fields.items() if name in BUILT_IN_NAMES}
@@ -81,5 +81,5 @@ def _put(rest: Rest, write: FieldWrite) -> None:
     _send(rest, write.contact_id, {**built_in, **({"custom_values": custom} if custom else {})})
 
 
-def _send(rest: Rest, contact_id: str, subscriber: Mapping[str, object]) -> None:
+def _send(rest: FluentCrmRest, contact_id: str, subscriber: Mapping[str, object]) -> None:
     rest.call("PUT", f"/subscribers/{contact_id}", json={"subscriber": subscriber}, contact=True)
