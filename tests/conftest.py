@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from memberhook import pipeline
 from memberhook.connections.models import Connection, Hook, Site
 from memberhook.crms.base import Catalog, ContactPage, ContactRef, CrmError, FieldWrite
 from memberhook.errors import GiveUp
 from memberhook.findings import Finding
+from memberhook.inbox import store
+from memberhook.inbox.models import Delivery
 from memberhook.local.setup import add_role
 from memberhook.members.types import Contact
 from memberhook.pipeline import Tools
 from memberhook.queue import bell
+from memberhook.receive.verify import lane
 
 pytest_plugins = ["tests.no_skips"]
+pytest.register_assert_rewrite("tests.sites.contract")
+
+Send = Callable[..., Delivery]
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -137,3 +145,41 @@ def make_hook(db: None) -> Callable[..., Hook]:
 @pytest.fixture
 def hook(make_hook: Callable[..., Hook]) -> Hook:
     return make_hook()
+
+
+@pytest.fixture
+def send(hook: Hook, clock: Clock) -> Send:
+    def send(action: str = "add", contact: str = "1", hook: Hook = hook, **values: Any) -> Delivery:
+        at = clock()
+        body = b'{"id": %s}' % contact.encode()
+        delivery = Delivery(
+            **{
+                "hook": hook, "action": action, "method": "POST", "body": body, "content_type": "application/json",
+                "contact_id": contact, "lane": lane(hook, contact, None), "due_at": at, "received_at": at,
+                "first_due_at": at,
+            } | values
+        )  # fmt: skip
+        store.append([delivery])
+        return delivery
+
+    return send
+
+
+@pytest.fixture
+def work(clock: Clock, tools: Tools) -> Callable[[], int]:
+    """Does all that is due, as a worker would; how many batches."""
+
+    def work() -> int:
+        batches = 0
+        for hook_id in store.waiting_hooks(clock()):
+            while batch := store.claim(hook_id, "w1", clock(), contacts=100, lease=timedelta(seconds=30)):
+                pipeline.process(batch, tools)
+                batches += 1
+        return batches
+
+    return work
+
+
+def ended(delivery: Delivery) -> Delivery:
+    delivery.refresh_from_db()
+    return delivery

@@ -22,54 +22,14 @@ from memberhook.local import accounts, signals
 from memberhook.local.models import Tag as TagRow
 from memberhook.members.types import Contact, Tag
 from memberhook.pipeline import Tools
-from memberhook.receive.verify import lane
-from tests.conftest import Clock, FakeCrm
+from tests.conftest import Clock, FakeCrm, Send, ended
 
 COURSE, NEWS = Tag("10", "course", "Course"), Tag("11", "news", "News")
-Send = Callable[..., Delivery]
 
 
 def ada(**values: Any) -> Contact:
     fields = {"email": "ada@example.com", "first_name": "Ada", "last_name": "King"} | values.pop("fields", {})
     return Contact(**({"id": "1", "email": fields["email"], "fields": fields, "tags": (COURSE,)} | values))
-
-
-@pytest.fixture
-def send(hook: Hook, clock: Clock) -> Send:
-    def send(action: str = "add", contact: str = "1", hook: Hook = hook, **values: Any) -> Delivery:
-        at = clock()
-        body = b'{"id": %s}' % contact.encode()
-        delivery = Delivery(
-            **{
-                "hook": hook, "action": action, "method": "POST", "body": body, "content_type": "application/json",
-                "contact_id": contact, "lane": lane(hook, contact, None), "due_at": at, "received_at": at,
-                "first_due_at": at,
-            } | values
-        )  # fmt: skip
-        store.append([delivery])
-        return delivery
-
-    return send
-
-
-@pytest.fixture
-def work(clock: Clock, tools: Tools) -> Callable[[], int]:
-    """Does all that is due, as a worker would; how many batches."""
-
-    def work() -> int:
-        batches = 0
-        for hook_id in store.waiting_hooks(clock()):
-            while batch := store.claim(hook_id, "w1", clock(), contacts=100, lease=timedelta(seconds=30)):
-                pipeline.process(batch, tools)
-                batches += 1
-        return batches
-
-    return work
-
-
-def ended(delivery: Delivery) -> Delivery:
-    delivery.refresh_from_db()
-    return delivery
 
 
 def test_add_makes_a_member(send: Send, work: Callable[[], int], fake_crm: FakeCrm) -> None:
@@ -326,6 +286,22 @@ def test_a_renamed_tag_keeps_its_members(send: Send, work: Callable[[], int], fa
     assert ended(again).state == "unchanged"
     assert [m["tags"] for m in members()] == [["sourdough"]]
     assert TagRow.objects.count() == 1
+
+
+def test_a_role_comes_and_goes_with_the_tag(send: Send, work: Callable[[], int], fake_crm: FakeCrm) -> None:
+    Hook.objects.update(tag_roles=[{"tag": COURSE.id, "role": "customer"}])
+    told = []
+    for tags in ((COURSE,), (COURSE,), (NEWS,), (COURSE, NEWS)):
+        fake_crm.add(ada(tags=tags))
+        delivery = send("add" if not told else "update_tags")
+        work()
+        told.append((next(iter(members()))["roles"], ended(delivery).message.partition("ada@example.com")[2]))
+    assert told == [
+        (["customer", "subscriber"], " as subscriber, customer (with tag Course)."),
+        (["customer", "subscriber"], " is already up to date."),
+        (["subscriber"], ": role, tags (without role customer; with tag News; without tag Course)."),
+        (["customer", "subscriber"], ": role, tags (with role customer; with tag Course)."),
+    ]
 
 
 def test_tags_of_another_connection_stay(

@@ -14,12 +14,15 @@ from django.test import Client
 from django.utils import timezone
 
 from memberhook.connections import keys, secrets
-from memberhook.connections.models import Connection, Hook, Link
+from memberhook.connections.models import Connection, Hook, Link, Site
 from memberhook.followups.models import FollowUp, Kind
 from memberhook.inbox.models import Attempt, Delivery, Worker
 from memberhook.local.models import MemberField, MemberTag, Tag
 from memberhook.local.setup import add_role
 from tests.conftest import FakeCrm
+from tests.fake_wordpress import FakeWordPress, club, wordpress
+
+__all__ = ["club", "wordpress"]
 
 FIELDS = [
     {"name": name, "title": title, "type": kind, "options": []}
@@ -103,6 +106,7 @@ class World:
     delivery: Delivery
     member: User
     followup: FollowUp
+    site: Site
     hidden: tuple[str, ...]
 
 
@@ -130,7 +134,9 @@ def make_ada(hook: Hook, shop: Connection) -> User:
 
 
 @pytest.fixture
-def world(hook: Hook, shop: Connection, deliver: Callable[..., Delivery]) -> World:
+def world(
+    hook: Hook, shop: Connection, club: Site, wordpress: FakeWordPress, deliver: Callable[..., Delivery]
+) -> World:
     hook.field_map = [*hook.field_map, {"site": "user_pass", "crm": "start_code"}]
     hook.return_password_field = "wp_password"
     hook.save()
@@ -163,6 +169,13 @@ def world(hook: Hook, shop: Connection, deliver: Callable[..., Delivery]) -> Wor
     )
     Worker.objects.create(name="worker@here:1", seen_at=now)
     Worker.objects.create(name="worker@gone:2", seen_at=now - timedelta(days=2))
-    plain = ("the-crm-password", "kept-in-the-crm", "mapped-to-password", "shown-by-mistake", "hidden-in-a-field")
-    stored = (shop.secret, keys.digest(key), key, secret, "generated-one", "sent-along", "start-sent")
-    return World(hook, delivery, member, followup, plain + stored)
+    plain = (
+        "abcd efgh",
+        "the-crm-password",
+        "kept-in-the-crm",
+        "mapped-to-password",
+        "shown-by-mistake",
+        "hidden-in-a-field",
+    )
+    stored = (shop.secret, club.secret, keys.digest(key), key, secret, "generated-one", "sent-along", "start-sent")
+    return World(hook, delivery, member, followup, club, plain + stored)

@@ -116,7 +116,7 @@ def test_reloading_from_the_list(
     console: Client, shop: Connection, crm: FakeCrm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crm, "catalog", lambda: CATALOG)
-    chosen = {"action": "test_and_reload", "_selected_action": shop.pk}
+    chosen = {"action": "test_chosen", "_selected_action": shop.pk}
     assert told(console.post("/console/memberhook/connection/", chosen)) == ["shop: loaded 1 tags and 1 fields."]
     assert Connection.objects.get().fields[0]["name"] == "phone"
 

@@ -16,7 +16,7 @@ COMMANDS = {
     "worker": "run",
     "demo": "demo",
     "connect": "setup",
-    "site": "setup",
+    "site": "sites",
     "hook": "hooks",
     "key": "hooks",
     "role": "setup",
@@ -27,6 +27,7 @@ COMMANDS = {
     "import": "work",
     "resync": "work",
     "doctor": "doctor",
+    "wordpress": "wordpress",
 }
 
 

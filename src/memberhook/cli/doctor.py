@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -15,14 +15,18 @@ from django.core.checks import run_checks
 
 from memberhook import conf
 from memberhook.cli.common import as_json, show, utc_now, with_database
+from memberhook.connections import sites
 from memberhook.connections.clients import crm_client, known_fields, site_of
-from memberhook.connections.models import AccessKey, Connection, Hook
+from memberhook.connections.hooks import tag_rules
+from memberhook.connections.models import AccessKey, Connection, Hook, Site
 from memberhook.errors import MemberhookError
+from memberhook.findings import Finding
 from memberhook.followups.mail_files import FileBackend, mail_folder
 from memberhook.followups.welcome import mailer
 from memberhook.inbox.models import Delivery
 from memberhook.inbox.states import State
 from memberhook.net import HttpClient
+from memberhook.sites.registry import REMOTE
 from memberhook.web import health
 from memberhook.worker import real_tools
 
@@ -43,13 +47,11 @@ class Check:
 @with_database
 @click.pass_context
 def doctor_command(ctx: click.Context, as_json: bool) -> None:
-    """Everything that could be wrong, checked: reachable address, keys, CRM credentials and rights, site, mail, queue,
-    clock, disk. Exit status 1 when something is."""
-    checks = [
-        check
-        for examine in (settings_checks, storage_checks, address_checks, crm_checks, hook_checks, mail_checks)
-        for check in _safely(examine)
-    ]
+    """Everything that could be wrong, checked: reachable address, keys, CRMs and sites with credentials and rights,
+    mail, queue, clock, disk. Exit status 1 when something is."""
+    own, elsewhere = (settings_checks, storage_checks, address_checks), (crm_checks, site_checks)
+    hooks = (hook_checks, rule_checks)
+    checks = [check for examine in (*own, *elsewhere, *hooks, mail_checks) for check in _safely(examine)]
     rows = [{"check": c.name, "ok": c.ok, "message": c.message} for c in checks]
     if as_json:
         show(rows, (), as_json=True)
@@ -116,21 +118,40 @@ def crm_checks() -> Iterator[Check]:
     for connection in Connection.objects.order_by("name"):
         findings = crm_client(connection, real_tools().http).check()
         returns_passwords = connection.hooks.exclude(return_password_field="").exists()
-        for finding in findings:
-            well = finding.ok or not (finding.needed or returns_passwords)
-            yield Check(f"{connection.name}: {finding.name}", well, finding.message)
-        if all(finding.ok for finding in findings):
-            yield from _clock(connection)
+        yield from _account(connection, findings, all_needed=returns_passwords)
     if not Connection.objects.exists():
         yield Check("connection", False, "there is none; make one with: memberhook connect")
 
 
-def _clock(connection: Connection) -> Iterator[Check]:
-    answer = HttpClient(allow_private=connection.allow_private).request("HEAD", connection.url, headers={})
+def site_checks() -> Iterator[Check]:
+    """Of those that are elsewhere; what they tell of themselves is kept, so hooks are judged by it."""
+    for site in Site.objects.filter(kind__in=REMOTE).order_by("name"):
+        try:
+            checked = sites.look(site, real_tools().http)
+        except MemberhookError as error:
+            yield Check(f"site {site.name}", False, error.message)
+            continue
+        sites.save_facts(site, checked, utc_now())
+        yield from _account(site, checked.findings)
+
+
+def _account(account: Connection | Site, findings: Sequence[Finding], *, all_needed: bool = False) -> Iterator[Check]:
+    """What a look at a CRM or a site found, and whether its clock and ours agree."""
+    checks = [Check(f"{account.name}: {f.name}", f.ok or not (f.needed or all_needed), f.message) for f in findings]
+    yield from checks
+    if all(check.ok for check in checks):
+        yield from _clock(account)
+
+
+def _clock(account: Connection | Site) -> Iterator[Check]:
+    try:
+        answer = HttpClient(allow_private=account.allow_private).request("HEAD", account.url, headers={})
+    except MemberhookError:  # the home page may lead on to another; that the address is right was found before
+        return
     there = parsedate_to_datetime(answer.headers["date"]) if "date" in answer.headers else None
     if there:
         skew = abs((datetime.now(UTC) - there).total_seconds())
-        yield Check(f"{connection.name}: clock", skew < MOST_CLOCK_SKEW, f"its clock and ours are {skew:.0f} s apart")
+        yield Check(f"{account.name}: clock", skew < MOST_CLOCK_SKEW, f"its clock and ours are {skew:.0f} s apart")
 
 
 def hook_checks() -> Iterator[Check]:
@@ -141,18 +162,24 @@ def hook_checks() -> Iterator[Check]:
         yield Check(f"hook {hook.name}: key", bool(valid), f"{len(valid)} valid{'' if valid else hint}")
         yield _roles(hook)
         yield _fields(hook)
+        for finding in sites.connector_findings(hook):
+            yield Check(f"hook {hook.name}: {finding.name}", finding.ok, finding.message)
     if not Hook.objects.exists():
         yield Check("hook", False, "there is none; make one with: memberhook hook add")
 
 
 def _roles(hook: Hook) -> Check:
-    roles = {role.slug: role for role in site_of(hook, real_tools().http).roles()}
-    missing = [slug for slug in (hook.default_role, *hook.allowed_roles) if slug not in roles]
+    try:
+        roles = {role.slug: role for role in site_of(hook, real_tools().http).roles()}
+    except MemberhookError as error:
+        return Check(f"hook {hook.name}: roles", False, error.message)
+    named = dict.fromkeys((hook.default_role, *hook.allowed_roles, *(rule["role"] for rule in hook.tag_roles)))
+    missing = [slug for slug in named if slug not in roles]
     if missing:
         return Check(
             f"hook {hook.name}: roles",
             False,
-            f"the site has no role {', '.join(missing)}; memberhook role add {missing[0]}",
+            f"the site has no role {', '.join(missing)}. {sites.missing_role_hint(hook.site, missing[0])}",
         )
     if roles[hook.default_role].privileged:
         return Check(
@@ -173,6 +200,17 @@ def _fields(hook: Hook) -> Check:
         else "all are there"
     )
     return Check(f"hook {hook.name}: fields", not missing, message)
+
+
+def rule_checks() -> Iterator[Check]:
+    """The tags that rules name are asked of the CRM: what we keep of its tags forgets none."""
+    for hook in Hook.objects.exclude(tag_roles=[]).select_related("connection").order_by("name"):
+        known = {tag.id for tag in crm_client(hook.connection, real_tools().http).catalog().tags}
+        lost = [text for rule, text in zip(hook.tag_roles, tag_rules(hook), strict=True) if rule["tag"] not in known]
+        problem = (
+            f"{hook.connection.name} has no such tag any more: {'; '.join(lost)}; take the rule out in the console"
+        )
+        yield Check(f"hook {hook.name}: rules for tags", not lost, problem if lost else "all tags are there")
 
 
 def mail_checks() -> Iterator[Check]:

@@ -1,19 +1,17 @@
-"""`connect`, `site`, `role`, `member`: what there is to connect."""
+"""`connect`, `role`, `member`: what there is to connect, and whom the local site begins with."""
 
 from __future__ import annotations
-
-import sys
-from urllib.parse import urlsplit
 
 import click
 from django.db import transaction
 
-from memberhook.cli.common import as_json, say, show, utc_now, with_database
-from memberhook.connections.clients import crm_client, save_catalog
-from memberhook.connections.models import Connection, Site
+from memberhook.cli.accounts import check_columns, checked_url, data, lines, read_password, refuse
+from memberhook.cli.common import as_json, say, show, site_named, utc_now, with_database
+from memberhook.connections.clients import crm_client, open_site_row, save_catalog
+from memberhook.connections.models import Connection
+from memberhook.connections.sites import is_remote, kind_name, missing_role_hint
 from memberhook.crms.registry import CRMS, crm
 from memberhook.errors import UsageError
-from memberhook.findings import Finding
 from memberhook.local import accounts
 from memberhook.worker import real_tools
 
@@ -42,103 +40,64 @@ def connect_command(
     connection.kind, connection.url = kind, checked_url(url)
     connection.username, connection.allow_private = username, allow_private
     connection.password = read_password(password_stdin)
-    connection.full_clean(validate_unique=False)
+    check_columns(connection)
     client = crm_client(connection, real_tools().http)
     findings = client.check()
-    report = [{"check": f.name, "ok": f.ok, "message": f.message} for f in findings]
-    problem = next((f for f in findings if f.needed and not f.ok), None)
-    if problem:
-        raise UsageError(
-            f"{crm(kind).name} at {connection.url}: {problem.message} Nothing was stored.", code="not_connected"
-        )
+    refuse(f"{crm(kind).name} at {connection.url}", findings, "Nothing was stored.", as_json=as_json)
     catalog = client.catalog()
     with transaction.atomic():
         connection.save()
         save_catalog(connection, catalog, utc_now())
     counts = f"{len(catalog.tags)} tags, {len(catalog.lists)} lists and {len(catalog.fields)} fields"
-    data = {
+    report = {
         "connection": name,
         "kind": kind,
         "url": connection.url,
-        "checks": report,
+        "checks": data(findings),
         "tags": len(catalog.tags),
         "lists": len(catalog.lists),
         "fields": [field.name for field in catalog.fields],
     }
-    lines = [
-        *(_line(f) for f in findings),
+    told = [
+        *lines(findings),
         f"Connected {name}: {counts}.",
         f"Next: memberhook hook add --connection {name}",
     ]
-    say(data, "\n".join(lines), as_json=as_json)
-
-
-def _line(finding: Finding) -> str:
-    return f"  {'ok  ' if finding.ok else 'FAIL'} {finding.name}: {finding.message}"
-
-
-def checked_url(url: str) -> str:
-    parts = urlsplit(url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{url!r} is no address; write it like https://shop.example.", code="bad_url")
-    if parts.username or parts.password:
-        raise UsageError("Give the password on standard input, not in the address.", code="bad_url")
-    return url.strip()
-
-
-def read_password(from_stdin: bool) -> str:
-    """From standard input, or asked for when a person sits there."""
-    if from_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    elif sys.stdin.isatty():
-        password = click.prompt("Application password", hide_input=True)
-    else:
-        raise UsageError("Give the password on standard input, with --password-stdin.", code="no_password")
-    if not password:
-        raise UsageError(
-            "The password is empty; pipe it in, like: … --password-stdin < password.txt", code="no_password"
-        )
-    return password
-
-
-@click.group("site")
-def site_command() -> None:
-    """Sites: where members live. The site `local` is always there."""
-
-
-@site_command.command("list")
-@as_json
-@with_database
-def list_sites(as_json: bool) -> None:
-    """All sites."""
-    rows = [{"site": site.name, "kind": site.kind, "url": site.url or None} for site in Site.objects.order_by("name")]
-    show(rows, ("site", "kind", "url"), as_json=as_json)
+    say(report, "\n".join(told), as_json=as_json)
 
 
 @click.group("role")
 def role_command() -> None:
-    """Roles of the local site."""
+    """Roles of a site."""
 
 
 @role_command.command("add")
 @click.argument("slug")
 @click.option("--title", help="How people see it.  [default: the slug, capitalised]")
+@click.option(
+    "--site", default="local", show_default=True, help="Only the local site: a WordPress has roles of its own."
+)
 @as_json
 @with_database
-def add_role_command(slug: str, title: str | None, as_json: bool) -> None:
+def add_role_command(slug: str, title: str | None, site: str, as_json: bool) -> None:
     """Add a role to the local site. It has no rights: what members of it see is up to you."""
+    row = site_named(site)
+    if is_remote(row):
+        raise UsageError(
+            f"Roles of {site} are {kind_name(row)}'s own. {missing_role_hint(row, slug)}", code="remote_site"
+        )
     role = accounts.new_role(slug, title)
     say({"role": role.slug, "title": role.title}, f"Role {role.slug} ({role.title}) is there.", as_json=as_json)
 
 
 @role_command.command("list")
+@click.option("--site", default="local", show_default=True, help="The site whose roles are meant.")
 @as_json
 @with_database
-def list_roles(as_json: bool) -> None:
-    """All roles of the local site, and which are privileged."""
-    from memberhook.local.roles import group_roles
-
-    rows = [{"role": r.role.slug, "title": r.role.title, "privileged": r.role.privileged} for r in group_roles()]
+def list_roles(site: str, as_json: bool) -> None:
+    """All roles of a site, and which are privileged. Of a site that is elsewhere: as they were last found."""
+    roles = open_site_row(site_named(site), real_tools().http).roles()
+    rows = [{"role": role.slug, "title": role.title, "privileged": role.privileged} for role in roles]
     show(rows, ("role", "title", "privileged"), as_json=as_json)
 
 

@@ -11,10 +11,11 @@ from django.contrib.auth import get_user_model
 
 from memberhook.conf import words
 from memberhook.connections.clients import known_fields, open_site_row
-from memberhook.connections.hooks import DEFAULT_MAP
+from memberhook.connections.hooks import DEFAULT_MAP, tag_rule, tag_rules
 from memberhook.connections.models import Connection, Hook, Site
-from memberhook.console.base import Checkboxes, ModelForm, Select, TextInput, set_choices
+from memberhook.console.base import Checkboxes, ModelForm, Select, TextArea, TextInput, set_choices
 from memberhook.console.field_map import FieldMapField
+from memberhook.errors import MemberhookError, UsageError
 from memberhook.local.setup import LOCAL
 from memberhook.members.types import FieldType, Role, UsernameFormat
 from memberhook.worker import real_tools
@@ -25,6 +26,13 @@ USERNAMES = (
     (UsernameFormat.FIRST_NUMBER, "first name and a number (ada1)"),
 )
 SITE_FIELDS = ("user_email", "user_login", "user_pass", "role", "first_name", "last_name", "display_name")
+
+
+class RulesField(forms.CharField):
+    """Rules, one a line; the form turns them into what a hook stores."""
+
+    def to_python(self, value: Any) -> str:
+        return "\n".join(line for row in (super().to_python(value) or "").splitlines() if (line := row.strip()))
 
 
 class HookForm(ModelForm):
@@ -46,6 +54,13 @@ class HookForm(ModelForm):
         widget=TextInput(attrs={"autocomplete": "off"}),
         help_text="A privileged role can manage users, settings, code or others' content. Whoever knows the access key "
         "could give it to anybody. To allow one all the same, tick it above and type its name (slug) here.",
+    )
+    tag_roles = RulesField(
+        label="Roles that follow tags",
+        required=False,
+        widget=TextArea(attrs={"rows": 4, "placeholder": "Course = student"}),
+        help_text="One rule a line: tag = role. While the contact has the tag, the member has the role, beside its "
+        "others; without the tag it is taken away, whoever gave it. The role must be the default one or ticked above.",
     )
     field_map = FieldMapField(
         required=False,
@@ -69,6 +84,7 @@ class HookForm(ModelForm):
             "site",
             "default_role",
             "allowed_roles",
+            "tag_roles",
             "field_map",
             "username_format",
             "welcome",
@@ -86,15 +102,17 @@ class HookForm(ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        roles = site_roles(self._site())
-        self.privileged = {role.slug for role in roles if role.privileged}
-        self.roles = {role.slug: role.title for role in roles if role.slug}
+        self.site = self._site()
+        self.site_roles, self.roles_problem = site_roles(self.site)
+        self.privileged = {role.slug for role in self.site_roles if role.privileged}
+        self.roles = {role.slug: role.title for role in self.site_roles if role.slug}
+        self.initial["tag_roles"] = "\n".join(tag_rules(self.instance)) if self.instance.pk else ""
         self.connections = self._connections()
         self._fill_role_choices()
         self._fill_field_choices()
         if self.instance.pk is None:
             self.initial.setdefault("field_map", [{"site": s, "crm": c} for s, c in DEFAULT_MAP.items()])
-            self.initial.setdefault("site", self._site())
+            self.initial.setdefault("site", self.site)
             self.initial.setdefault("default_role", self.instance.default_role)
             self.initial.setdefault("username_format", self.instance.username_format)
             if len(self.connections) == 1:
@@ -104,8 +122,8 @@ class HookForm(ModelForm):
         if self.instance.pk:
             own: Site = self.instance.site
             return own
-        chosen = self.data.get(self.add_prefix("site"), "")
-        site = Site.objects.filter(pk=chosen).first() if chosen.isdigit() else None
+        chosen = str(self.data.get(self.add_prefix("site")) or self.initial.get("site") or "")
+        site = Site.objects.filter(pk=chosen).first() if chosen.isdecimal() else None
         return site or Site.objects.get(name=LOCAL)
 
     def _connections(self) -> list[Connection]:
@@ -121,10 +139,20 @@ class HookForm(ModelForm):
             if slug in self.privileged
         ]
         default, stored = self.instance.default_role, self.instance.allowed_roles
+        if self.roles_problem:
+            self._keep_roles(default, stored)
+            return
         lost = [(slug, f"{slug}, not on the site") for slug in stored if slug not in named]
         unfit = [] if default in dict(granted) else [("", f"— ({default} cannot be granted)")]
         set_choices(self, "default_role", [*unfit, *granted])
         set_choices(self, "allowed_roles", [*granted, *privileged, *lost])
+
+    def _keep_roles(self, default: str, stored: Sequence[str]) -> None:
+        """Where the site cannot tell its roles, those of the hook stay as they are, and the form says why."""
+        set_choices(self, "default_role", [(default, f"{default} (not known)")])
+        set_choices(self, "allowed_roles", [(slug, f"{slug} (not known)") for slug in stored])
+        for name in ("default_role", "allowed_roles"):
+            self.fields[name].help_text = f"The roles of {self.site} are not known now. {self.roles_problem}"
 
     def _fill_field_choices(self) -> None:
         choices = crm_choices(self.connections)
@@ -142,10 +170,13 @@ class HookForm(ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        if self.roles_problem and self.instance.pk is None:
+            self.add_error("site", f"Its roles are not known, so it can have no hook yet. {self.roles_problem}")
         self._check_privileged(cleaned)
         connection = self.instance.connection if self.instance.pk else cleaned.get("connection")
         if connection:
             self._check_fields(cleaned, connection)
+            self._read_rules(cleaned, connection)
         return cleaned
 
     def _check_privileged(self, cleaned: dict[str, Any]) -> None:
@@ -159,6 +190,8 @@ class HookForm(ModelForm):
             self.add_error("confirm_privileged", f"Privileged: {names}. To allow this really, type here: {names}")
         elif fresh and not _may_give_by_hand(self.user):
             self.add_error("allowed_roles", "Only who may change users may let a hook give a privileged role.")
+        if self.roles_problem:
+            asked = set(self.instance.confirmed_privileged) & set(cleaned.get("allowed_roles", ()))
         self.confirmed = sorted(asked)
 
     def _check_fields(self, cleaned: dict[str, Any], connection: Connection) -> None:
@@ -176,13 +209,32 @@ class HookForm(ModelForm):
             field = known.get(row["crm"])
             row["type"] = row["type"] or (field.type if field else FieldType.AUTO).value
 
+    def _read_rules(self, cleaned: dict[str, Any], connection: Connection) -> None:
+        """From lines to what a hook stores. A tag that the CRM has lost may stay."""
+        granted = {cleaned.get("default_role", ""), *cleaned.get("allowed_roles", ())} - {""}
+        lost = {rule["tag"] for rule in self.instance.tag_roles}
+        rules = []
+        for number, line in enumerate(cleaned.get("tag_roles", "").splitlines(), 1):
+            try:
+                rules.append(tag_rule(line, connection, granted, self.site_roles, lost))
+            except UsageError as error:
+                self.add_error("tag_roles", f"Line {number}: {error.message}")
+        cleaned["tag_roles"] = rules
+
     def save(self, commit: bool = True) -> Any:
         self.instance.confirmed_privileged = self.confirmed
         return super().save(commit)
 
 
-def site_roles(site: Site) -> tuple[Role, ...]:
-    return open_site_row(site, real_tools().http).roles()
+def site_roles(site: Site) -> tuple[tuple[Role, ...], str]:
+    """The site's roles, or why they are not known: it is down, was never looked at, its password cannot be read."""
+    try:
+        roles = open_site_row(site, real_tools().http).roles()
+    except MemberhookError as error:
+        return (), error.message
+    if not roles:
+        return (), f"Test the site {site} first; it tells its roles then."
+    return roles, ""
 
 
 def crm_choices(connections: Sequence[Connection]) -> list[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from django.db.models import Count
 from django.urls import reverse
 
 from memberhook import conf
-from memberhook.connections.models import Connection, Hook
+from memberhook.connections.models import Connection, Hook, Site
 from memberhook.console.html import TONES, span
 from memberhook.followups.models import FollowUp
 from memberhook.inbox.models import Delivery, Worker
@@ -88,12 +88,15 @@ def _problems(now: datetime, failed: int, workers: int) -> list[Problem]:
     if not workers:
         text = "No worker has been heard of lately, so nothing is applied. Start one: memberhook worker"
         found.append(Problem(text, reverse("admin:memberhook_worker_changelist"), "Workers"))
-    for connection in Connection.objects.filter(paused_until__gt=now):
-        text = (
-            f"{connection.name} is not called for {span(connection.paused_until - now)}: it was down or asked for it."  # type: ignore[operator]  # the filter says so
-        )
-        change = reverse("admin:memberhook_connection_change", args=[connection.pk])
-        found.append(Problem(text, change, "Test the connection"))
+    paused: list[Connection | Site] = [
+        *Connection.objects.filter(paused_until__gt=now),
+        *Site.objects.filter(paused_until__gt=now),
+    ]
+    for account in paused:
+        what = account._meta.model_name
+        text = f"{account.name} is not called for {span(account.paused_until - now)}: it was down or asked for it."  # type: ignore[operator]  # the filter says so
+        change = reverse(f"admin:memberhook_{what}_change", args=[account.pk])
+        found.append(Problem(text, change, f"Test the {what}"))
     oldest = Delivery.objects.filter(finished_at=None).order_by("received_at").only("received_at").first()
     if oldest:
         text = f"The oldest delivery that is not finished came in {span(now - oldest.received_at)} ago."

@@ -9,12 +9,13 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 
 from memberhook.connections.models import Connection, Hook, Site
-from memberhook.console.connections import ConnectionScreen, SiteScreen
+from memberhook.console.connections import ConnectionScreen
 from memberhook.console.deliveries import DeliveryScreen
 from memberhook.console.hooks import HookScreen
 from memberhook.console.members import GroupScreen, MemberScreen
 from memberhook.console.roles import RoleScreen, TagScreen
 from memberhook.console.running import FollowUpScreen, WorkerScreen
+from memberhook.console.sites import SiteScreen
 from memberhook.followups.models import FollowUp
 from memberhook.inbox.models import Delivery, Worker
 from memberhook.local.models import RoleInfo, Tag

@@ -9,6 +9,8 @@ from memberhook.errors import UsageError
 from memberhook.sites.base import Place, Site
 
 SITES = {"local": "memberhook.sites.local", "wordpress": "memberhook.sites.wordpress"}
+REMOTE = {"wordpress": "WordPress"}
+"""Those that are added, not always there, as people call them."""
 
 
 def open_site(kind: str, place: Place) -> Site:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from memberhook.sites.wordpress import capabilities
 from memberhook.sites.wordpress.capabilities import has_privileges, is_privileged_capability
 
 HARMLESS = """read level_0 level_1 level_2 edit_posts publish_posts delete_posts edit_published_posts
@@ -32,3 +36,10 @@ def test_privileged(name: str) -> None:
 def test_only_what_is_granted_counts() -> None:
     assert has_privileges({"read": True, "edit_users": 1})
     assert not has_privileges({"read": True, "edit_users": False})
+
+
+def test_the_connector_has_the_same_table() -> None:
+    php = (Path(capabilities.__file__).parent / "plugin" / "memberhook-connector.php").read_text("utf-8")
+    table = re.search(r"const MEMBERHOOK_PRIVILEGED = array\((.*?)\n\);", php, re.DOTALL)
+    assert table
+    assert tuple(re.findall(r"^\t'(.*)',$", table[1], re.MULTILINE)) == capabilities.PRIVILEGED

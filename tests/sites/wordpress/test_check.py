@@ -170,6 +170,7 @@ def test_without_the_connector(serve: Serve, http: HttpClient) -> None:
         "plain": False,
         "batch": True,
         "meta": {"company": "string"},
+        "meta_keys": ["company"],
         "roles": [
             {"slug": "subscriber", "title": "Subscriber", "privileged": False},
             {"slug": "contributor", "title": "Contributor", "privileged": False},

@@ -34,7 +34,9 @@ def open_(serve: Serve, http: HttpClient) -> Callable[..., tuple[Site, Loopback]
     def opened(answer: Callable[[Asked], Reply] | Reply, **facts: Any) -> tuple[Site, Loopback]:
         server = serve(answer)
         keeper = MemoryKeeper()
-        place = Place("club", 1, "shop", url=server.url, username="m", password="p", facts=facts, http=http)
+        place = Place(
+            "club", 1, "shop", url=server.url, username="m", password="p", facts={"way": "core", **facts}, http=http
+        )
         return open_site("wordpress", replace(place, keeper=keeper)), server
 
     return opened
@@ -71,7 +73,9 @@ class TestBreakdowns:
         assert caught.value.code == code
 
     def test_an_address_that_is_none_can_be_mended(self, http: HttpClient) -> None:
-        site = open_site("wordpress", Place("club", 1, "shop", url="ftp://x", http=http, keeper=MemoryKeeper()))
+        facts = {"way": "core"}
+        place = Place("club", 1, "shop", url="ftp://x", http=http, keeper=MemoryKeeper(), facts=facts)
+        site = open_site("wordpress", place)
         with pytest.raises(RetryLater) as caught:
             site.find(Wanted(member_ids=["1"]))
         assert caught.value.code == "bad_address"
@@ -224,7 +228,7 @@ def test_a_protected_member_gets_nothing_but_fields_whatever_the_plan_says(open_
     assert server.asked[-1].json == {"first_name": "Boss"}
 
 
-def test_the_way_before_the_first_check(open_: Open) -> None:
+def test_roles_that_no_check_has_learned(open_: Open) -> None:
     site, _ = open_(json_reply([]))
     assert {role.slug: role.privileged for role in site.roles()} == {
         **dict.fromkeys(("subscriber", "contributor", "author"), False),

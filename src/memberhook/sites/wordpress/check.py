@@ -3,9 +3,9 @@
 Its one decision: nothing is changed. All that is learned goes into the facts:
 
 `way`: "connector" or "core"; `plain`: its REST API is at ?rest_route=; `roles`: list of {slug, title, privileged};
-of the connector alone `connector`, `wordpress`, `php` (versions), `multisite`, `default_role`, `meta_keys`, `fluentcrm`
-(version or null), `rehash` (weak hashes are hashed again at log-in); of WordPress alone `batch` (many users may be
-written in one call) and `meta` (registered meta key → its JSON type).
+`meta_keys`: of user meta that can be written. Of the connector alone: `connector`, `wordpress`, `php` (versions),
+`multisite`, `default_role`, `fluentcrm` (version or null), `rehash` (weak hashes are hashed again at log-in). Of
+WordPress alone: `batch` (many users may be written in one call), `meta` (registered meta key → its JSON type).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from memberhook.net import Response, read_json
 from memberhook.reading import object_at
 from memberhook.sites.base import Checked
 from memberhook.sites.wordpress import roles
+from memberhook.sites.wordpress.row import Facts
 from memberhook.sites.wordpress.users import ROUTE, Users
 from memberhook.wordpress.check import bad, good, look, no_passwords, takes_no_passwords
 from memberhook.wordpress.errors import problem, rest_code
@@ -166,8 +167,8 @@ def _core_facts(rest: Rest) -> dict[str, Any]:
     endpoints = object_at(told).get("endpoints")
     writing = [e for e in (endpoints if isinstance(endpoints, list) else ()) if "POST" in _methods(e)]
     batch = bool(writing) and all(object_at(endpoint, "allow_batch").get("v1") for endpoint in writing)
-    known = roles.learn(Users(rest, batch=False))
-    return {"batch": batch, "meta": _meta(told), "roles": roles.to_facts(known)}
+    known, meta = roles.learn(Users(rest, batch=False)), _meta(told)
+    return {"batch": batch, "meta": meta, "meta_keys": sorted(meta), "roles": roles.to_facts(known)}
 
 
 def _methods(endpoint: object) -> list[object]:
@@ -183,7 +184,7 @@ def _meta(told: object) -> dict[str, str]:
 
 
 def _roles(facts: Mapping[str, Any]) -> Finding:
-    names = ", ".join(role.slug + (" (privileged)" if role.privileged else "") for role in roles.from_facts(facts))
+    names = ", ".join(role.slug + (" (privileged)" if role.privileged else "") for role in Facts.of(facts).roles)
     message = (
         f"Known roles: {names}. WordPress's REST API lists none, so a role that no user has (or only old ones of very "
         "many) cannot be given: give it to some user and check again, or install the connector plugin."

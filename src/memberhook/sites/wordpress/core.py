@@ -11,12 +11,16 @@ from contextlib import AbstractContextManager, nullcontext
 
 from memberhook.members.types import Member, Plan, Role, Tag, Value
 from memberhook.sites.base import Applied, Checked, Found, Keeper, Kept, Listed, Place, Wanted
-from memberhook.sites.wordpress import roles
 from memberhook.sites.wordpress.check import check
+from memberhook.sites.wordpress.roles import INSTALLED
+from memberhook.sites.wordpress.row import Facts
 from memberhook.sites.wordpress.users import User, Users
 from memberhook.sites.wordpress.values import LOGIN_RULES, stored
 from memberhook.sites.wordpress.writing import Writer
 from memberhook.wordpress.rest import Rest
+
+_NAMED = frozenset({"first_name", "last_name", "display_name"})
+"""Fields that `Listed` has a place of its own for."""
 
 
 class CoreSite:
@@ -32,7 +36,7 @@ class CoreSite:
         self._keeper = keeper
         self._users = Users(rest, batch=bool(place.facts.get("batch")))
         self._writer = Writer(self._users, keeper, place.facts.get("meta") or {})
-        self._roles = roles.from_facts(place.facts)
+        self._roles = Facts.of(place.facts).roles or INSTALLED
 
     def atomic(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -78,17 +82,17 @@ class CoreSite:
         if emails:
             holders = self._users.by_emails({email.lower() for email in emails})
             found = {user.id: user for users in holders.values() for user in users}
-            yield from self._listed([found[pk] for pk in sorted(found, key=int)])
+            yield from self._listed([found[pk] for pk in sorted(found, key=int)], fields)
             return
         for page in self._users.pages():
-            yield from self._listed(page)
+            yield from self._listed(page, fields)
 
-    def _listed(self, users: Sequence[User]) -> Iterator[Listed]:
+    def _listed(self, users: Sequence[User], fields: Collection[str]) -> Iterator[Listed]:
         ids = [user.id for user in users]
         kept, tags = self._keeper.read(ids), self._keeper.slugs(ids)
         for user in users:
-            own = dict(user.fields)
-            first, last, name = (str(own.pop(key) or "") for key in ("first_name", "last_name", "display_name"))
+            member = self._member(user, kept.get(user.id, Kept()))
+            first, last, name = (str(user.fields[key] or "") for key in ("first_name", "last_name", "display_name"))
             yield Listed(
                 id=user.id,
                 login=user.login,
@@ -98,7 +102,7 @@ class CoreSite:
                 display_name=name,
                 roles=tuple(sorted(user.roles)),
                 tags=tags.get(user.id, {}),
-                fields={**(kept[user.id].fields if user.id in kept else {}), **own},
+                fields={key: member.fields[key] for key in sorted({*fields} - _NAMED) if member.fields.get(key)},
             )
 
     def apply(self, plans: Sequence[Plan]) -> list[Applied]:

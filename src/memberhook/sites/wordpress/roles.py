@@ -6,9 +6,8 @@ known when somebody holds it; one of which nothing can be learned is not offered
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import islice
-from typing import Any
 
 from memberhook.members.types import Role
 from memberhook.sites.wordpress.users import User, Users
@@ -25,12 +24,6 @@ INSTALLED = (
 _KNOWN_ELSEWHERE = ("customer", "shop_manager")  # WooCommerce's, looked for by name
 _PAGES = 5
 """Of 100 users, the newest: what is looked through for roles."""
-
-
-def from_facts(facts: Mapping[str, Any]) -> tuple[Role, ...]:
-    if "roles" not in facts:
-        return INSTALLED
-    return tuple(Role(str(r["slug"]), str(r["title"]), bool(r["privileged"])) for r in facts["roles"])
 
 
 def to_facts(roles: Iterable[Role]) -> list[dict[str, object]]:

@@ -18,13 +18,1470 @@ defined( 'ABSPATH' ) || exit;
 const MEMBERHOOK_VERSION = '0.1.0';
 
 // ---------------------------------------------------------------------------------------------------------------------
-// 1 Rules.
+// 1 Rules: what no CRM may touch, whatever Memberhook is told. Memberhook has the same rules; they stand on both sides.
+
+/**
+ * Capabilities that make a role privileged: managing users, settings, code or others' content.
+ *
+ * The same table as `sites/wordpress/capabilities.py`; a test compares the two.
+ */
+const MEMBERHOOK_PRIVILEGED = array(
+	'^(administrator|editor|super_admin|shop_manager)$',
+	'^level_([3-9]|10)$',
+	'^manage_',
+	'^unfiltered_',
+	'^(import|export|customize|moderate_comments|edit_dashboard|update_core|switch_themes|setup_network)$',
+	'^promote_',
+	'_users?$',
+	'^(install|activate|deactivate|delete|update|edit|upload|resume|switch)_(plugins?|themes?|theme_options|languages|css)$',
+	'^(edit|delete|update)_files$',
+	'^(create|delete|edit|upgrade)_(sites?|network|roles?)$',
+	'_others_',
+	'^(edit|delete)_private_',
+);
+
+/**
+ * Whether the capability makes its holder privileged.
+ *
+ * @param string $capability Its name.
+ * @return bool
+ */
+function memberhook_is_privileged_capability( $capability ) {
+	$privileged = (bool) preg_match( '/' . implode( '|', MEMBERHOOK_PRIVILEGED ) . '/i', $capability );
+
+	/**
+	 * Filters whether a capability makes its holder privileged, for capabilities of other plugins.
+	 *
+	 * @param bool   $privileged
+	 * @param string $capability
+	 */
+	return (bool) apply_filters( 'memberhook_is_privileged_capability', $privileged, $capability );
+}
+
+/**
+ * Whether any of these capabilities is granted and privileged.
+ *
+ * @param array $capabilities Name => granted, as roles and users keep them.
+ * @return bool
+ */
+function memberhook_has_privileges( $capabilities ) {
+	foreach ( (array) $capabilities as $capability => $granted ) {
+		if ( $granted && memberhook_is_privileged_capability( (string) $capability ) ) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/**
+ * The roles of this site: slug, title, privileged.
+ *
+ * @return array[]
+ */
+function memberhook_roles() {
+	static $roles = array();
+	$blog         = get_current_blog_id();
+	if ( ! isset( $roles[ $blog ] ) ) {
+		$roles[ $blog ] = array();
+		foreach ( wp_roles()->roles as $slug => $role ) {
+			$roles[ $blog ][ $slug ] = array(
+				'slug'       => (string) $slug,
+				'title'      => translate_user_role( $role['name'] ),
+				'privileged' => memberhook_has_privileges( array( $slug => true ) + $role['capabilities'] ),
+			);
+		}
+	}
+	return $roles[ $blog ];
+}
+
+/**
+ * Whether the account is protected: it has privileges here, or on another site of the network.
+ *
+ * @param WP_User $user The account.
+ * @return bool
+ */
+function memberhook_is_protected( WP_User $user ) {
+	if ( memberhook_has_privileges( $user->allcaps ) || ( is_multisite() && is_super_admin( $user->ID ) ) ) {
+		return true;
+	}
+	return is_multisite() && memberhook_is_privileged_elsewhere( $user->ID );
+}
+
+/**
+ * Whether the account has privileges on another site of the network: who can set its password there can use them.
+ *
+ * @param int $user_id The account.
+ * @return bool
+ */
+function memberhook_is_privileged_elsewhere( $user_id ) {
+	global $wpdb;
+	$pattern = '/^' . preg_quote( $wpdb->base_prefix, '/' ) . '(?:(\d+)_)?capabilities$/';
+	foreach ( get_user_meta( $user_id ) as $key => $values ) {
+		if ( ! preg_match( $pattern, $key, $found ) ) {
+			continue;
+		}
+		$held  = array_filter( (array) maybe_unserialize( $values[0] ) );
+		$blog  = empty( $found[1] ) ? get_main_site_id() : (int) $found[1];
+		$roles = get_blog_option( $blog, $wpdb->get_blog_prefix( $blog ) . 'user_roles', array() );
+		foreach ( array_keys( $held ) as $name ) {
+			$capabilities = isset( $roles[ $name ]['capabilities'] ) ? $roles[ $name ]['capabilities'] : array();
+			if ( memberhook_has_privileges( array( $name => true ) + $capabilities ) ) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/**
+ * Whether no CRM may ever set this field of a user.
+ *
+ * @param string $key A user meta key, or a column of the users table.
+ * @return bool
+ */
+function memberhook_is_closed_key( $key ) {
+	$plain  = preg_replace( '/[^a-z0-9_]/', '', strtolower( remove_accents( $key ) ) );
+	$closed = '/^(|_.*|memberhook_.*|id|user_login|user_email|user_pass|user_registered|user_activation_key|user_status'
+		. '|spam|deleted|role|roles|caps|allcaps|cap_key|capabilities|user_level|session_tokens|primary_blog|source_domain'
+		. '|.*_capabilities|.*_user_level)$/';
+	return 1 === preg_match( $closed, $plain );
+}
+
+/**
+ * The key under which this site keeps something of a user. In a network, users and their meta are shared by all sites.
+ *
+ * @param string $name Like `memberhook_tags_shop`.
+ * @return string
+ */
+function memberhook_meta_key( $name ) {
+	global $wpdb;
+	return is_multisite() && ! is_main_site() ? $wpdb->get_blog_prefix() . $name : $name;
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
-// 2 Members.
+// 2 Members: find many, apply many plans. User meta of ours, per connection (its name in Memberhook):
+//   memberhook_contact_<connection>  the CRM's id of the contact
+//   memberhook_tags_<connection>     list of the CRM's tag ids, as text
+// The option memberhook_tags_<connection> has what the tags are called: id => array( slug, title ).
+
+/** Fields of a user that are not meta, or that WordPress cleans in its own way; all others are user meta. */
+const MEMBERHOOK_CORE_FIELDS = array(
+	'first_name',
+	'last_name',
+	'nickname',
+	'display_name',
+	'description',
+	'user_url',
+	'user_nicename',
+	'locale',
+);
+
+/** What the columns of the users table hold, in characters. */
+const MEMBERHOOK_LENGTHS = array(
+	'display_name'  => 250,
+	'user_url'      => 100,
+	'user_nicename' => 50,
+);
+
+/**
+ * Whether the user has the tag, for code of the site's owner.
+ *
+ * @param string $tag     Slug, title or id of the tag.
+ * @param int    $user_id The user; 0 for the current one.
+ * @return bool
+ */
+function memberhook_has_tag( $tag, $user_id = 0 ) {
+	foreach ( memberhook_tags( $user_id ) as $held ) {
+		if ( in_array( (string) $tag, array( $held['slug'], $held['title'], $held['id'] ), true ) ) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/**
+ * The tags of the user, of all connections.
+ *
+ * @param int $user_id The user; 0 for the current one.
+ * @return array[] Each with connection, id, slug, title.
+ */
+function memberhook_tags( $user_id = 0 ) {
+	$prefix = memberhook_meta_key( 'memberhook_tags_' );
+	$tags   = array();
+	foreach ( (array) get_user_meta( $user_id ? $user_id : get_current_user_id() ) as $key => $values ) {
+		if ( 0 === strpos( $key, $prefix ) ) {
+			$connection = substr( $key, strlen( $prefix ) );
+			foreach ( (array) maybe_unserialize( $values[0] ) as $id ) {
+				$tags[] = array( 'connection' => $connection ) + memberhook_tag( $connection, $id );
+			}
+		}
+	}
+	return $tags;
+}
+
+/**
+ * A tag by its id.
+ *
+ * @param string $connection Whose tag it is.
+ * @param string $id         The CRM's id.
+ * @return array With id, slug, title; an unknown one is called by its id.
+ */
+function memberhook_tag( $connection, $id ) {
+	$catalog = get_option( "memberhook_tags_$connection", array() );
+	$known   = isset( $catalog[ $id ] ) ? $catalog[ $id ] : array( (string) $id, (string) $id );
+	return array(
+		'id'    => (string) $id,
+		'slug'  => $known[0],
+		'title' => $known[1],
+	);
+}
+
+/**
+ * Takes note of what tags are called now.
+ *
+ * @param string  $connection Whose tags they are.
+ * @param array[] $tags       Each with id, slug, title.
+ */
+function memberhook_remember_tags( $connection, $tags ) {
+	$catalog = get_option( "memberhook_tags_$connection", array() );
+	$new     = $catalog;
+	foreach ( $tags as $tag ) {
+		$new[ (string) $tag['id'] ] = array( (string) $tag['slug'], (string) $tag['title'] );
+	}
+	if ( $new !== $catalog ) {
+		update_option( "memberhook_tags_$connection", $new, false );
+	}
+}
+
+/**
+ * Members by id, contact or e-mail, and which logins no new member can have.
+ *
+ * @param array $wanted connection; lists: ids, contacts, emails (lower case), logins, fields.
+ * @return array members, emails (address => ids), contacts (contact => id), taken.
+ */
+function memberhook_find( $wanted ) {
+	global $wpdb;
+	$ids    = array_map( 'intval', $wanted['ids'] );
+	$emails = array();
+	$query  = "SELECT ID, user_email FROM $wpdb->users WHERE user_email IN (%list%) ORDER BY ID";
+	foreach ( memberhook_rows( $query, $wanted['emails'] ) as $row ) {
+		// The database finds addresses that differ in accents too; those are somebody else's.
+		$email = mb_strtolower( $row->user_email );
+		if ( in_array( $email, $wanted['emails'], true ) ) {
+			$emails[ $email ][] = (string) $row->ID;
+			$ids[]              = (int) $row->ID;
+		}
+	}
+	$contacts = array();
+	$key      = memberhook_meta_key( 'memberhook_contact_' . $wanted['connection'] );
+	$query    = "SELECT user_id, meta_value FROM $wpdb->usermeta WHERE meta_value IN (%list%) AND meta_key = %s ORDER BY umeta_id";
+	foreach ( memberhook_rows( $query, $wanted['contacts'], $key ) as $row ) {
+		$contacts[ (string) $row->meta_value ] = (string) $row->user_id;
+		$ids[]                                 = (int) $row->user_id;
+	}
+	$members = array();
+	$ids     = array_values( array_unique( $ids ) );
+	cache_users( $ids );
+	foreach ( $ids as $id ) {
+		$user = get_userdata( $id );
+		if ( $user ) {
+			$members[] = memberhook_member( $user, $wanted['connection'], $wanted['fields'] );
+		}
+	}
+	return array(
+		'members'  => $members,
+		'emails'   => (object) $emails,
+		'contacts' => (object) $contacts,
+		'taken'    => memberhook_taken_logins( $wanted['logins'] ),
+	);
+}
+
+/**
+ * Rows of a query with a list in it.
+ *
+ * @param string   $query     SQL with `%list%` before any other placeholder.
+ * @param string[] $values    The list; nothing is asked when it is empty.
+ * @param string   ...$others What stands for the other placeholders.
+ * @return object[]
+ */
+function memberhook_rows( $query, $values, ...$others ) {
+	global $wpdb;
+	if ( ! $values ) {
+		return array();
+	}
+	$list  = implode( ',', array_fill( 0, count( $values ), '%s' ) );
+	$query = str_replace( '%list%', $list, $query );
+	return $wpdb->get_results( $wpdb->prepare( $query, array_merge( $values, $others ) ) ); // phpcs:ignore WordPress.DB
+}
+
+/**
+ * Those of the logins that no new member can have: taken, or not allowed here.
+ *
+ * @param string[] $logins As they would be.
+ * @return string[] In lower case.
+ */
+function memberhook_taken_logins( $logins ) {
+	global $wpdb;
+	$taken = array_map( 'strtolower', (array) apply_filters( 'illegal_user_logins', array() ) );
+	foreach ( memberhook_rows( "SELECT user_login FROM $wpdb->users WHERE user_login IN (%list%)", $logins ) as $row ) {
+		$taken[] = strtolower( remove_accents( $row->user_login ) );
+	}
+	$unfit = array();
+	foreach ( $logins as $login ) {
+		if ( in_array( strtolower( $login ), $taken, true ) || ! validate_username( $login ) ) {
+			$unfit[] = strtolower( $login );
+		}
+	}
+	return $unfit;
+}
+
+/**
+ * A member as Memberhook sees it.
+ *
+ * @param WP_User  $user       The member.
+ * @param string   $connection Whose contact, tags and fields are meant.
+ * @param string[] $fields     Which fields to tell.
+ * @return array
+ */
+function memberhook_member( WP_User $user, $connection, $fields ) {
+	$tags = array();
+	foreach ( memberhook_tag_ids( $user->ID, $connection ) as $id ) {
+		$tags[] = memberhook_tag( $connection, $id );
+	}
+	$values = array();
+	foreach ( $fields as $field ) {
+		$value = memberhook_is_closed_key( $field ) ? null : memberhook_value( $user, $field );
+		if ( null !== $value ) {
+			$values[ $field ] = $value;
+		}
+	}
+	return array(
+		'id'          => (string) $user->ID,
+		'login'       => $user->user_login,
+		'email'       => $user->user_email,
+		'roles'       => array_values( $user->roles ),
+		'protected'   => memberhook_is_protected( $user ),
+		'elsewhere'   => is_multisite() && ! is_user_member_of_blog( $user->ID ),
+		'tags'        => $tags,
+		'fields'      => (object) $values,
+		'created_for' => (string) get_user_meta( $user->ID, memberhook_meta_key( '_memberhook_created_for' ), true ),
+	);
+}
+
+/**
+ * The value of a field: text, a list of texts, or null where it has none that a CRM could have set.
+ *
+ * @param WP_User $user  The member.
+ * @param string  $field Its name.
+ * @return string|string[]|null
+ */
+function memberhook_value( WP_User $user, $field ) {
+	if ( in_array( $field, MEMBERHOOK_CORE_FIELDS, true ) ) {
+		// WordPress keeps `&`, `<` and `>` of names as entities; Memberhook thinks in text.
+		return wp_specialchars_decode( (string) $user->get( $field ), ENT_NOQUOTES );
+	}
+	if ( ! metadata_exists( 'user', $user->ID, $field ) ) {
+		return null;
+	}
+	$value = get_user_meta( $user->ID, $field, true );
+	if ( is_array( $value ) && array_filter( $value, 'is_scalar' ) === $value ) {
+		return array_map( 'strval', array_values( $value ) );
+	}
+	return is_scalar( $value ) ? (string) $value : null;
+}
+
+/**
+ * The ids of the tags that the user has from a connection.
+ *
+ * @param int    $user_id    The user.
+ * @param string $connection The connection.
+ * @return string[]
+ */
+function memberhook_tag_ids( $user_id, $connection ) {
+	$ids = get_user_meta( $user_id, memberhook_meta_key( "memberhook_tags_$connection" ), true );
+	return is_array( $ids ) ? array_map( 'strval', array_values( $ids ) ) : array();
+}
+
+/**
+ * Why a plan is not applied: `stale` (plan again), `error` (never), `later` (try again).
+ */
+class Memberhook_Refusal extends Exception {
+	/**
+	 * One of stale, error, later.
+	 *
+	 * @var string
+	 */
+	public $kind;
+
+	/**
+	 * Makes one.
+	 *
+	 * @param string $kind    See above.
+	 * @param string $message For the owner of the site.
+	 */
+	public function __construct( $kind, $message = '' ) {
+		parent::__construct( $message );
+		$this->kind = $kind;
+	}
+}
+
+/**
+ * Applies plans one after the other; each answers for itself, and is applied as a whole or not at all.
+ *
+ * @param array $batch connection, plans, tags; wp_fusion (slug or ""), full_cost_hash, seconds.
+ * @return array[] For each plan what became of it; `postponed` for those that the time did not suffice for.
+ */
+function memberhook_apply( $batch ) {
+	global $wpdb;
+	$until = microtime( true ) + $batch['seconds'];
+	ignore_user_abort( true );
+	// Memberhook decides who is mailed, and when; what an owner wants told is told by the CRM.
+	add_filter( 'send_password_change_email', '__return_false', 99 );
+	add_filter( 'send_email_change_email', '__return_false', 99 );
+	memberhook_remember_tags( $batch['connection'], $batch['tags'] );
+	// The number of users is counted once for all of them.
+	$counts = remove_action( 'user_register', 'wp_maybe_update_user_counts' );
+	Memberhook_Meta_Rows::gather();
+	$answers = array();
+	foreach ( $batch['plans'] as $plan ) {
+		if ( $answers && microtime( true ) > $until ) {
+			$answers[] = array( 'postponed' => true );
+			continue;
+		}
+		try {
+			$answers[] = memberhook_apply_one( $plan, $batch );
+		} catch ( Memberhook_Refusal $refusal ) {
+			$answers[] = array( $refusal->kind => 'stale' === $refusal->kind ? true : $refusal->getMessage() );
+		} catch ( Throwable $error ) {
+			$answers[] = array( 'later' => memberhook_blame( $error ) );
+		}
+	}
+	Memberhook_Meta_Rows::end();
+	if ( $counts ) {
+		add_action( 'user_register', 'wp_maybe_update_user_counts' );
+		wp_maybe_update_user_counts();
+	}
+	return $answers;
+}
+
+/**
+ * Whose code failed, without the message, which may hold data of the member.
+ *
+ * @param Throwable $error What it threw.
+ * @return string
+ */
+function memberhook_blame( $error ) {
+	$file = str_replace( wp_normalize_path( WP_CONTENT_DIR ) . '/', '', wp_normalize_path( $error->getFile() ) );
+	return sprintf(
+		'Code of the WordPress site failed over this member: %1$s in %2$s, line %3$d. Nothing of it was kept.',
+		get_class( $error ),
+		$file,
+		$error->getLine()
+	);
+}
+
+/**
+ * Applies one plan in one database transaction, then sends the welcome e-mail.
+ *
+ * @param array $plan  What to do; see `memberhook_plan_schema`.
+ * @param array $batch The batch it came in.
+ * @return array
+ * @throws Throwable What other plugins throw; nothing is kept then.
+ */
+function memberhook_apply_one( $plan, $batch ) {
+	global $wpdb;
+	$creates = null === $plan['member'];
+	$locks   = memberhook_lock( $creates ? array( $plan['email'], $plan['login'] ) : array_filter( array( $plan['email'] ) ) );
+	$user_id = (int) $plan['member'];
+	$note    = function ( $meta, $user ) use ( &$user_id ) {
+		$user_id = $user->ID;
+		return $meta;
+	};
+	add_filter( 'insert_user_meta', $note, 10, 2 );
+	$wpdb->query( 'START TRANSACTION' );
+	try {
+		$answer = $creates ? memberhook_create( $plan, $batch ) : memberhook_change( $plan, $batch );
+		Memberhook_Meta_Rows::write();
+		$wpdb->query( 'COMMIT' );
+	} catch ( Throwable $error ) {
+		$wpdb->query( 'ROLLBACK' );
+		Memberhook_Meta_Rows::drop();
+		memberhook_forget( $user_id );
+		throw $error;
+	} finally {
+		remove_filter( 'insert_user_meta', $note );
+		memberhook_unlock( $locks );
+	}
+	$problem = memberhook_welcome( $user_id );
+	if ( $problem ) {
+		$answer['warnings'][] = $problem;
+	}
+	return $answer;
+}
+
+/**
+ * Drops what the object cache holds of a user whose change was taken back.
+ *
+ * @param int $user_id The user.
+ */
+function memberhook_forget( $user_id ) {
+	if ( $user_id ) {
+		wp_cache_delete( $user_id, 'users' );
+		wp_cache_delete( $user_id, 'user_meta' );
+	}
+}
+
+/**
+ * Takes a lock for each value, so that two batches never give one e-mail or login to two members: WordPress's tables
+ * have no unique index on either.
+ *
+ * @param string[] $values E-mail addresses and logins.
+ * @return string[] The names of the locks.
+ * @throws Memberhook_Refusal When another batch has one of them for too long.
+ */
+function memberhook_lock( $values ) {
+	global $wpdb;
+	$names = array();
+	foreach ( $values as $value ) {
+		$names[] = 'memberhook:' . md5( DB_NAME . $wpdb->users . strtolower( remove_accents( $value ) ) );
+	}
+	$names = array_values( array_unique( $names ) );
+	sort( $names ); // Always in the same order, so that two batches do not wait for each other.
+	foreach ( $names as $number => $name ) {
+		if ( '1' !== $wpdb->get_var( $wpdb->prepare( 'SELECT GET_LOCK(%s, 5)', $name ) ) ) {
+			memberhook_unlock( array_slice( $names, 0, $number ) );
+			throw new Memberhook_Refusal( 'stale' );
+		}
+	}
+	return $names;
+}
+
+/**
+ * Gives locks back.
+ *
+ * @param string[] $names As taken.
+ */
+function memberhook_unlock( $names ) {
+	global $wpdb;
+	foreach ( $names as $name ) {
+		$wpdb->query( $wpdb->prepare( 'DO RELEASE_LOCK(%s)', $name ) );
+	}
+}
+
+/**
+ * Gathers the rows of user meta that WordPress adds one by one, and writes them in one statement as soon as somebody
+ * reads or changes meta. Where other code wants to hear of single rows, they are added one by one as ever.
+ */
+class Memberhook_Meta_Rows {
+	/**
+	 * Rows not written yet: user, key, value.
+	 *
+	 * @var array[]
+	 */
+	private static $rows = array();
+
+	/**
+	 * Begins to gather.
+	 */
+	public static function gather() {
+		$core = has_action( 'added_user_meta', 'wp_cache_set_users_last_changed' ); // That is done in `write`.
+		if ( has_action( 'add_user_meta' ) || count( memberhook_listeners( 'added_user_meta' ) ) > ( false === $core ? 0 : 1 ) ) {
+			return;
+		}
+		add_filter( 'add_user_metadata', array( __CLASS__, 'add' ), PHP_INT_MAX, 5 );
+		foreach ( array( 'get', 'update', 'delete' ) as $verb ) {
+			add_filter( "{$verb}_user_metadata", array( __CLASS__, 'before' ), PHP_INT_MIN, 3 );
+		}
+	}
+
+	/**
+	 * Writes what is left and ends gathering.
+	 */
+	public static function end() {
+		self::write();
+		remove_filter( 'add_user_metadata', array( __CLASS__, 'add' ), PHP_INT_MAX );
+		foreach ( array( 'get', 'update', 'delete' ) as $verb ) {
+			remove_filter( "{$verb}_user_metadata", array( __CLASS__, 'before' ), PHP_INT_MIN );
+		}
+	}
+
+	/**
+	 * Forgets what was not written, for a member who is taken back.
+	 */
+	public static function drop() {
+		self::$rows = array();
+	}
+
+	/**
+	 * Takes a row, in place of WordPress's own INSERT.
+	 *
+	 * @param mixed  $done    Not null when other code has dealt with it.
+	 * @param int    $user_id The user.
+	 * @param string $key     Unslashed.
+	 * @param mixed  $value   Unslashed and sanitized.
+	 * @param bool   $unique  Whether it is added only where the key is new.
+	 * @return mixed
+	 */
+	public static function add( $done, $user_id, $key, $value, $unique ) {
+		if ( null !== $done || $unique ) {
+			return $done;
+		}
+		self::$rows[] = array( (int) $user_id, $key, maybe_serialize( $value ) );
+		return true;
+	}
+
+	/**
+	 * Before meta is read, changed or deleted: writes the rows if it is about one of them.
+	 *
+	 * @param mixed  $passed  What the filter is about; it is left alone.
+	 * @param int    $user_id The user.
+	 * @param string $key     "" for all.
+	 * @return mixed
+	 */
+	public static function before( $passed, $user_id, $key ) {
+		foreach ( self::$rows as $row ) {
+			if ( (int) $user_id === $row[0] && ( '' === $key || $row[1] === $key ) ) {
+				self::write();
+				break;
+			}
+		}
+		return $passed;
+	}
+
+	/**
+	 * Writes the rows.
+	 *
+	 * @throws Memberhook_Refusal When the database refuses them.
+	 */
+	public static function write() {
+		global $wpdb;
+		if ( ! self::$rows ) {
+			return;
+		}
+		$rows       = self::$rows;
+		self::$rows = array();
+		$list       = implode( ',', array_fill( 0, count( $rows ), '(%d, %s, %s)' ) );
+		$insert     = "INSERT INTO $wpdb->usermeta (user_id, meta_key, meta_value) VALUES $list";
+		$done       = $wpdb->query( $wpdb->prepare( $insert, array_merge( ...$rows ) ) ); // phpcs:ignore WordPress.DB
+		foreach ( array_unique( array_column( $rows, 0 ) ) as $user_id ) {
+			wp_cache_delete( $user_id, 'user_meta' );
+		}
+		if ( has_action( 'added_user_meta', 'wp_cache_set_users_last_changed' ) ) {
+			wp_cache_set_users_last_changed();
+		}
+		if ( count( $rows ) !== $done ) {
+			throw new Memberhook_Refusal( 'error', 'The database of the WordPress site refused a field of the member.' );
+		}
+	}
+}
+
+/**
+ * What listens to a hook.
+ *
+ * @param string $hook Its name.
+ * @return array[]
+ */
+function memberhook_listeners( $hook ) {
+	global $wp_filter;
+	return isset( $wp_filter[ $hook ] ) ? array_merge( ...array_values( $wp_filter[ $hook ]->callbacks ) ) : array();
+}
+
+/**
+ * Creates a member.
+ *
+ * @param array $plan  What to do.
+ * @param array $batch The batch it came in.
+ * @return array
+ * @throws Memberhook_Refusal When it cannot be.
+ */
+function memberhook_create( $plan, $batch ) {
+	memberhook_check_email( $plan['email'] );
+	if ( sanitize_user( $plan['login'], true ) !== $plan['login'] ) {
+		throw new Memberhook_Refusal( 'stale' );
+	}
+	$warnings = array();
+	$data     = memberhook_core_data( $plan['fields'], $warnings );
+	$role     = memberhook_grantable( $plan['role'], $warnings ) ? $plan['role'] : '';
+	$meta     = array();
+	foreach ( array_diff_key( $plan['fields'], $data ) as $key => $value ) {
+		if ( null !== $value && ! in_array( $key, MEMBERHOOK_CORE_FIELDS, true ) && ! memberhook_is_closed_key( $key ) ) {
+			$meta[ $key ] = $value;
+		}
+	}
+	$meta[ memberhook_meta_key( '_memberhook_created_for' ) ] = $plan['key'];
+	if ( $plan['welcome'] ) {
+		$meta[ memberhook_meta_key( '_memberhook_welcome' ) ] = $plan['key'];
+	}
+	$data   += array(
+		'user_login' => $plan['login'],
+		'user_email' => $plan['email'],
+		'user_pass'  => $plan['password'],
+		'role'       => $role,
+		'meta_input' => $meta + memberhook_tag_meta( $plan, array(), $batch ),
+	);
+	$user_id = memberhook_insert( $data, $plan['generated'] && ! $batch['full_cost_hash'] );
+	$user    = get_userdata( $user_id );
+	if ( ! $user ) {
+		throw new Memberhook_Refusal( 'error', 'WordPress did not store the member: its database refused a value.' );
+	}
+	if ( is_multisite() ) {
+		add_user_to_blog( get_current_blog_id(), $user_id, $role );
+	}
+	memberhook_change_roles( $user, $plan, $warnings );
+	do_action( 'memberhook_member_created', $user_id, $batch['connection'] );
+	memberhook_tell_tags( $user_id, $plan, array(), $batch );
+	return array(
+		'id'       => (string) $user_id,
+		'login'    => $user->user_login,
+		'email'    => $user->user_email,
+		'created'  => true,
+		'changes'  => memberhook_named( $plan, array_keys( $plan['fields'] ) ),
+		'warnings' => $warnings,
+	);
+}
+
+/**
+ * Calls `wp_insert_user`.
+ *
+ * A generated password has 120 random bits or more, which no slow hash makes safer: from WordPress 6.8 on its first hash
+ * is a cheap one, and WordPress hashes it again at full cost at the first log-in.
+ *
+ * @param array $data  Not slashed.
+ * @param bool  $cheap Whether the first hash may be cheap.
+ * @return int
+ * @throws Memberhook_Refusal When WordPress refuses.
+ */
+function memberhook_insert( $data, $cheap ) {
+	$cost = function ( $options, $algorithm = PASSWORD_BCRYPT ) {
+		return PASSWORD_BCRYPT === $algorithm ? array( 'cost' => 4 ) + (array) $options : $options;
+	};
+	if ( $cheap ) {
+		add_filter( 'wp_hash_password_options', $cost, 99, 2 );
+	}
+	try {
+		$user_id = wp_insert_user( wp_slash( $data ) );
+	} finally {
+		remove_filter( 'wp_hash_password_options', $cost, 99 );
+	}
+	if ( ! is_wp_error( $user_id ) ) {
+		return $user_id;
+	}
+	if ( 'existing_user_login' === $user_id->get_error_code() ) {
+		throw new Memberhook_Refusal( 'stale' );
+	}
+	if ( 'existing_user_email' === $user_id->get_error_code() ) {
+		memberhook_check_holder( $data['user_email'], 0 );
+	}
+	throw new Memberhook_Refusal( 'error', memberhook_refused( $user_id ) );
+}
+
+/**
+ * Changes a member.
+ *
+ * @param array $plan  What to do.
+ * @param array $batch The batch it came in.
+ * @return array
+ * @throws Memberhook_Refusal When it cannot be.
+ */
+function memberhook_change( $plan, $batch ) {
+	global $wpdb;
+	$user_id = (int) $plan['member'];
+	// Whoever changes the same member at the same time waits here; what was cached before may be old.
+	$wpdb->get_var( $wpdb->prepare( "SELECT ID FROM $wpdb->users WHERE ID = %d FOR UPDATE", $user_id ) );
+	memberhook_forget( $user_id );
+	$user = get_userdata( $user_id );
+	if ( ! $user ) {
+		throw new Memberhook_Refusal( 'stale' );
+	}
+	if ( ! current_user_can( 'edit_user', $user_id ) ) {
+		throw new Memberhook_Refusal( 'error', 'The WordPress user that Memberhook logs in as may not edit this member.' );
+	}
+	$warnings = array();
+	$plan     = memberhook_spare_protected( $user, $plan, $warnings );
+	$before   = memberhook_tag_ids( $user_id, $batch['connection'] );
+	$changes  = memberhook_change_fields( $user, $plan, $warnings );
+	$one      = memberhook_change_role( $user, $plan, $warnings );
+	$others   = memberhook_change_roles( $user, $plan, $warnings );
+	if ( $one || $others ) {
+		$changes[] = 'role';
+	}
+	foreach ( memberhook_tag_meta( $plan, $before, $batch ) as $key => $value ) {
+		update_user_meta( $user_id, $key, wp_slash( $value ) );
+	}
+	if ( memberhook_tags_after( $plan, $before ) !== $before ) {
+		$changes[] = 'tags';
+	}
+	$changes = memberhook_named( $plan, $changes );
+	if ( $changes ) {
+		do_action( 'memberhook_member_updated', $user_id, $changes, $batch['connection'] );
+	}
+	memberhook_tell_tags( $user_id, $plan, $before, $batch );
+	$user    = get_userdata( $user_id );
+	$created = get_user_meta( $user_id, memberhook_meta_key( '_memberhook_created_for' ), true );
+	return array(
+		'id'       => (string) $user_id,
+		'login'    => $user->user_login,
+		'email'    => $user->user_email,
+		'created'  => $plan['resumes'] && $created === $plan['key'],
+		'changes'  => $changes,
+		'warnings' => $warnings,
+	);
+}
+
+/**
+ * Takes out of a plan what nobody but the site's owner changes of a protected account.
+ *
+ * @param WP_User $user     The account.
+ * @param array   $plan     What to do.
+ * @param array   $warnings What could not be done; added to.
+ * @return array The plan.
+ */
+function memberhook_spare_protected( WP_User $user, $plan, &$warnings ) {
+	if ( ! memberhook_is_protected( $user ) ) {
+		return $plan;
+	}
+	$spared = array(
+		'email'         => null,
+		'password'      => null,
+		'role'          => null,
+		'roles_added'   => array(),
+		'roles_removed' => array(),
+	);
+	if ( array_intersect_key( $plan, $spared ) !== $spared ) {
+		$warnings[] = 'The account has privileges on the WordPress site; its e-mail, password and roles stay as they are.';
+	}
+	return $spared + $plan;
+}
+
+/**
+ * Writes what differs of e-mail, password and fields.
+ *
+ * @param WP_User $user     The member.
+ * @param array   $plan     What to do.
+ * @param array   $warnings What could not be done; added to.
+ * @return string[] The names of what changed.
+ * @throws Memberhook_Refusal When it cannot be.
+ */
+function memberhook_change_fields( WP_User $user, $plan, &$warnings ) {
+	$data    = array();
+	$changes = array();
+	foreach ( memberhook_core_data( $plan['fields'], $warnings ) as $field => $value ) {
+		if ( memberhook_value( $user, $field ) !== $value ) {
+			$data[ $field ] = $value;
+		}
+	}
+	if ( null !== $plan['email'] && $plan['email'] !== $user->user_email ) {
+		memberhook_check_email( $plan['email'] );
+		memberhook_check_holder( $plan['email'], $user->ID );
+		$data['user_email'] = $plan['email'];
+	}
+	if ( null !== $plan['password'] && ! wp_check_password( wp_slash( $plan['password'] ), $user->user_pass, $user->ID ) ) {
+		$data['user_pass'] = $plan['password'];
+	}
+	if ( $data ) {
+		$done = wp_update_user( wp_slash( array( 'ID' => $user->ID ) + $data ) );
+		if ( is_wp_error( $done ) ) {
+			throw new Memberhook_Refusal( 'error', memberhook_refused( $done ) );
+		}
+		$changes = array_keys( $data );
+	}
+	return array_merge( $changes, memberhook_change_meta( $user, $plan['fields'] ) );
+}
+
+/**
+ * Writes what differs of the fields that are user meta.
+ *
+ * @param WP_User $user   The member.
+ * @param array   $fields Field => text, list or null (which empties it).
+ * @return string[] The names of what changed.
+ */
+function memberhook_change_meta( WP_User $user, $fields ) {
+	$changes = array();
+	foreach ( $fields as $key => $value ) {
+		if ( in_array( $key, MEMBERHOOK_CORE_FIELDS, true ) || memberhook_is_closed_key( $key ) ) {
+			continue;
+		}
+		$held = memberhook_value( $user, $key );
+		if ( $held === $value ) {
+			continue;
+		}
+		if ( null === $value ? delete_user_meta( $user->ID, $key ) : update_user_meta( $user->ID, $key, wp_slash( $value ) ) ) {
+			$changes[] = $key;
+		}
+	}
+	return $changes;
+}
+
+/**
+ * Those of the fields that go through `wp_insert_user`, as long as WordPress can hold them.
+ *
+ * @param array $fields   Field => text, list or null (which empties it).
+ * @param array $warnings What could not be taken; added to.
+ * @return string[]
+ */
+function memberhook_core_data( $fields, &$warnings ) {
+	$data = array();
+	foreach ( array_intersect_key( $fields, array_flip( MEMBERHOOK_CORE_FIELDS ) ) as $field => $value ) {
+		$text = is_array( $value ) ? implode( ', ', $value ) : (string) $value;
+		if ( isset( MEMBERHOOK_LENGTHS[ $field ] ) && mb_strlen( $text ) > MEMBERHOOK_LENGTHS[ $field ] ) {
+			$warnings[] = sprintf(
+				'The contact\'s value for %1$s is longer than the %2$d characters that WordPress holds, so it stays as it is.',
+				$field,
+				MEMBERHOOK_LENGTHS[ $field ]
+			);
+			continue;
+		}
+		$data[ $field ] = $text;
+	}
+	return $data;
+}
+
+/**
+ * Whether the role may be given: it is there, has no privileges, and the one who asks may give it.
+ *
+ * @param string|null $role     Its slug.
+ * @param array       $warnings Why not; added to.
+ * @return bool
+ */
+function memberhook_grantable( $role, &$warnings ) {
+	if ( null === $role || '' === $role ) {
+		return false;
+	}
+	$roles = memberhook_roles();
+	if ( ! isset( $roles[ $role ] ) ) {
+		$warnings[] = sprintf( 'The WordPress site has no role %s, so it was not given.', $role );
+		return false;
+	}
+	if ( $roles[ $role ]['privileged'] ) {
+		$warnings[] = sprintf( 'The role %s has privileges; the connector gives it to nobody.', $role );
+		return false;
+	}
+	require_once ABSPATH . 'wp-admin/includes/user.php';
+	if ( ! array_key_exists( $role, get_editable_roles() ) ) {
+		$warnings[] = sprintf( 'The WordPress user that Memberhook logs in as may not give the role %s.', $role );
+		return false;
+	}
+	return true;
+}
+
+/**
+ * Gives a member the one role of the plan; somebody of the network becomes a member of this site by it.
+ *
+ * @param WP_User $user     The member.
+ * @param array   $plan     What to do.
+ * @param array   $warnings What could not be done; added to.
+ * @return bool Whether anything changed.
+ */
+function memberhook_change_role( WP_User $user, $plan, &$warnings ) {
+	$joins = is_multisite() && ! is_user_member_of_blog( $user->ID );
+	if ( null === $plan['role'] || ( array( $plan['role'] ) === array_values( $user->roles ) && ! $joins ) ) {
+		return false;
+	}
+	if ( ! memberhook_grantable( $plan['role'], $warnings ) ) {
+		return false;
+	}
+	if ( $joins ) {
+		add_user_to_blog( get_current_blog_id(), $user->ID, $plan['role'] );
+		$user->for_site(); // Reads the roles again.
+	} else {
+		$user->set_role( $plan['role'] );
+	}
+	return true;
+}
+
+/**
+ * Adds and takes away roles beside the main one.
+ *
+ * @param WP_User $user     The member.
+ * @param array   $plan     What to do.
+ * @param array   $warnings What could not be done; added to.
+ * @return bool Whether anything changed.
+ */
+function memberhook_change_roles( WP_User $user, $plan, &$warnings ) {
+	$before = $user->roles;
+	foreach ( array_diff( $plan['roles_added'], $user->roles ) as $role ) {
+		if ( memberhook_grantable( $role, $warnings ) ) {
+			$user->add_role( $role );
+		}
+	}
+	foreach ( array_intersect( $plan['roles_removed'], $user->roles ) as $role ) {
+		$user->remove_role( $role );
+	}
+	return array_values( $before ) !== array_values( $user->roles );
+}
+
+/**
+ * The tag ids that the member has after the plan.
+ *
+ * @param array    $plan   What to do.
+ * @param string[] $before The ids before.
+ * @return string[]
+ */
+function memberhook_tags_after( $plan, $before ) {
+	$applied = array_map( 'strval', wp_list_pluck( $plan['tags_applied'], 'id' ) );
+	$removed = array_map( 'strval', wp_list_pluck( $plan['tags_removed'], 'id' ) );
+	return array_values( array_unique( array_merge( array_diff( $before, $removed ), $applied ) ) );
+}
+
+/**
+ * The user meta of link and tags that is to be written, ours and (if it is wanted) under WP Fusion's keys.
+ *
+ * @param array    $plan   What to do.
+ * @param string[] $before The tag ids before.
+ * @param array    $batch  The batch it came in.
+ * @return array
+ */
+function memberhook_tag_meta( $plan, $before, $batch ) {
+	$after = memberhook_tags_after( $plan, $before );
+	$meta  = array();
+	if ( '' !== $plan['contact'] ) {
+		$meta[ memberhook_meta_key( 'memberhook_contact_' . $batch['connection'] ) ] = $plan['contact'];
+	}
+	if ( $after !== $before ) {
+		$meta[ memberhook_meta_key( 'memberhook_tags_' . $batch['connection'] ) ] = $after;
+	}
+	if ( $batch['wp_fusion'] ) {
+		// WP Fusion looks for `"10"` in what is stored, so the ids are text.
+		$meta[ $batch['wp_fusion'] . '_tags' ] = $after;
+		if ( '' !== $plan['contact'] ) {
+			$meta[ $batch['wp_fusion'] . '_contact_id' ] = $plan['contact'];
+		}
+	}
+	return $meta;
+}
+
+/**
+ * Tells the site's own code about tags; see docs of Memberhook for recipes (courses, groups).
+ *
+ * @param int      $user_id The member.
+ * @param array    $plan    What was done.
+ * @param string[] $before  The tag ids before.
+ * @param array    $batch   The batch it came in.
+ */
+function memberhook_tell_tags( $user_id, $plan, $before, $batch ) {
+	$after   = memberhook_tags_after( $plan, $before );
+	$applied = array();
+	$removed = array();
+	foreach ( array_diff( $after, $before ) as $id ) {
+		$applied[] = memberhook_tag( $batch['connection'], $id );
+	}
+	foreach ( array_diff( $before, $after ) as $id ) {
+		$removed[] = memberhook_tag( $batch['connection'], $id );
+	}
+	if ( $applied ) {
+		do_action( 'memberhook_tags_applied', $user_id, $applied, $batch['connection'] );
+	}
+	if ( $removed ) {
+		do_action( 'memberhook_tags_removed', $user_id, $removed, $batch['connection'] );
+	}
+}
+
+/**
+ * What changed, by the names that Memberhook's outcomes use, in their order.
+ *
+ * @param array    $plan    What was done.
+ * @param string[] $changed Names of what changed; for a new member its fields.
+ * @return string[]
+ */
+function memberhook_named( $plan, $changed ) {
+	$creates = null === $plan['member'];
+	$named   = array();
+	if ( $creates || in_array( 'user_email', $changed, true ) ) {
+		$named[] = 'user_email';
+	}
+	if ( ( $creates && $plan['role'] ) || in_array( 'role', $changed, true ) ) {
+		$named[] = 'role';
+	}
+	if ( ( $creates && ! $plan['generated'] ) || in_array( 'user_pass', $changed, true ) ) {
+		$named[] = 'user_pass';
+	}
+	$fields = array_values( array_unique( array_diff( $changed, array( 'user_email', 'role', 'user_pass', 'tags' ) ) ) );
+	sort( $fields );
+	$tags = ( $creates && $plan['tags_applied'] ) || in_array( 'tags', $changed, true );
+	return array_merge( $named, $fields, $tags ? array( 'tags' ) : array() );
+}
+
+/**
+ * Refuses an address that WordPress would not take, or would change into another one.
+ *
+ * @param string $email The address.
+ * @throws Memberhook_Refusal If so.
+ */
+function memberhook_check_email( $email ) {
+	if ( ! is_email( $email ) || sanitize_email( $email ) !== $email || strlen( $email ) > 100 ) {
+		throw new Memberhook_Refusal(
+			'error',
+			'WordPress does not take this e-mail address (at most 100 characters, only plain letters): correct it in the '
+			. 'CRM, then send the contact again.'
+		);
+	}
+}
+
+/**
+ * Refuses an address that somebody else has.
+ *
+ * @param string $email   The address.
+ * @param int    $user_id Who may have it.
+ * @throws Memberhook_Refusal If so.
+ */
+function memberhook_check_holder( $email, $user_id ) {
+	$holder = get_user_by( 'email', $email );
+	if ( ! $holder || $holder->ID === $user_id ) {
+		return;
+	}
+	if ( mb_strtolower( $holder->user_email ) === mb_strtolower( $email ) ) {
+		throw new Memberhook_Refusal( 'stale' );
+	}
+	throw new Memberhook_Refusal(
+		'error',
+		'WordPress takes this e-mail address for that of another member, which differs in accents only.'
+	);
+}
+
+/**
+ * Why WordPress refused, for the owner.
+ *
+ * @param WP_Error $error What it said.
+ * @return string
+ */
+function memberhook_refused( WP_Error $error ) {
+	$message = wp_strip_all_tags( $error->get_error_message() );
+	return sprintf( 'WordPress refused the member (%1$s): %2$s', $error->get_error_code(), $message );
+}
+
+/**
+ * Sends the welcome e-mail that is still due. Its Message-ID is always the same: should PHP die between sending and
+ * noting it, the second copy is the same message to mail servers and readers.
+ *
+ * @param int $user_id The new member.
+ * @return string What went wrong, or "".
+ */
+function memberhook_welcome( $user_id ) {
+	$meta_key = memberhook_meta_key( '_memberhook_welcome' );
+	$key      = get_user_meta( $user_id, $meta_key, true );
+	if ( ! $key ) {
+		return '';
+	}
+	$failed  = '';
+	$name    = function ( $mailer ) use ( $key ) {
+		// phpcs:disable WordPress.NamingConventions -- the mailer's own names.
+		$mailer->MessageID = sprintf( '<welcome.%s@%s>', $key, wp_parse_url( home_url(), PHP_URL_HOST ) );
+		$mailer->Timeout   = min( $mailer->Timeout, 10 );
+		// phpcs:enable
+	};
+	$failure = function () use ( &$failed ) {
+		$failed = 'WordPress could not send the welcome e-mail: test its e-mail settings, then have the member ask for a '
+			. 'new password.';
+	};
+	add_action( 'phpmailer_init', $name, 99 );
+	add_action( 'wp_mail_failed', $failure );
+	try {
+		wp_new_user_notification( $user_id, null, 'user' );
+	} catch ( Throwable $error ) {
+		$failure();
+	}
+	remove_action( 'phpmailer_init', $name, 99 );
+	remove_action( 'wp_mail_failed', $failure );
+	delete_user_meta( $user_id, $meta_key );
+	return $failed;
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
-// 3 REST routes.
+// 3 REST routes, for a WordPress user with an application password and the rights to manage users.
+
+add_action( 'rest_api_init', 'memberhook_routes' );
+
+/**
+ * Registers the routes.
+ */
+function memberhook_routes() {
+	$list = array(
+		'type'     => 'array',
+		'items'    => array( 'type' => 'string' ),
+		'default'  => array(),
+		'maxItems' => 1000,
+	);
+	$name = array(
+		'type'     => 'string',
+		'pattern'  => '^[A-Za-z0-9_-]{1,64}$',
+		'required' => true,
+	);
+	register_rest_route(
+		'memberhook/v1',
+		'/site',
+		array(
+			'methods'             => 'GET',
+			'callback'            => 'memberhook_describe',
+			'permission_callback' => 'memberhook_may_list',
+		)
+	);
+	register_rest_route(
+		'memberhook/v1',
+		'/members/find',
+		array(
+			'methods'             => 'POST',
+			'permission_callback' => 'memberhook_may_manage',
+			'callback'            => function ( WP_REST_Request $request ) {
+				return memberhook_find( $request->get_params() ) + array( 'roles' => array_values( memberhook_roles() ) );
+			},
+			'args'                => array(
+				'connection' => $name,
+				'ids'        => $list,
+				'contacts'   => $list,
+				'emails'     => $list,
+				'logins'     => $list,
+				'fields'     => $list,
+			),
+		)
+	);
+	register_rest_route(
+		'memberhook/v1',
+		'/members/apply',
+		array(
+			'methods'             => 'POST',
+			'permission_callback' => 'memberhook_may_manage',
+			'callback'            => function ( WP_REST_Request $request ) {
+				return array( 'applied' => memberhook_apply( $request->get_params() ) );
+			},
+			'args'                => array(
+				'connection'     => $name,
+				'plans'          => array(
+					'type'     => 'array',
+					'items'    => memberhook_plan_schema(),
+					'maxItems' => 500,
+					'required' => true,
+				),
+				'tags'           => array(
+					'type'    => 'array',
+					'items'   => memberhook_tag_schema(),
+					'default' => array(),
+				),
+				'wp_fusion'      => array(
+					'type'    => 'string',
+					'pattern' => '^[a-z0-9-]{0,40}$',
+					'default' => '',
+				),
+				'full_cost_hash' => array(
+					'type'    => 'boolean',
+					'default' => false,
+				),
+				'seconds'        => array(
+					'type'    => 'number',
+					'minimum' => 0,
+					'maximum' => 25,
+					'default' => 8,
+				),
+			),
+		)
+	);
+	register_rest_route(
+		'memberhook/v1',
+		'/members',
+		array(
+			'methods'             => 'GET',
+			'permission_callback' => 'memberhook_may_manage',
+			'callback'            => 'memberhook_list',
+			'args'                => array(
+				'after'  => array(
+					'type'    => 'integer',
+					'minimum' => 0,
+					'default' => 0,
+				),
+				'limit'  => array(
+					'type'    => 'integer',
+					'minimum' => 1,
+					'maximum' => 500,
+					'default' => 100,
+				),
+				'fields' => $list,
+				'emails' => $list,
+			),
+		)
+	);
+}
+
+/**
+ * A tag as JSON.
+ *
+ * @return array
+ */
+function memberhook_tag_schema() {
+	$text = array(
+		'type'     => 'string',
+		'required' => true,
+	);
+	return array(
+		'type'       => 'object',
+		'properties' => array(
+			'id'    => $text,
+			'slug'  => $text,
+			'title' => $text,
+		),
+	);
+}
+
+/**
+ * A plan as JSON. `member` is the id of the one to change, null creates one. Null in `fields` empties the field.
+ *
+ * @return array
+ */
+function memberhook_plan_schema() {
+	$flag  = array(
+		'type'     => 'boolean',
+		'required' => true,
+	);
+	$maybe = array(
+		'type'     => array( 'string', 'null' ),
+		'required' => true,
+	);
+	$tags  = array(
+		'type'     => 'array',
+		'items'    => memberhook_tag_schema(),
+		'required' => true,
+	);
+	$roles = array(
+		'type'     => 'array',
+		'items'    => array( 'type' => 'string' ),
+		'required' => true,
+	);
+	return array(
+		'type'       => 'object',
+		'properties' => array(
+			'key'           => array(
+				'type'     => 'string',
+				'required' => true,
+			),
+			'contact'       => array(
+				'type'     => 'string',
+				'required' => true,
+			),
+			'member'        => $maybe,
+			'login'         => $maybe,
+			'email'         => $maybe,
+			'password'      => $maybe,
+			'generated'     => $flag,
+			'role'          => $maybe,
+			'roles_added'   => $roles,
+			'roles_removed' => $roles,
+			'fields'        => array(
+				'type'                 => 'object',
+				'required'             => true,
+				'additionalProperties' => array(
+					'type'  => array( 'string', 'array', 'null' ), // In this order: a text with commas is no list.
+					'items' => array( 'type' => 'string' ),
+				),
+			),
+			'tags_applied'  => $tags,
+			'tags_removed'  => $tags,
+			'welcome'       => $flag,
+			'resumes'       => $flag,
+		),
+	);
+}
+
+/**
+ * Whether the one who asks may see users.
+ *
+ * @return bool|WP_Error
+ */
+function memberhook_may_list() {
+	return memberhook_may( array( 'list_users' ) );
+}
+
+/**
+ * Whether the one who asks may see, make and change users and their roles.
+ *
+ * @return bool|WP_Error
+ */
+function memberhook_may_manage() {
+	return memberhook_may( array( 'list_users', 'create_users', 'edit_users', 'promote_users' ) );
+}
+
+/**
+ * Whether the one who asks has all of these rights.
+ *
+ * @param string[] $rights Capabilities.
+ * @return bool|WP_Error
+ */
+function memberhook_may( $rights ) {
+	foreach ( $rights as $right ) {
+		if ( ! current_user_can( $right ) ) {
+			return new WP_Error(
+				is_user_logged_in() ? 'memberhook_no_rights' : 'rest_not_logged_in',
+				sprintf( 'This needs the right %s.', $right ),
+				array( 'status' => rest_authorization_required_code() )
+			);
+		}
+	}
+	return true;
+}
+
+/**
+ * What this site is and can do.
+ *
+ * @return array
+ */
+function memberhook_describe() {
+	global $wpdb;
+	$keys   = $wpdb->get_col( "SELECT DISTINCT meta_key FROM $wpdb->usermeta ORDER BY meta_key LIMIT 1000" );
+	$rights = array();
+	foreach ( array( 'list_users', 'create_users', 'edit_users', 'promote_users' ) as $right ) {
+		$rights[ $right ] = current_user_can( $right );
+	}
+	return array(
+		'connector'    => MEMBERHOOK_VERSION,
+		'wordpress'    => get_bloginfo( 'version' ),
+		'php'          => PHP_VERSION,
+		'multisite'    => is_multisite(),
+		'name'         => wp_specialchars_decode( get_bloginfo( 'name' ), ENT_QUOTES ),
+		'default_role' => (string) get_option( 'default_role' ),
+		'roles'        => array_values( memberhook_roles() ),
+		'meta_keys'    => array_values(
+			array_filter(
+				$keys,
+				function ( $key ) {
+					return ! memberhook_is_closed_key( $key );
+				}
+			)
+		),
+		'fluentcrm'    => defined( 'FLUENTCRM_PLUGIN_VERSION' ) ? FLUENTCRM_PLUGIN_VERSION : null,
+		'rights'       => $rights,
+		'rehash'       => version_compare( get_bloginfo( 'version' ), '6.8-alpha', '>=' ),
+	);
+}
+
+/**
+ * The members of this site in the order of their ids, page by page, or those with these e-mails.
+ *
+ * @param WP_REST_Request $request after (an id), limit, fields, emails.
+ * @return array
+ */
+function memberhook_list( WP_REST_Request $request ) {
+	global $wpdb;
+	$after = function ( $query ) use ( $request, $wpdb ) {
+		$query->query_where .= $wpdb->prepare( " AND $wpdb->users.ID > %d", $request['after'] );
+		if ( $request['emails'] ) {
+			$list                = implode( ',', array_fill( 0, count( $request['emails'] ), '%s' ) );
+			$those               = " AND $wpdb->users.user_email IN ($list)";
+			$query->query_where .= $wpdb->prepare( $those, $request['emails'] ); // phpcs:ignore WordPress.DB
+		}
+	};
+	add_action( 'pre_user_query', $after );
+	$users = get_users(
+		array(
+			'orderby'     => 'ID',
+			'number'      => $request['limit'],
+			'count_total' => false,
+		)
+	);
+	remove_action( 'pre_user_query', $after );
+	$fields  = array_merge( array( 'first_name', 'last_name', 'display_name' ), $request['fields'] );
+	$members = array();
+	foreach ( $users as $user ) {
+		$members[] = array( 'held' => memberhook_tags( $user->ID ) ) + memberhook_member( $user, '', $fields );
+	}
+	return array( 'members' => $members );
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // 4 Passing FluentCRM's changes on.

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from memberhook.cli import doctor
+from memberhook.connections.models import Connection, Hook, Site
+from memberhook.errors import RetryLater
+from memberhook.findings import Finding
+from memberhook.sites.base import Checked
+from tests.fake_wordpress import BAD, CONNECTOR, CORE, GOOD, FakeWordPress
+from tests.loopback import Asked, Loopback, Reply
+
+
+@pytest.fixture
+def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_clock", lambda account: iter(()))
+
+
+def told(examine: Any) -> dict[str, tuple[bool, str]]:
+    return {check.name: (check.ok, check.message) for check in examine()}
+
+
+@pytest.fixture
+def club_hook(club: Site, no_clock: None) -> Hook:
+    connection = Connection.objects.create(name="shop", kind="fluentcrm", url="https://shop.example")
+    mapped = [{"site": "user_email", "crm": "email"}, {"site": "city", "crm": "city"}, {"site": "vip", "crm": "vip"}]
+    return Hook.objects.create(name="members", connection=connection, site=club, welcome=True, field_map=mapped)
+
+
+def test_sites_are_looked_at_and_what_they_tell_is_kept(wordpress: FakeWordPress, club: Site, no_clock: None) -> None:
+    missing = Finding("connector", False, "The plugin is not there.", needed=False)
+    wordpress.checked = Checked((GOOD, missing), CORE)
+    assert told(doctor.site_checks) == {
+        "club: credentials": (True, GOOD.message),
+        "club: connector": (True, "The plugin is not there."),
+    }
+    assert Site.objects.get(name="club").facts == CORE
+
+
+def test_a_site_that_is_down_is_a_finding_and_its_facts_stay(
+    wordpress: FakeWordPress, club: Site, no_clock: None
+) -> None:
+    wordpress.checked = Checked((BAD,))
+    assert told(doctor.site_checks) == {"club: credentials": (False, BAD.message)}
+    assert Site.objects.get(name="club").facts == CONNECTOR
+
+
+def test_a_site_that_cannot_be_opened_does_not_hide_the_next(
+    wordpress: FakeWordPress, club: Site, no_clock: None
+) -> None:
+    Site.objects.create(name="broken", kind="wordpress", url="https://b.example", secret="no token of ours")
+    found = told(doctor.site_checks)
+    assert "the secret key has changed" in found["site broken"][1]
+    assert found["club: credentials"][0]
+
+
+@pytest.mark.parametrize(("behind", "ok"), [(0, True), (300, False)])
+def test_the_clock_of_a_site_is_compared(wordpress: FakeWordPress, club: Site, behind: int, ok: bool) -> None:
+    date = format_datetime(datetime.now(UTC) - timedelta(seconds=behind), usegmt=True)
+
+    def answer(asked: Asked) -> Reply:
+        head = f"HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\n\r\n"
+        return Reply(raw=[head.encode()])
+
+    with Loopback(answer) as server:
+        Site.objects.filter(pk=club.pk).update(url=server.url, allow_private=True)
+        assert told(doctor.site_checks)["club: clock"][0] is ok
+
+
+def test_a_clock_that_cannot_be_asked_is_no_finding(wordpress: FakeWordPress, club: Site) -> None:
+    def leads_on(asked: Asked) -> Reply:
+        return Reply(raw=[b"HTTP/1.1 302 Found\r\nLocation: /en/\r\nContent-Length: 0\r\n\r\n"])
+
+    with Loopback(leads_on) as server:
+        Site.objects.filter(pk=club.pk).update(url=server.url, allow_private=True)
+        assert set(told(doctor.site_checks)) == {"club: credentials"}
+
+
+def test_what_only_the_connector_can_do_is_told(wordpress: FakeWordPress, club_hook: Hook) -> None:
+    assert not [name for name in told(doctor.hook_checks) if "welcome" in name or "kept" in name]
+    Site.objects.filter(name="club").update(facts=dict(CORE))
+    found = told(doctor.hook_checks)
+    ok, message = found["hook members: welcome e-mail"]
+    assert not ok
+    assert "club has no connector plugin" in message
+    assert "memberhook wordpress plugin" in message
+    assert found["hook members: kept fields"] == (
+        True,
+        "vip: kept by Memberhook, not in WordPress, since club has no connector plugin",
+    )
+
+
+def test_a_missing_role_is_told_as_its_site_makes_roles(wordpress: FakeWordPress, club_hook: Hook) -> None:
+    Hook.objects.update(allowed_roles=["vip"])
+    ok, message = told(doctor.hook_checks)["hook members: roles"]
+    assert (ok, message) == (
+        False,
+        "the site has no role vip. Make it in WordPress. Then: memberhook site check club",
+    )
+    Hook.objects.update(site=Site.objects.get(name="local"))
+    assert told(doctor.hook_checks)["hook members: roles"][1].endswith("Add it with: memberhook role add vip")
+
+
+def test_a_site_that_cannot_tell_its_roles_does_not_hide_other_checks(
+    wordpress: FakeWordPress, club_hook: Hook
+) -> None:
+    wordpress.broken = RetryLater("club.example takes no connections.", code="unreachable")
+    found = told(doctor.hook_checks)
+    assert found["hook members: roles"] == (False, "club.example takes no connections.")
+    assert "hook members: fields" in found

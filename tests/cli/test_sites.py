@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from memberhook.connections.models import Connection, Hook, Kept, Link, Site
+from memberhook.errors import RetryLater
+from memberhook.findings import Finding
+from memberhook.sites.base import Checked
+from tests.cli.conftest import Cli
+from tests.fake_wordpress import BAD, CONNECTOR, CORE, GOOD, ROLES, FakeWordPress
+
+PASSWORD = "abcd efgh ijkl mnop"
+ADD = ("site", "add", "wordpress", "--name", "club", "--username", "owner", "--password-stdin")
+AT = ("--url", "https://club.example")
+
+
+def hook_for(site: Site, **options: object) -> Hook:
+    connection, _ = Connection.objects.get_or_create(name="shop", kind="fluentcrm", url="https://shop.example")
+    return Hook.objects.create(name=f"hook{Hook.objects.count()}", connection=connection, site=site, **options)
+
+
+def test_a_site_is_looked_at_and_stored(cli: Cli, wordpress: FakeWordPress) -> None:
+    added = cli.json(*ADD, *AT, "--allow-private", "--full-cost-hash", "--wp-fusion", "fluentcrm-rest", stdin=PASSWORD)
+    assert added == {
+        "site": "club",
+        "kind": "wordpress",
+        "url": "https://club.example",
+        "way": "connector",
+        "wordpress": "6.8.1",
+        "connector": "0.1.0",
+        "checks": [{"check": "credentials", "ok": True, "message": GOOD.message}],
+        "roles": ROLES,
+    }
+    [place] = wordpress.places
+    assert (place.url, place.username, place.password) == ("https://club.example", "owner", PASSWORD)
+    site = Site.objects.get(name="club")
+    assert (site.kind, site.username, site.password, site.allow_private) == ("wordpress", "owner", PASSWORD, True)
+    assert site.options == place.options == {"full_cost_hash": True, "wp_fusion": "fluentcrm-rest"}
+    assert site.facts == CONNECTOR
+    assert site.checked_at is not None
+    assert PASSWORD not in site.secret
+
+
+def test_what_was_found_is_told(cli: Cli, wordpress: FakeWordPress) -> None:
+    told = cli(*ADD, *AT, stdin=PASSWORD)
+    assert f"  ok   credentials: {GOOD.message}\n" in told
+    assert "club is WordPress 6.8.1, reached by the connector 0.1.0.\n" in told
+    assert "Roles: subscriber, customer; privileged, so no webhook grants them: administrator.\n" in told
+    assert "wordpress plugin" not in told
+    assert PASSWORD not in told
+
+
+def test_the_connector_is_offered_where_it_is_missing(cli: Cli, wordpress: FakeWordPress) -> None:
+    missing = Finding("connector", False, "The plugin is not there.", needed=False)
+    wordpress.checked = Checked((GOOD, missing), CORE)
+    told = cli(*ADD, *AT, stdin=PASSWORD)
+    assert "  FAIL connector: The plugin is not there.\n" in told
+    assert "reached by WordPress's own REST API" in told
+    assert "sends no welcome e-mail" in told
+    assert "memberhook wordpress plugin --output memberhook-connector.zip\n" in told
+    assert "Plugins → Add New → Upload, activate it, then: memberhook site check club\n" in told
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_nothing_is_stored_when_a_needed_finding_fails(cli: Cli, wordpress: FakeWordPress, as_json: bool) -> None:
+    wordpress.checked = Checked((Finding("address", True, "It answers."), BAD))
+    error = cli(*ADD, *AT, *(["--json"] if as_json else []), stdin=PASSWORD, status=1)
+    assert error == f"memberhook: WordPress at https://club.example: {BAD.message} Nothing was stored.\n"
+    assert cli.printed == ("" if as_json else f"  ok   address: It answers.\n  FAIL credentials: {BAD.message}\n")
+    assert [site.name for site in Site.objects.all()] == ["local"]
+
+
+def test_adding_it_again_changes_it(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
+    Site.objects.filter(pk=club.pk).update(paused_until=timezone.now() + timedelta(hours=1), allow_private=True)
+    told = cli(*ADD, "--url", "https://new.example", stdin="new one\n")
+    site = Site.objects.get(name="club")
+    assert (site.pk, site.url, site.username, site.password) == (club.pk, "https://new.example", "owner", "new one")
+    assert (site.allow_private, site.paused_until) == (False, None)
+    assert "Note:" not in told
+
+
+def test_a_site_that_fails_keeps_what_was_stored(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
+    wordpress.checked = Checked((BAD,))
+    cli(*ADD, "--url", "https://new.example", stdin="new one\n", status=1)
+    site = Site.objects.get(name="club")
+    assert (site.url, site.password, site.facts) == (club.url, club.password, CONNECTOR)
+
+
+def test_another_address_with_linked_members_is_warned_of(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
+    hook = hook_for(club)
+    Link.objects.create(connection=hook.connection, site=club, contact_id="1", member_id="7")
+    assert "Note:" not in cli(*ADD, "--url", "https://club.example/", stdin=PASSWORD)
+    told = cli(*ADD, "--url", "https://other.example", stdin=PASSWORD)
+    assert "Note: 1 linked members of club are taken for the same users at the new address." in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((*ADD[:4], "local", *ADD[5:], *AT), "'local' is the name of the local site"),
+        ((*ADD[:4], "not a slug", *ADD[5:], *AT), "--name: "),
+        ((*ADD, "--url", "club.example"), "is no address"),
+        ((*ADD, "--url", "https://me:secret@club.example"), "not in the address"),
+        ((*ADD, *AT, "--wp-fusion", "Fluent CRM"), "is no slug of WP Fusion"),
+        (("site", "add", "local", *ADD[3:], *AT), "'local' is not 'wordpress'"),
+        (("site", "check", "nowhere"), "no site 'nowhere'"),
+        (("site", "remove", "local"), "is always there"),
+        (("role", "list", "--site", "nowhere"), "no site 'nowhere'"),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_sentence(
+    cli: Cli, wordpress: FakeWordPress, arguments: tuple[str, ...], words: str
+) -> None:
+    error = cli(*arguments, stdin=PASSWORD, status=1)
+    assert words in error
+    assert error.count("\n") == 1
+    assert wordpress.places == []
+    assert Site.objects.count() == 1
+
+
+def test_an_empty_password_is_refused(cli: Cli, wordpress: FakeWordPress) -> None:
+    assert "The password is empty" in cli(*ADD, *AT, stdin="\n", status=1)
+
+
+def test_a_check_refreshes_what_is_known_and_ends_the_pause(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
+    Site.objects.filter(pk=club.pk).update(paused_until=timezone.now() + timedelta(hours=1))
+    wordpress.checked = Checked((GOOD,), {**CONNECTOR, "wordpress": "6.9"})
+    assert cli.json("site", "check", "club")["wordpress"] == "6.9"
+    site = Site.objects.get(name="club")
+    assert (site.facts["wordpress"], site.paused_until) == ("6.9", None)
+    assert site.checked_at is not None
+
+
+def test_a_check_that_fails_changes_nothing(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
+    until = timezone.now() + timedelta(hours=1)
+    Site.objects.filter(pk=club.pk).update(paused_until=until)
+    wordpress.checked = Checked((BAD,))
+    assert cli("site", "check", "club", status=1) == f"memberhook: WordPress club: {BAD.message}\n"
+    site = Site.objects.get(name="club")
+    assert (site.facts, site.paused_until, site.checked_at) == (CONNECTOR, until, None)
+
+
+def test_the_local_site_can_be_checked(cli: Cli) -> None:
+    assert cli("site", "check", "local") == "  ok   database: Members are users of this database.\n"
+    assert cli.json("site", "check", "local")["way"] is None
+
+
+def test_sites_are_listed_with_way_and_version(cli: Cli, club: Site) -> None:
+    first, second = cli.json("site", "list")
+    assert (first["site"], first["way"], first["wordpress"], first["connector"]) == (
+        "club",
+        "connector",
+        "6.8.1",
+        "0.1.0",
+    )
+    assert (second["site"], second["url"], second["way"]) == ("local", None, None)
+    assert "connector" in cli("site", "list").splitlines()[1]
+
+
+def test_a_site_goes_only_when_no_hook_uses_it(cli: Cli, club: Site) -> None:
+    hook = hook_for(club)
+    Kept.objects.create(site=club, connection=hook.connection, member_id="7")
+    assert "used by hooks (hook0)" in cli("site", "remove", "club", status=1)
+    assert Site.objects.filter(name="club").exists()
+    hook.delete()
+    cli("site", "remove", "club")
+    assert not Site.objects.filter(name="club").exists()
+    assert not Kept.objects.exists()
+
+
+def test_roles_of_a_site(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
+    listed = cli.json("role", "list", "--site", "club")
+    assert [(row["role"], row["privileged"]) for row in listed] == [
+        ("administrator", True),
+        ("subscriber", False),
+        ("customer", False),
+    ]
+    assert "subscriber" in cli("role", "list")
+    error = cli("role", "add", "vip", "--site", "club", status=1)
+    assert error == (
+        "memberhook: Roles of club are WordPress's own. Make it in WordPress. Then: memberhook site check club\n"
+    )
+
+
+def test_without_the_connector_a_new_role_needs_a_holder(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
+    Site.objects.filter(pk=club.pk).update(facts=dict(CORE))
+    assert "Make it in WordPress and give it to somebody" in cli("role", "add", "vip", "--site", "club", status=1)
+
+
+def test_a_role_without_a_word_about_privileges_is_privileged(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
+    Site.objects.filter(pk=club.pk).update(facts={"roles": [{"slug": "odd"}]})
+    assert cli.json("role", "list", "--site", "club") == [{"role": "odd", "title": "odd", "privileged": True}]
+
+
+def test_a_hook_takes_the_roles_of_its_site(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
+    Connection.objects.create(name="shop", kind="fluentcrm", url="https://shop.example")
+    new = ("hook", "add", "--connection", "shop", "--site", "club")
+    assert cli("hook", "add", "--connection", "shop", "--role", "vip", status=1).endswith("memberhook role add vip.\n")
+    error = cli(*new, "--role", "vip", status=1)
+    assert "it has subscriber, customer. Make it in WordPress. Then: memberhook site check club" in error
+    assert "privileged" in cli(*new, "--role", "administrator", status=1)
+    cli(*new, "--allow-role", "Customer")
+    assert Hook.objects.get().allowed_roles == ["customer"]
+
+
+def test_a_site_that_cannot_tell_its_roles_stops_a_hook(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
+    Connection.objects.create(name="shop", kind="fluentcrm", url="https://shop.example")
+    wordpress.broken = RetryLater("club.example takes no connections.", code="unreachable")
+    error = cli("hook", "add", "--connection", "shop", "--site", "club", status=1)
+    assert error == "memberhook: club.example takes no connections.\n"
+    assert not Hook.objects.exists()

@@ -1,0 +1,82 @@
+"""One WordPress for all tests that don't change what others rely on, and one that is a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import memberhook
+from memberhook.connections.models import Site
+from memberhook.net import HttpClient
+from memberhook.pipeline import Tools
+from tests.wordpress.runner import NotInstalledError, WordPress, running
+
+CONNECTOR = Path(memberhook.__file__).parent / "sites" / "wordpress" / "plugin" / "memberhook-connector.php"
+SITES_OWN = Path(__file__).parent / "plugins" / "sites-own.php"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("wordpress")
+
+
+@contextmanager
+def running_or_skip(**options: Any) -> Iterator[WordPress]:
+    try:
+        with running(**options) as site:
+            yield site
+    except NotInstalledError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def wordpress() -> Iterator[WordPress]:
+    with running_or_skip() as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def connected() -> Iterator[WordPress]:
+    """With the connector plugin, the role `customer`, and a plugin that notes what the connector tells."""
+    with running_or_skip(plugin=[CONNECTOR], mu_plugin=[SITES_OWN]) as site:
+        site.php("add_role('customer', 'Customer', ['read' => true]);")
+        yield site
+
+
+@pytest.fixture
+def http() -> Iterator[HttpClient]:
+    client = HttpClient(allow_private=True)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def tools(tools: Tools, http: HttpClient) -> Tools:
+    return replace(tools, http=lambda allow_private: http)
+
+
+@pytest.fixture
+def row(connected: WordPress, db: None) -> Site:
+    """The site in Memberhook, as `memberhook site add wordpress` would make it."""
+    return site_row(connected)
+
+
+def site_row(wordpress: WordPress, **values: Any) -> Site:
+    row = Site(name="club", kind="wordpress", url=wordpress.url, username=wordpress.admin_user, allow_private=True)
+    row.password = wordpress.application_password
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.save()
+    return row
+
+
+@pytest.fixture(scope="session")
+def multisite() -> Iterator[WordPress]:
+    with running_or_skip(multisite=True) as site:
+        yield site
