@@ -265,7 +265,7 @@ function memberhook_find( $wanted ) {
 	$query  = "SELECT ID, user_email FROM $wpdb->users WHERE user_email IN (%list%) ORDER BY ID";
 	foreach ( memberhook_rows( $query, $wanted['emails'] ) as $row ) {
 		// The database finds addresses that differ in accents too; those are somebody else's.
-		$email = mb_strtolower( $row->user_email );
+		$email = memberhook_lower( $row->user_email );
 		if ( in_array( $email, $wanted['emails'], true ) ) {
 			$emails[ $email ][] = (string) $row->ID;
 			$ids[]              = (int) $row->ID;
@@ -293,6 +293,16 @@ function memberhook_find( $wanted ) {
 		'contacts' => (object) $contacts,
 		'taken'    => memberhook_taken_logins( $wanted['logins'] ),
 	);
+}
+
+/**
+ * In lower case, also beyond ASCII where PHP can.
+ *
+ * @param string $text The text.
+ * @return string
+ */
+function memberhook_lower( $text ) {
+	return function_exists( 'mb_strtolower' ) ? mb_strtolower( $text ) : strtolower( $text );
 }
 
 /**
@@ -498,9 +508,11 @@ function memberhook_apply_one( $plan, $batch ) {
 	};
 	add_filter( 'insert_user_meta', $note, 10, 2 );
 	$wpdb->query( 'START TRANSACTION' );
+	$wpdb->query( 'SAVEPOINT memberhook' );
 	try {
 		$answer = $creates ? memberhook_create( $plan, $batch ) : memberhook_change( $plan, $batch );
 		Memberhook_Meta_Rows::write();
+		memberhook_check_whole( $user_id, $creates );
 		$wpdb->query( 'COMMIT' );
 	} catch ( Throwable $error ) {
 		$wpdb->query( 'ROLLBACK' );
@@ -516,6 +528,33 @@ function memberhook_apply_one( $plan, $batch ) {
 		$answer['warnings'][] = $problem;
 	}
 	return $answer;
+}
+
+/**
+ * Refuses what the database has taken back on the way (a deadlock with somebody else), which wpdb tells nobody.
+ *
+ * The transaction's savepoint is gone then. It is gone too when other code has changed tables, which commits; then the
+ * member is there.
+ *
+ * @param int  $user_id The member.
+ * @param bool $creates Whether it was created.
+ * @throws Memberhook_Refusal If so.
+ */
+function memberhook_check_whole( $user_id, $creates ) {
+	global $wpdb;
+	$silent = $wpdb->suppress_errors();
+	$whole  = $wpdb->query( 'RELEASE SAVEPOINT memberhook' );
+	$wpdb->suppress_errors( $silent );
+	if ( false !== $whole ) {
+		return;
+	}
+	$there = $wpdb->get_var( $wpdb->prepare( "SELECT ID FROM $wpdb->users WHERE ID = %d", $user_id ) );
+	if ( $creates && ! $there ) {
+		$wpdb->delete( $wpdb->usermeta, array( 'user_id' => $user_id ) ); // Rows written after it was taken back.
+	}
+	if ( ! $creates || ! $there ) {
+		throw new Memberhook_Refusal( 'stale' );
+	}
 }
 
 /**
@@ -786,10 +825,10 @@ function memberhook_change( $plan, $batch ) {
 	global $wpdb;
 	$user_id = (int) $plan['member'];
 	// Whoever changes the same member at the same time waits here; what was cached before may be old.
-	$wpdb->get_var( $wpdb->prepare( "SELECT ID FROM $wpdb->users WHERE ID = %d FOR UPDATE", $user_id ) );
+	$there = $wpdb->get_var( $wpdb->prepare( "SELECT ID FROM $wpdb->users WHERE ID = %d FOR UPDATE", $user_id ) );
 	memberhook_forget( $user_id );
 	$user = get_userdata( $user_id );
-	if ( ! $user ) {
+	if ( ! $there || ! $user ) {
 		throw new Memberhook_Refusal( 'stale' );
 	}
 	if ( ! current_user_can( 'edit_user', $user_id ) ) {
@@ -1128,7 +1167,7 @@ function memberhook_check_holder( $email, $user_id ) {
 	if ( ! $holder || $holder->ID === $user_id ) {
 		return;
 	}
-	if ( mb_strtolower( $holder->user_email ) === mb_strtolower( $email ) ) {
+	if ( memberhook_lower( $holder->user_email ) === memberhook_lower( $email ) ) {
 		throw new Memberhook_Refusal( 'stale' );
 	}
 	throw new Memberhook_Refusal(
@@ -1198,7 +1237,7 @@ function memberhook_routes() {
 		'type'     => 'array',
 		'items'    => array( 'type' => 'string' ),
 		'default'  => array(),
-		'maxItems' => 1000,
+		'maxItems' => 5000,
 	);
 	$name = array(
 		'type'     => 'string',
