@@ -44,6 +44,9 @@ add_action(
 		if ( false !== strpos( $login, 'exits' ) ) {
 			exit;
 		}
+		if ( get_option( 'takes_back' ) ) {
+			$GLOBALS['wpdb']->query( 'ROLLBACK' );
+		}
 		if ( false !== strpos( $login, 'sleeps' ) ) {
 			sleep( 3 );
 		}
