@@ -23,6 +23,7 @@ KINDS = {
     "output": "what the `sh` block before it prints; … stands for anything",
     "json": "the answer to the `curl` before it: the same names, and the same kinds of values",
     "python": "compiles, and imports of memberhook are there; runs on the pages of RUN_PYTHON",
+    "php": "a file of docs/recipes, whole",
     "text": "for the eye only",
     "html": "a template: for the eye only",
     "ini": "a file of another program: for the eye only",
@@ -76,14 +77,14 @@ def commands(block: Block) -> list[str]:
 
 @functools.cache
 def program_strings() -> list[str]:
-    """All texts in the program's source and templates, with single spaces."""
+    """All texts in the program's source, templates and plugin, with single spaces."""
     found = [
         node.value
         for path in SOURCE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
-    found += [path.read_text("utf-8") for path in (SOURCE / "templates").rglob("*.*")]
+    found += [path.read_text("utf-8") for path in (*(SOURCE / "templates").rglob("*.*"), *SOURCE.rglob("*.php"))]
     return [" ".join(text.split()) for text in found]
 
 

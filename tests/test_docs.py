@@ -163,6 +163,11 @@ def test_python_compiles_and_what_it_imports_is_there(block: Block) -> None:
         assert hasattr(importlib.import_module(module), name), f"{block}: {module} has no {name}"
 
 
+def test_recipes_are_shown_as_they_are() -> None:
+    recipes = [path.read_text("utf-8") for path in sorted((ROOT / "docs" / "recipes").iterdir())]
+    assert sorted(recipes) == sorted(block.text for block in all_blocks("php"))
+
+
 @pytest.mark.parametrize("page", sorted(RUN_PYTHON))
 def test_python_of_a_page_runs(page: str) -> None:
     names_so_far: dict[str, object] = {}
@@ -240,7 +245,8 @@ def test_quotes_are_the_programs_words(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=names)
 def test_settings_and_files_that_are_named_exist(page: Path) -> None:
     text = page.read_text("utf-8")
-    known = {setting.variable for setting in conf.ALL} | SETTINGS_OF_TESTS
+    constants = {name for block in all_blocks("php") for name in re.findall(r"^const (\w+)", block.text, re.MULTILINE)}
+    known = {setting.variable for setting in conf.ALL} | SETTINGS_OF_TESTS | constants
     assert set(re.findall(r"MEMBERHOOK_[A-Z_]*[A-Z]", text)) <= known
     for name in re.findall(r"`((?:src|tests|docs|scripts|example|benchmarks)/[\w./-]*)`", text):
         assert (ROOT / name).exists(), name
