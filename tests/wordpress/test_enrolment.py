@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -30,14 +28,6 @@ STAND_IN = ROOT / "tests" / "wordpress" / "plugins" / "lms-stand-in.php"
 PLACES = {12: "course", 34: "sfwd-courses", 56: "groups"}
 COURSE, CLUB = ({"id": "1", "slug": "course", "title": "Course"}, {"id": "2", "slug": "club", "title": "Club"})
 
-ADD_SITE = """
-import django
-django.setup()
-from memberhook.connections.models import Site
-site = Site(name="club", kind="wordpress", url={url!r}, username={user!r}, allow_private=True, facts={facts!r})
-site.password = {password!r}
-site.save()
-"""
 HELD = """
     $in = array_filter([
         'lifterlms:12' => llms_is_user_enrolled($id, 12),
@@ -99,18 +89,23 @@ def set_up(service: Service, site_a: Running, site_b: WordPress) -> None:
     site_a.crm.add_automation("refunded", address.format("update_tags"))
 
 
-def add_hook(service: Service, name: str) -> str:
-    """Runs the page's command for the hook of that name; the key."""
+def page_command(start: str) -> list[str]:
+    """The words of the page's command that begins so, without the program's name."""
     lines = [line for block in blocks(PAGE) if block.kind == "text" for line in commands(block)]
-    [line] = [line for line in lines if line.startswith("memberhook hook add ") and f" --name {name} " in line]
-    return str(service.json(*shlex.split(line)[1:])["access_key"])
+    [line] = [line for line in lines if line.startswith(f"memberhook {start} ")]
+    return shlex.split(line)[1:]
 
 
 def add_site(service: Service, site: WordPress) -> None:
-    facts = {"way": "connector", **json.loads(site.get("/wp-json/memberhook/v1/site").data)}
-    code = ADD_SITE.format(url=site.url, user=site.admin_user, password=site.application_password, facts=facts)
-    env = service.env | {"DJANGO_SETTINGS_MODULE": "memberhook.service.settings"}
-    subprocess.run([sys.executable, "-c", code], env=env, check=True, timeout=60)
+    here = {"https://club.example": site.url, "memberhook": site.admin_user}
+    words = [here.get(word, word) for word in page_command("site add")]
+    service.json(*words, "--allow-private", stdin=site.application_password)
+
+
+def add_hook(service: Service, name: str) -> str:
+    """The hook of that name, as on the page; its key."""
+    made = service.json(*page_command(f"hook add --connection shop --site club --name {name}"))
+    return str(made["access_key"])
 
 
 def held(site: WordPress, user_id: int) -> list[str]:
