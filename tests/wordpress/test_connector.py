@@ -167,6 +167,7 @@ def test_one_that_fails_leaves_the_others_applied_and_itself_untouched(world: Wo
     assert [d.state for d in states] == ["applied", "retrying", "applied"]
     assert "RuntimeException in mu-plugins/sites-own.php" in states[1].message
     assert "secret" not in states[1].message
+    assert "secret of throws-item" in connected.debug_log("Memberhook")
     assert world.member(throws.email) is None
     left = 'global $wpdb; return (int) $wpdb->get_var("SELECT COUNT(*) FROM $wpdb->usermeta m LEFT JOIN $wpdb->users u ON u.ID = m.user_id WHERE u.ID IS NULL");'  # noqa: E501
     assert connected.php_json(left) == 0

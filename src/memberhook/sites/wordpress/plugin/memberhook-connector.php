@@ -141,7 +141,7 @@ function memberhook_is_privileged_elsewhere( $user_id ) {
  */
 function memberhook_is_closed_key( $key ) {
 	$plain  = preg_replace( '/[^a-z0-9_]/', '', strtolower( remove_accents( $key ) ) );
-	$closed = '/^(|_.*|memberhook_.*|id|user_login|user_email|user_pass|user_registered|user_activation_key|user_status'
+	$closed = '/^(|_.*|(.*_)?memberhook_.*|id|user_login|user_email|user_pass|user_registered|user_activation_key|user_status'
 		. '|spam|deleted|role|roles|caps|allcaps|cap_key|capabilities|user_level|session_tokens|primary_blog|source_domain'
 		. '|.*_capabilities|.*_user_level)$/';
 	return 1 === preg_match( $closed, $plain );
@@ -463,6 +463,7 @@ function memberhook_apply( $batch ) {
 		} catch ( Memberhook_Refusal $refusal ) {
 			$answers[] = array( $refusal->kind => 'stale' === $refusal->kind ? true : $refusal->getMessage() );
 		} catch ( Throwable $error ) {
+			error_log( 'Memberhook: ' . $error ); // What it says is for the site's owner alone.
 			$answers[] = array( 'later' => memberhook_blame( $error ) );
 		}
 	}
@@ -519,6 +520,9 @@ function memberhook_apply_one( $plan, $batch ) {
 		$wpdb->query( 'ROLLBACK' );
 		Memberhook_Meta_Rows::drop();
 		memberhook_forget( $user_id );
+		if ( wp_using_ext_object_cache() ) {
+			wp_cache_flush(); // What other plugins have cached of the member would outlive it.
+		}
 		throw $error;
 	} finally {
 		remove_filter( 'insert_user_meta', $note );
