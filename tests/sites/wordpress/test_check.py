@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from memberhook import __version__
 from memberhook.net import HttpClient
 from memberhook.sites.base import Checked
 from memberhook.sites.wordpress.check import RIGHTS, check
@@ -26,7 +27,7 @@ OPTIONS = {
     "schema": {"properties": {"meta": {"properties": {"company": {"type": "string"}, "prefs": {"type": "object"}}}}},
 }
 SITE = {
-    "connector": "1.0",
+    "connector": __version__,
     "wordpress": "6.8",
     "php": "8.3",
     "multisite": False,
@@ -194,6 +195,14 @@ def test_with_the_connector(serve: Serve, http: HttpClient) -> None:
         **{name: value for name, value in SITE.items() if name not in {"name", "rights"}},
     }
     assert "OPTIONS" not in {asked.method for asked in server.asked}
+
+
+def test_an_older_connector_works_and_is_told(serve: Serve, http: HttpClient) -> None:
+    index = json_reply({**INDEX, "namespaces": ["wp/v2", "memberhook/v1"]})
+    server = serve(wordpress(index=index, site=json_reply({**SITE, "connector": "0.0.9"})))
+    found = checked(server.url, http)
+    assert (found.problem, found.facts["way"]) == (None, "connector")
+    assert f"is 0.0.9, the one of this Memberhook {__version__}" in found.findings[-1].message
 
 
 def test_the_connector_tells_of_rights(serve: Serve, http: HttpClient) -> None:

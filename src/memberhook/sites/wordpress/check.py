@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from memberhook import __version__
 from memberhook.errors import GiveUp, RetryLater
 from memberhook.findings import Finding
 from memberhook.net import Response, read_json
@@ -145,9 +146,16 @@ def _connector(rest: Rest, index: Mapping[str, object]) -> tuple[dict[str, Any],
     if error is None:
         site = dict(object_at(read_json(answer, rest.site)))
         if isinstance(site.get("roles"), list) and site.get("connector"):
-            return site, good("connector", f"The connector plugin {site['connector']} answers.")
+            return site, _version(str(site["connector"]))
         error = RetryLater("its answer has another shape than known.", code="bad_answer")
     return {}, _without(f"The connector plugin is there, but does not work: {error.message} Without it")
+
+
+def _version(theirs: str) -> Finding:
+    if theirs == __version__:
+        return good("connector", f"The connector plugin {theirs} answers.")
+    message = f"The connector plugin there is {theirs}, the one of this Memberhook {__version__}. {_GET_IT}"
+    return Finding("connector", False, message, needed=False)
 
 
 def _without(beginning: str) -> Finding:

@@ -463,8 +463,9 @@ function memberhook_apply( $batch ) {
 		} catch ( Memberhook_Refusal $refusal ) {
 			$answers[] = array( $refusal->kind => 'stale' === $refusal->kind ? true : $refusal->getMessage() );
 		} catch ( Throwable $error ) {
-			error_log( 'Memberhook: ' . $error ); // What it says is for the site's owner alone.
-			$answers[] = array( 'later' => memberhook_blame( $error ) );
+			$blame = memberhook_blame( $error );
+			error_log( "Memberhook: $blame " . $error->getMessage() ); // What it says is for the site's owner alone.
+			$answers[] = array( 'later' => $blame );
 		}
 	}
 	Memberhook_Meta_Rows::end();
