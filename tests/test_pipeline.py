@@ -288,6 +288,22 @@ def test_a_renamed_tag_keeps_its_members(send: Send, work: Callable[[], int], fa
     assert TagRow.objects.count() == 1
 
 
+def test_a_role_comes_and_goes_with_the_tag(send: Send, work: Callable[[], int], fake_crm: FakeCrm) -> None:
+    Hook.objects.update(tag_roles=[{"tag": COURSE.id, "role": "customer"}])
+    told = []
+    for tags in ((COURSE,), (COURSE,), (NEWS,), (COURSE, NEWS)):
+        fake_crm.add(ada(tags=tags))
+        delivery = send("add" if not told else "update_tags")
+        work()
+        told.append((next(iter(members()))["roles"], ended(delivery).message.partition("ada@example.com")[2]))
+    assert told == [
+        (["customer", "subscriber"], " as subscriber, customer (with tag Course)."),
+        (["customer", "subscriber"], " is already up to date."),
+        (["subscriber"], ": role, tags (without role customer; with tag News; without tag Course)."),
+        (["customer", "subscriber"], ": role, tags (with role customer; with tag Course)."),
+    ]
+
+
 def test_tags_of_another_connection_stay(
     send: Send, work: Callable[[], int], fake_crm: FakeCrm, make_hook: Callable[..., Hook]
 ) -> None:

@@ -208,9 +208,14 @@ def _plan_and_apply(todo: Sequence[tuple[Group, Contact]], hook: Hook, site: Sit
     plans = [_complete(plan, group, hook) for (group, _), plan in zip(todo, made, strict=True)]
     plans = _with_passwords(plans, [_carrier(group) for group, _ in todo], site, tools)
     site.remember({tag.id: tag for _, contact in todo for tag in contact.tags or ()}.values())
-    to_apply = [index for index, plan in enumerate(plans) if plan.creates or plan.resumes or not plan.changes_nothing]
+    to_apply = [index for index, plan in enumerate(plans) if _has_to_be_applied(plan, site)]
     applied = dict(zip(to_apply, site.apply([plans[i] for i in to_apply]), strict=True)) if to_apply else {}
     return [(*pair, plan, applied.get(i)) for i, (pair, plan) in enumerate(zip(todo, plans, strict=True))]
+
+
+def _has_to_be_applied(plan: Plan, site: Site) -> bool:
+    """Sites that are elsewhere keep the link as well."""
+    return plan.creates or plan.resumes or not plan.changes_nothing or (plan.link and site.is_remote)
 
 
 def _carrier(group: Group) -> Delivery:

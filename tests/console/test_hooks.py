@@ -12,8 +12,9 @@ from django.test import Client
 from memberhook.connections import keys
 from memberhook.connections.models import Connection, Hook, Site
 from memberhook.inbox.models import Delivery
-from memberhook.local.models import RoleInfo
+from memberhook.local.models import RoleInfo, Tag
 from memberhook.local.setup import add_role
+from memberhook.members.types import TagRole
 from tests.console.conftest import FIELDS
 
 ADD = "/console/memberhook/hook/add/"
@@ -219,6 +220,59 @@ def test_a_role_that_is_gone_stays_on_the_list_until_it_is_unticked(console: Cli
     assert "vanished, not on the site" in console.get(change(hook)).content.decode()
     console.post(change(hook), form(allowed_roles=["vanished", "customer"]))
     assert sorted(Hook.objects.get().allowed_roles) == ["customer", "vanished"]
+
+
+@pytest.fixture
+def course(shop: Connection) -> Tag:
+    add_role("student", "Student")
+    return Tag.objects.create(connection=shop, crm_id="7", slug="course", title="Course")
+
+
+def test_roles_that_follow_tags(console: Client, new: dict[str, Any], course: Tag) -> None:
+    rules = "course = Student\r\n\r\n  7=subscriber "
+    console.post(ADD, new | {"allowed_roles": ["student"], "tag_roles": rules})
+    hook = Hook.objects.get(name="fresh")
+    assert hook.tag_roles == [{"tag": "7", "role": "student"}, {"tag": "7", "role": "subscriber"}]
+    assert hook.options().tag_roles == (TagRole("7", "student"), TagRole("7", "subscriber"))
+    Tag.objects.update(title="The course")
+    shown = console.get(change(hook)).context["adminform"].form["tag_roles"].value()
+    assert shown == "The course = student\nThe course = subscriber"
+    same = form(allowed_roles=["student"], tag_roles=shown.replace("\n", "\r\n"))
+    assert console.post(change(hook), same).status_code == 302
+    assert "No fields changed" in console.get(f"/console/memberhook/hook/{hook.pk}/history/").content.decode()
+    console.post(change(hook), form(tag_roles=""))
+    hook.refresh_from_db()
+    assert hook.tag_roles == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("course", "Line 2: 'course' is no rule; write TAG=ROLE"),
+        ("cuorse = customer", "Line 2: shop has no tag 'cuorse'. Close to that: Course."),
+        ("course = student", "Line 2: The hook does not give the role 'student'. Allow it too"),
+        ("course = nobody", "Line 2: The site has no role 'nobody'; the hook gives customer, subscriber."),
+    ],
+)
+def test_mistakes_in_rules_are_told(console: Client, new: dict[str, Any], course: Tag, rule: str, told: str) -> None:
+    answer = console.post(ADD, new | {"allowed_roles": ["customer"], "tag_roles": f"course = customer\n{rule}"})
+    assert told in errors(answer)["tag_roles"][0]
+    assert answer.context["adminform"].form["tag_roles"].value().endswith(rule)
+    assert not Hook.objects.filter(name="fresh").exists()
+
+
+def test_a_rule_ends_with_its_role_on_the_list(console: Client, hook: Hook, course: Tag) -> None:
+    Hook.objects.update(tag_roles=[{"tag": "7", "role": "customer"}])
+    answer = console.post(change(hook), form(tag_roles="Course = customer"))
+    assert "does not give the role 'customer'" in errors(answer)["tag_roles"][0]
+
+
+def test_a_rule_whose_tag_the_crm_lost_may_stay(console: Client, hook: Hook, course: Tag) -> None:
+    Hook.objects.update(tag_roles=[{"tag": "8", "role": "customer"}])
+    assert "8 = customer" in console.get(change(hook)).content.decode()
+    kept = form(allowed_roles=["customer"], tag_roles="8 = customer\nCourse = customer")
+    assert console.post(change(hook), kept).status_code == 302
+    assert Hook.objects.get().tag_roles == [{"tag": "8", "role": "customer"}, {"tag": "7", "role": "customer"}]
 
 
 def test_a_hook_with_deliveries_is_kept(console: Client, hook: Hook, deliver: Callable[..., Delivery]) -> None:

@@ -66,3 +66,19 @@ def test_changes_nothing_failed_ignored() -> None:
     assert (refused.state, refused.message, refused.data["member"]) == (State.FAILED, "Too long.", None)
     assert outcome(Plan(CONTACT, ignored="Nobody."), None, SECRET).state is State.IGNORED
     assert outcome(Plan(CONTACT, failed="No."), None, SECRET).state is State.FAILED
+
+
+def test_roles_that_come_and_go_are_named() -> None:
+    member = Member("7", "ada", "ada@example.com", roles=frozenset({"trial"}))
+    changes = Changes(roles_added=("student", "reader"), roles_removed=("trial",), tags_applied=CONTACT.tags or ())
+    done = outcome(Plan(CONTACT, member, changes=changes), None, SECRET, dry_run=True)
+    assert done.message == (
+        "Would have updated member ada <ada@example.com>: role, tags "
+        "(with roles student, reader; without role trial; with tag Course)."
+    )
+    assert done.data["changes"] == ["role", "tags"]
+    assert done.data["trail"]["plan"][:3] == ["add the role student", "add the role reader", "remove the role trial"]
+    new = Plan(
+        CONTACT, login="ada", changes=Changes(email="ada@example.com", role="customer", roles_added=("student",))
+    )
+    assert outcome(new, None, SECRET).message == "Created member ada <ada@example.com> as customer, student."

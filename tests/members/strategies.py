@@ -17,6 +17,7 @@ from memberhook.members.types import (
     Role,
     SiteFacts,
     Tag,
+    TagRole,
     UsernameFormat,
     Wish,
 )
@@ -97,11 +98,18 @@ _USUAL = (
 )
 USUAL_MAPS = (_USUAL, _USUAL[:3], _USUAL[3:5], ())
 
+tag_roles = st.builds(
+    TagRole,
+    tag=st.sampled_from(("1", "2", " GOLD ", "news", "nothing", "")),
+    role=st.sampled_from((*SLUGS, "subscriber", "customer", "vip", " Customer", "gone")),
+)
+
 hook_options = st.builds(
     HookOptions,
     default_role=st.sampled_from((*SLUGS, "subscriber", "subscriber", "gone", "Subscriber")),
     allowed_roles=st.frozensets(st.sampled_from((*SLUGS, "gone")), max_size=4),
     confirmed_privileged=st.frozensets(st.sampled_from(SLUGS)),
+    tag_roles=st.lists(tag_roles, max_size=4).map(tuple),
     field_map=st.tuples(st.sampled_from(USUAL_MAPS), st.lists(mappings, max_size=5)).map(
         lambda two: (*two[0], *two[1])
     ),
@@ -152,14 +160,16 @@ def facts(draw: st.DrawFn) -> SiteFacts:
 @st.composite
 def members(draw: st.DrawFn) -> Member:
     linked = draw(st.sampled_from((None, "7", "8")))
+    elsewhere = draw(_seldom)
     return Member(
         id="1",
         login=draw(st.sampled_from(("ada", "eve@example.com"))),
         email=draw(st.sampled_from(EMAILS)),
-        roles=draw(st.frozensets(st.sampled_from(SLUGS), max_size=2)),
+        roles=frozenset() if elsewhere else draw(st.frozensets(st.sampled_from(SLUGS), max_size=2)),
         fields=draw(st.dictionaries(st.sampled_from(PLAIN_FIELDS), value, max_size=4)),
         tags=draw(tags()),
         protected=draw(st.booleans()),
+        elsewhere=elsewhere,
         contact_id=linked,
         contact_version=draw(versions) if linked else None,
         password_mark=draw(st.sampled_from((None, mark("old")))) if linked else None,

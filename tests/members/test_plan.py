@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from memberhook.members.types import Action, Tag, UsernameFormat, Wish
+from memberhook.members.types import Action, Tag, TagRole, UsernameFormat, Wish
 from tests.members.world import (
     ADD,
     FACTS,
@@ -224,6 +224,25 @@ class TestExistingMember:
         assert "the member's role stays" in refused.warnings[0]
         level = contact(fields={"level": "customer"})
         assert made(Wish(action), level, member(), options(("role", "level"))).changes.role == "customer"
+
+    @pytest.mark.parametrize("wish", [ADD, UPDATE, UPDATE_TAGS])
+    def test_roles_follow_tags(self, wish):
+        opts = options(tag_roles=(TagRole("gold", "customer"),))
+        given = made(wish, contact(tags=(GOLD,)), member(), opts).changes
+        assert (given.role, given.roles_added, given.names()) == (None, ("customer",), ("role", "tags"))
+        both = member(roles=frozenset({"subscriber", "customer"}), tags=(GOLD,))
+        assert made(wish, contact(tags=(GOLD,)), both, opts).changes_nothing
+        assert made(wish, contact(tags=()), both, opts).changes.roles_removed == ("customer",)
+        assert made(wish, contact(tags=None), both, opts).changes_nothing
+        kept = made(wish, contact(tags=()), replace(both, protected=True), opts)
+        assert kept.changes.names() == ("tags",)
+        assert "protected" in kept.warnings[0]
+        assert "Left as it is: role." in kept.warnings[0]
+
+    def test_who_is_elsewhere_gets_the_roles_of_a_new_member(self):
+        opts = options(tag_roles=(TagRole("gold", "customer"),))
+        joining = made(ADD, contact(tags=(GOLD,)), member(roles=frozenset(), elsewhere=True), opts).changes
+        assert (joining.role, joining.roles_added) == ("subscriber", ("customer",))
 
     @pytest.mark.parametrize("wish", [ADD, UPDATE])
     def test_a_changed_password_is_set(self, wish):

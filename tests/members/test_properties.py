@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 
 from hypothesis import given, settings
@@ -11,14 +12,19 @@ from hypothesis import strategies as st
 from memberhook.members.fields import Result, is_empty, same, site_value
 from memberhook.members.logins import candidates, wanted
 from memberhook.members.plan import plan, plan_batch
-from memberhook.members.roles import resolve
-from memberhook.members.types import Action, Contact, FieldMapping, FieldType, Plan, Role, UsernameFormat, Wish
+from memberhook.members.roles import is_privileged, resolve
+from memberhook.members.types import Action, Contact, FieldMapping, FieldType, Plan, Role, Tag, UsernameFormat, Wish
 from memberhook.members.wishes import merge
 from tests.members import strategies
 from tests.members.strategies import Case
-from tests.members.world import apply_to, facts_with, mark
+from tests.members.world import apply_to, facts_with, made, mark, member
 
 often = settings(max_examples=100, deadline=None)
+
+
+def roles_given(made: Plan) -> frozenset[str]:
+    """The roles that a plan gives."""
+    return frozenset(filter(None, (made.changes.role, *made.changes.roles_added)))
 
 
 def planned(case: Case) -> Plan:
@@ -57,8 +63,8 @@ def test_no_role_outside_default_and_allow_list_and_no_privileged_one_unconfirme
     confirmed = case.options.allowed_roles & case.options.confirmed_privileged
     names = [name for role in case.facts.roles for name in (role.slug, role.title, f" {role.title.upper()}")]
     for asked in (case.wish.roles, *((*case.wish.roles, name) for name in names)):
-        role = planned(replace(case, wish=replace(case.wish, roles=asked))).changes.role
-        if role is not None:
+        made = planned(replace(case, wish=replace(case.wish, roles=asked)))
+        for role in roles_given(made):
             assert role in case.options.allowed_roles | {case.options.default_role}
             assert role in {r.slug for r in case.facts.roles}
             assert role not in {r.slug for r in case.facts.roles if r.privileged} - confirmed
@@ -71,13 +77,69 @@ def test_a_namesake_of_a_privileged_role_is_never_given(case: Case) -> None:
     facts = replace(case.facts, roles=(*case.facts.roles, *namesakes))
     for name in (role.slug for role in case.facts.roles):
         made = planned(replace(case, facts=facts, wish=replace(case.wish, roles=(name,))))
-        assert made.changes.role in {None} | (case.options.allowed_roles & case.options.confirmed_privileged)
+        assert roles_given(made) <= case.options.allowed_roles & case.options.confirmed_privileged
 
 
 @often
 @given(strategies.cases(strategies.members(), actions=(Action.UPDATE_TAGS,)))
-def test_update_tags_gives_no_role_and_no_field(case: Case) -> None:
-    assert set(planned(case).changes.names()) <= {"tags"}
+def test_update_tags_gives_no_field_and_no_role_but_by_tags(case: Case) -> None:
+    changes = planned(case).changes
+    assert set(changes.names()) <= {"role", "tags"}
+    assert changes.role is None
+    assert set(changes.roles_removed) <= governed(case)
+    assert set(changes.roles_added) <= governed(case) | {case.options.default_role}
+
+
+def governed(case: Case, tags: Collection[Tag] | None = None) -> set[str]:
+    """The roles that rules of the hook may give; or only those that rules for these tags give."""
+    names = {text.strip().casefold() for tag in tags or () for text in (tag.id, tag.slug, tag.title)} - {""}
+    rules = [rule for rule in case.options.tag_roles if tags is None or rule.tag.strip().casefold() in names]
+    return {role for rule in rules if (role := grantable(case, rule.role))}
+
+
+def grantable(case: Case, name: str) -> str | None:
+    """The slug of the role, if an address of the hook may ask for it."""
+    options, facts = replace(case.options, tag_roles=(), field_map=()), replace(case.facts, emails={})
+    return made(Wish(Action.UPDATE, (name,)), m=member(roles=frozenset()), opts=options, facts=facts).changes.role
+
+
+@often
+@given(strategies.cases())
+def test_tags_alone_decide_about_the_roles_of_rules(case: Case) -> None:
+    plan, before = planned(case), case.member
+    protected = before and (before.protected or is_privileged(before, case.facts.roles))
+    if plan.ignored or plan.failed or protected:
+        return
+    after = apply_to(plan, before)
+    assert after
+    held = after.roles & governed(case)
+    if case.contact.tags is not None:
+        meant = governed(case, case.contact.tags)
+    else:
+        meant = before.roles & governed(case) if before and not before.elsewhere else set()
+    only_the_default = not meant and after.roles == {case.options.default_role}
+    assert held == meant or only_the_default
+
+
+@often
+@given(strategies.cases(strategies.members()))
+def test_nobody_loses_the_last_role_where_there_is_a_default_one(case: Case) -> None:
+    assert case.member
+    after = apply_to(planned(case), case.member)
+    assert after
+    plain = replace(case.options, tag_roles=(), field_map=())
+    if case.member.roles and made(opts=plain, facts=replace(case.facts, emails={})).changes.role:
+        assert after.roles
+
+
+@often
+@given(strategies.cases(actions=(Action.ADD, Action.UPDATE)))
+def test_the_roles_that_add_and_update_leave_are_those_of_update_tags(case: Case) -> None:
+    plan = planned(case)
+    if not plan.ignored and not plan.failed:
+        after = apply_to(plan, case.member)
+        tags_only = replace(case, wish=Wish(Action.UPDATE_TAGS), member=after, facts=facts_with(case.facts, after))
+        assert "role" not in planned(tags_only).changes.names()
 
 
 @often

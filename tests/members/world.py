@@ -95,9 +95,12 @@ def apply_to(plan: Plan, member: Member | None, new_id: str = "99") -> Member | 
     return replace(
         member,
         email=changes.email or member.email,
-        roles=frozenset({changes.role}) if changes.role else member.roles,
+        roles=(frozenset({changes.role}) if changes.role else member.roles)
+        .union(changes.roles_added)
+        .difference(changes.roles_removed),
         fields={k: v for k, v in {**member.fields, **changes.fields}.items() if v is not None},
         tags=tuple(tag for tag in member.tags if tag.id not in removed) + changes.tags_applied,
+        elsewhere=False,
         contact_id=linked,
         contact_version=(plan.contact.version or member.contact_version) if linked else None,
         password_mark=(mark(password) if password is not None else member.password_mark) if linked else None,

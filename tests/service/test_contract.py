@@ -254,6 +254,20 @@ def test_import_resync_and_replay(service: Service, crm: Running) -> None:
     assert replayed["statuses"] == {"unchanged": 1}
 
 
+def test_a_role_follows_a_tag(service: Service, crm: Running) -> None:
+    rule = ("--allow-role", "customer", "--tag-role", "Newsletter=customer")
+    key = service.json("hook", "add", "--connection", "shop", "--name", "readers", *rule)["access_key"]
+    contact = crm.crm.add_contact("reader@example.com", tags=("Newsletter",))
+    assert service.post(f"/?wpf_action=add&access_key={key}", {"id": contact}).status == 200
+    assert service.json("members", "reader@example.com")[0]["roles"] == ["customer", "subscriber"]
+    crm.crm.remove_tag(contact, "newsletter")
+    assert service.post(f"/?wpf_action=update_tags&access_key={key}", {"id": contact}).status == 200
+    assert service.json("members", "reader@example.com")[0]["roles"] == ["subscriber"]
+    listed = {hook["hook"]: hook["tag_roles"] for hook in service.json("hook", "list")}
+    assert (listed["readers"], listed["shop"]) == ([{"tag": "newsletter", "role": "customer"}], [])
+    assert "Newsletter = customer" in service.cli("hook", "list")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -264,6 +278,9 @@ def test_import_resync_and_replay(service: Service, crm: Running) -> None:
         (("hook", "add", "--connection", "shop", "--name", "b", "--map", "phone"), "no mapping"),
         (("hook", "add", "--connection", "shop", "--name", "b", "--map", "a=nonsense"), "no field 'nonsense'"),
         (("hook", "add", "--connection", "shop", "--name", "b", "--return-password", "nope"), "no field 'nope'"),
+        (("hook", "add", "--connection", "shop", "--name", "b", "--tag-role", "course"), "write TAG=ROLE"),
+        (("hook", "add", "--connection", "shop", "--name", "b", "--tag-role", "x=subscriber"), "no tag 'x'"),
+        (("hook", "add", "--connection", "shop", "--name", "b", "--tag-role", "Course=customer"), "--allow-role"),
         (("hook", "url", "nowhere"), "no hook 'nowhere'"),
         (("hook", "url", "shop", "--role", "administrator"), "does not allow"),
         (("key", "rotate", "shop", "--keep-old", "soon"), "no duration"),

@@ -473,3 +473,31 @@ def test_a_tag_rule_of_the_hook_gives_and_takes_a_role(world: World, connected: 
     world.contact(id=ada.id, tags=(Tag("12", "other", "Other"),))
     assert world.send("update_tags", ada).outcome["changes"] == ["role", "tags"]
     assert connected.php_json(roles, id=me) == ["subscriber"]
+
+
+def test_a_member_matched_by_e_mail_is_linked_on_the_site_too(world: World, connected: WordPress) -> None:
+    ada = world.contact(fields={"first_name": "", "last_name": ""}, tags=())
+    connected.php("wp_insert_user(['user_login' => $login, 'user_email' => $email, 'user_pass' => 'x']);",
+                  login=f"known{ada.id}", email=ada.email)  # fmt: skip
+    found = world.send("update_tags", ada)
+    assert found.state == "unchanged", found.message
+    read = "return get_user_meta(get_user_by('email', $email)->ID, 'memberhook_contact_shop', true);"
+    assert connected.php_json(read, email=ada.email) == ada.id
+    world.hook.connection.links.all().delete()
+    world.contact(id=ada.id, fields={"email": f"moved-{ada.email}"})
+    moved = world.send("update", ada)
+    assert moved.outcome["member"]["id"] == found.outcome["member"]["id"]
+
+
+def test_a_change_that_the_database_took_back_is_done_again(connected: WordPress) -> None:
+    """As a deadlock does it: the transaction is gone, wpdb says nothing, what follows would be kept."""
+    connected.php("update_option('takes_back', 1);")
+    try:
+        answer = apply(connected, plan(login="deadlock", email="deadlock@example.com", fields={"city": "Porto"}))[0]
+    finally:
+        connected.php("delete_option('takes_back');")
+    assert answer == {"stale": True}
+    assert connected.php_json("return get_user_by('login', 'deadlock');") is False
+    orphans = 'global $wpdb; return (int) $wpdb->get_var("SELECT COUNT(*) FROM $wpdb->usermeta m LEFT JOIN $wpdb->users u ON u.ID = m.user_id WHERE u.ID IS NULL");'  # noqa: E501
+    assert connected.php_json(orphans) == 0
+    assert apply(connected, plan(login="deadlock", email="deadlock@example.com"))[0]["created"]

@@ -17,6 +17,7 @@ from memberhook import conf
 from memberhook.cli.common import as_json, show, utc_now, with_database
 from memberhook.connections import sites
 from memberhook.connections.clients import crm_client, known_fields, site_of
+from memberhook.connections.hooks import tag_rules
 from memberhook.connections.models import AccessKey, Connection, Hook, Site
 from memberhook.errors import MemberhookError
 from memberhook.findings import Finding
@@ -49,7 +50,8 @@ def doctor_command(ctx: click.Context, as_json: bool) -> None:
     """Everything that could be wrong, checked: reachable address, keys, CRMs and sites with credentials and rights,
     mail, queue, clock, disk. Exit status 1 when something is."""
     own, elsewhere = (settings_checks, storage_checks, address_checks), (crm_checks, site_checks)
-    checks = [check for examine in (*own, *elsewhere, hook_checks, mail_checks) for check in _safely(examine)]
+    hooks = (hook_checks, rule_checks)
+    checks = [check for examine in (*own, *elsewhere, *hooks, mail_checks) for check in _safely(examine)]
     rows = [{"check": c.name, "ok": c.ok, "message": c.message} for c in checks]
     if as_json:
         show(rows, (), as_json=True)
@@ -171,7 +173,8 @@ def _roles(hook: Hook) -> Check:
         roles = {role.slug: role for role in site_of(hook, real_tools().http).roles()}
     except MemberhookError as error:
         return Check(f"hook {hook.name}: roles", False, error.message)
-    missing = [slug for slug in (hook.default_role, *hook.allowed_roles) if slug not in roles]
+    named = dict.fromkeys((hook.default_role, *hook.allowed_roles, *(rule["role"] for rule in hook.tag_roles)))
+    missing = [slug for slug in named if slug not in roles]
     if missing:
         return Check(
             f"hook {hook.name}: roles",
@@ -197,6 +200,17 @@ def _fields(hook: Hook) -> Check:
         else "all are there"
     )
     return Check(f"hook {hook.name}: fields", not missing, message)
+
+
+def rule_checks() -> Iterator[Check]:
+    """The tags that rules name are asked of the CRM: what we keep of its tags forgets none."""
+    for hook in Hook.objects.exclude(tag_roles=[]).select_related("connection").order_by("name"):
+        known = {tag.id for tag in crm_client(hook.connection, real_tools().http).catalog().tags}
+        lost = [text for rule, text in zip(hook.tag_roles, tag_rules(hook), strict=True) if rule["tag"] not in known]
+        problem = (
+            f"{hook.connection.name} has no such tag any more: {'; '.join(lost)}; take the rule out in the console"
+        )
+        yield Check(f"hook {hook.name}: rules for tags", not lost, problem if lost else "all tags are there")
 
 
 def mail_checks() -> Iterator[Check]:

@@ -42,6 +42,13 @@ def hook_command() -> None:
 @click.option("--role", default="subscriber", show_default=True, help="Role of new members.")
 @click.option("--allow-role", multiple=True, metavar="ROLE", help="A role that the address may ask for. Repeatable.")
 @click.option(
+    "--tag-role",
+    "tag_roles",
+    multiple=True,
+    metavar="TAG=ROLE",
+    help="While the contact has the tag, the member has the role (default or allowed). Repeatable.",
+)
+@click.option(
     "--map",
     "maps",
     multiple=True,
@@ -66,6 +73,7 @@ def add(
     name: str | None,
     role: str,
     allow_role: tuple[str, ...],
+    tag_roles: tuple[str, ...],
     maps: tuple[str, ...],
     return_password: str | None,
     welcome: bool,
@@ -98,9 +106,10 @@ def add(
         hooks.check_field(return_password, account)
     if Hook.objects.filter(name=hook.name).exists():
         raise UsageError(f"There is a hook {hook.name!r} already; choose another with --name.", code="name_taken")
-    hook.default_role, hook.allowed_roles = hooks.check_roles(
-        role, allow_role, site_of(hook, real_tools().http).roles(), hook.site
-    )
+    roles = site_of(hook, real_tools().http).roles()
+    hook.default_role, hook.allowed_roles = hooks.check_roles(role, allow_role, roles, hook.site)
+    granted = {hook.default_role, *hook.allowed_roles}
+    hook.tag_roles = [hooks.tag_rule(text, account, granted, roles) for text in dict.fromkeys(tag_roles)]
     hook.clean_fields()
     with transaction.atomic():
         hook.save()
@@ -157,6 +166,7 @@ def list_hooks(as_json: bool) -> None:
             "site": hook.site.name,
             "role": hook.default_role,
             "allowed_roles": hook.allowed_roles,
+            "tag_roles": hooks.tag_rules(hook) if not as_json else _rules(hook),
             "map": {m["site"]: m["crm"] for m in hook.field_map},
             "welcome": hook.welcome,
             "return_password": hook.return_password_field or None,
@@ -165,8 +175,14 @@ def list_hooks(as_json: bool) -> None:
         }
         for hook in Hook.objects.select_related("connection", "site").order_by("name")
     ]
-    columns = ("hook", "connection", "site", "role", "allowed_roles", "trust_payload")
+    columns = ("hook", "connection", "site", "role", "allowed_roles", "tag_roles", "trust_payload")
     show(rows, columns, as_json=as_json)
+
+
+def _rules(hook: Hook) -> list[dict[str, str]]:
+    """For programs: the tag's slug, or its id if it is not known."""
+    slugs = {tag.crm_id: tag.slug for tag in hook.connection.tags.all()}
+    return [{"tag": slugs.get(rule["tag"], rule["tag"]), "role": rule["role"]} for rule in hook.tag_roles]
 
 
 @click.group("key")

@@ -15,11 +15,11 @@ from memberhook import tasks
 from memberhook.cli.common import Since, as_json, hook_named, say, utc_now, with_database
 from memberhook.cli.look import STATUS, filtered
 from memberhook.connections.clients import crm_client, save_catalog
+from memberhook.connections.hooks import find_tag
 from memberhook.connections.models import Hook, Link
 from memberhook.errors import UsageError
 from memberhook.inbox import store
 from memberhook.inbox.models import Delivery
-from memberhook.local.models import Tag as TagRow
 from memberhook.members.types import Action, Tag
 from memberhook.receive.verify import lane
 from memberhook.web import health
@@ -70,10 +70,10 @@ def import_command(name: str, tag: str | None, everyone: bool, as_json: bool) ->
 def _tag(hook: Hook, text: str) -> Tag:
     """Raises `UsageError` for a tag that the connection does not have; its tags are loaded anew first."""
     save_catalog(hook.connection, crm_client(hook.connection, real_tools().http).catalog(), utc_now())
-    for row in TagRow.objects.filter(connection=hook.connection):
-        if text.strip().lower() in (row.crm_id.lower(), row.slug.lower(), row.title.lower()):
-            return Tag(row.crm_id, row.slug, row.title)
-    raise UsageError(f"{hook.connection.name} has no tag {text!r}.", code="unknown_tag")
+    row = find_tag(text, hook.connection.tags.all())
+    if row is None:
+        raise UsageError(f"{hook.connection.name} has no tag {text!r}.", code="unknown_tag")
+    return Tag(row.crm_id, row.slug, row.title)
 
 
 @click.command("resync")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from urllib.parse import quote, urlencode
 
 from memberhook import conf
@@ -11,6 +12,8 @@ from memberhook.connections.clients import known_fields
 from memberhook.connections.models import Connection, Hook, Site
 from memberhook.connections.sites import missing_role_hint
 from memberhook.errors import UsageError
+from memberhook.local.models import Tag
+from memberhook.members.roles import resolve
 from memberhook.members.types import Action, FieldMapping, FieldType, Role
 
 DEFAULT_MAP = {"first_name": "first_name", "last_name": "last_name", "user_email": "email"}
@@ -79,6 +82,60 @@ def check_roles(default: str, allowed: Sequence[str], roles: Sequence[Role], sit
             )
         found.append(role.slug)
     return found[0], sorted(set(found[1:]))
+
+
+def tag_rule(
+    text: str, connection: Connection, granted: Collection[str], roles: Sequence[Role], lost: Collection[str] = ()
+) -> dict[str, str]:
+    """`TAG=ROLE` → a rule as a hook stores it: by the tag's id, which no renaming changes, and the role's slug.
+
+    `granted`: slugs of the roles that the hook gives; `roles`: those of its site; `lost`: ids of tags that are taken
+    though the connection does not know them. Raises `UsageError` for a wrong form, an unknown tag, and a role that the
+    hook does not give.
+    """
+    tag, equals, name = (part.strip() for part in text.rpartition("="))
+    if not (tag and equals and name):
+        raise UsageError(f"{text!r} is no rule; write TAG=ROLE, like Course=student.", code="bad_rule")
+    known = find_tag(tag, connection.tags.all())
+    if known is None and tag not in lost:
+        raise UsageError(_unknown_tag(tag, connection), code="unknown_tag")
+    role = resolve(name, roles)
+    slug = role.slug if role else name
+    if slug not in granted:
+        raise UsageError(
+            f"The hook does not give the role {slug!r}. Allow it too: --allow-role {slug}, or tick it in the console."
+            if role
+            else f"The site has no role {name!r}; the hook gives {', '.join(sorted(granted))}.",
+            code="role_not_allowed",
+        )
+    return {"tag": known.crm_id if known else tag, "role": slug}
+
+
+def find_tag(name: str, tags: Iterable[Tag]) -> Tag | None:
+    """The tag that is meant: by the CRM's id, else by slug, else by title, in any case."""
+    wanted = name.strip().casefold()
+    named = [(tag, [text.strip().casefold() for text in (tag.crm_id, tag.slug, tag.title)]) for tag in tags]
+    found = [(names.index(wanted), tag) for tag, names in named if wanted in names]
+    return min(found, key=lambda rank: rank[0])[1] if found else None
+
+
+def tag_rules(hook: Hook) -> list[str]:
+    """The hook's rules as people read and write them, `Course = student`; a tag that is not known, by its id."""
+    tags = list(hook.connection.tags.all())
+    return [f"{_tag_name(rule['tag'], tags)} = {rule['role']}" for rule in hook.tag_roles]
+
+
+def _tag_name(crm_id: str, tags: Sequence[Tag]) -> str:
+    """The title, or the slug where another tag would be found by the title."""
+    tag = next((tag for tag in tags if tag.crm_id == crm_id), None)
+    return next((name for name in (tag.title, tag.slug) if find_tag(name, tags) == tag), crm_id) if tag else crm_id
+
+
+def _unknown_tag(name: str, connection: Connection) -> str:
+    titles = {tag.title.casefold(): tag.title for tag in connection.tags.all()}
+    close = [titles[match] for match in get_close_matches(name.casefold(), titles, cutoff=0.5)]
+    hint = f"Close to that: {', '.join(close)}. " if close else ""
+    return f"{connection.name} has no tag {name!r}. {hint}(Made it just now? Connect again to reload.)"
 
 
 def urls(hook: Hook, key: str) -> Mapping[str, str]:

@@ -11,11 +11,11 @@ from django.contrib.auth import get_user_model
 
 from memberhook.conf import words
 from memberhook.connections.clients import known_fields, open_site_row
-from memberhook.connections.hooks import DEFAULT_MAP
+from memberhook.connections.hooks import DEFAULT_MAP, tag_rule, tag_rules
 from memberhook.connections.models import Connection, Hook, Site
-from memberhook.console.base import Checkboxes, ModelForm, Select, TextInput, set_choices
+from memberhook.console.base import Checkboxes, ModelForm, Select, TextArea, TextInput, set_choices
 from memberhook.console.field_map import FieldMapField
-from memberhook.errors import MemberhookError
+from memberhook.errors import MemberhookError, UsageError
 from memberhook.local.setup import LOCAL
 from memberhook.members.types import FieldType, Role, UsernameFormat
 from memberhook.worker import real_tools
@@ -26,6 +26,13 @@ USERNAMES = (
     (UsernameFormat.FIRST_NUMBER, "first name and a number (ada1)"),
 )
 SITE_FIELDS = ("user_email", "user_login", "user_pass", "role", "first_name", "last_name", "display_name")
+
+
+class RulesField(forms.CharField):
+    """Rules, one a line; the form turns them into what a hook stores."""
+
+    def to_python(self, value: Any) -> str:
+        return "\n".join(line for row in (super().to_python(value) or "").splitlines() if (line := row.strip()))
 
 
 class HookForm(ModelForm):
@@ -47,6 +54,13 @@ class HookForm(ModelForm):
         widget=TextInput(attrs={"autocomplete": "off"}),
         help_text="A privileged role can manage users, settings, code or others' content. Whoever knows the access key "
         "could give it to anybody. To allow one all the same, tick it above and type its name (slug) here.",
+    )
+    tag_roles = RulesField(
+        label="Roles that follow tags",
+        required=False,
+        widget=TextArea(attrs={"rows": 4, "placeholder": "Course = student"}),
+        help_text="One rule a line: tag = role. While the contact has the tag, the member has the role, beside its "
+        "others; without the tag it is taken away, whoever gave it. The role must be the default one or ticked above.",
     )
     field_map = FieldMapField(
         required=False,
@@ -70,6 +84,7 @@ class HookForm(ModelForm):
             "site",
             "default_role",
             "allowed_roles",
+            "tag_roles",
             "field_map",
             "username_format",
             "welcome",
@@ -88,9 +103,10 @@ class HookForm(ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.site = self._site()
-        roles, self.roles_problem = site_roles(self.site)
-        self.privileged = {role.slug for role in roles if role.privileged}
-        self.roles = {role.slug: role.title for role in roles if role.slug}
+        self.site_roles, self.roles_problem = site_roles(self.site)
+        self.privileged = {role.slug for role in self.site_roles if role.privileged}
+        self.roles = {role.slug: role.title for role in self.site_roles if role.slug}
+        self.initial["tag_roles"] = "\n".join(tag_rules(self.instance)) if self.instance.pk else ""
         self.connections = self._connections()
         self._fill_role_choices()
         self._fill_field_choices()
@@ -160,6 +176,7 @@ class HookForm(ModelForm):
         connection = self.instance.connection if self.instance.pk else cleaned.get("connection")
         if connection:
             self._check_fields(cleaned, connection)
+            self._read_rules(cleaned, connection)
         return cleaned
 
     def _check_privileged(self, cleaned: dict[str, Any]) -> None:
@@ -191,6 +208,18 @@ class HookForm(ModelForm):
         for row in rows:
             field = known.get(row["crm"])
             row["type"] = row["type"] or (field.type if field else FieldType.AUTO).value
+
+    def _read_rules(self, cleaned: dict[str, Any], connection: Connection) -> None:
+        """From lines to what a hook stores. A tag that the CRM has lost may stay."""
+        granted = {cleaned.get("default_role", ""), *cleaned.get("allowed_roles", ())} - {""}
+        lost = {rule["tag"] for rule in self.instance.tag_roles}
+        rules = []
+        for number, line in enumerate(cleaned.get("tag_roles", "").splitlines(), 1):
+            try:
+                rules.append(tag_rule(line, connection, granted, self.site_roles, lost))
+            except UsageError as error:
+                self.add_error("tag_roles", f"Line {number}: {error.message}")
+        cleaned["tag_roles"] = rules
 
     def save(self, commit: bool = True) -> Any:
         self.instance.confirmed_privileged = self.confirmed

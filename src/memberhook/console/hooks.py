@@ -31,7 +31,7 @@ class HookScreen(Screen):
     ordering = ("name",)
     fieldsets = (
         (None, {"fields": ("name", "connection", "site")}),
-        ("Roles", {"fields": ("default_role", "allowed_roles", "confirm_privileged")}),
+        ("Roles", {"fields": ("default_role", "allowed_roles", "confirm_privileged", "tag_roles")}),
         ("Fields", {"fields": ("field_map",)}),
         ("New members", {"fields": ("username_format", "welcome", "return_password_field")}),
         ("Where the data comes from", {"fields": ("trust_payload",)}),

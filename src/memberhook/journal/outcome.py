@@ -63,12 +63,14 @@ def _sentence(plan: Plan, applied: Applied, *, dry_run: bool) -> str:
     who = f"{applied.login} <{applied.email}>" if applied.login != applied.email else applied.login
     would = "Would have " if dry_run else ""
     if applied.created:
-        given = plan.changes.role or ", ".join(sorted(plan.member.roles) if plan.member else ())
+        first = [plan.changes.role] if plan.changes.role else sorted(plan.member.roles) if plan.member else []
+        given = ", ".join([*first, *plan.changes.roles_added])
         role = f" as {given}" if given else " without a role"
         created = f"{would}created" if would else "Created"
-        return f"{created} member {who}{role}{_tags(plan)}{_following(plan, would)}."
+        return f"{created} member {who}{role}{_details(plan)}{_following(plan, would)}."
     if applied.changes:
-        return f"{would}{'updated' if would else 'Updated'} member {who}: {', '.join(applied.changes)}{_tags(plan)}."
+        updated = f"{would}updated" if would else "Updated"
+        return f"{updated} member {who}: {', '.join(applied.changes)}{_details(plan, roles=True)}."
     return f"Member {who} is already up to date."
 
 
@@ -79,11 +81,16 @@ def _following(plan: Plan, would: str) -> str:
     return f"; {' and '.join(extras)} {verb}" if extras else ""
 
 
-def _tags(plan: Plan) -> str:
-    parts = []
-    for word, tags in (("with tag", plan.changes.tags_applied), ("without tag", plan.changes.tags_removed)):
-        if tags:
-            parts.append(f"{word}{'s' if len(tags) > 1 else ''} {', '.join(tag.title for tag in tags)}")
+def _details(plan: Plan, *, roles: bool = False) -> str:
+    """Which tags, and with `roles` which roles, came and went."""
+    changes = plan.changes
+    words = {
+        "with role": changes.roles_added if roles else (),
+        "without role": changes.roles_removed if roles else (),
+        "with tag": [tag.title for tag in changes.tags_applied],
+        "without tag": [tag.title for tag in changes.tags_removed],
+    }
+    parts = [f"{word}{'s' if len(names) > 1 else ''} {', '.join(names)}" for word, names in words.items() if names]
     return f" ({'; '.join(parts)})" if parts else ""
 
 
@@ -97,6 +104,8 @@ def plan_lines(plan: Plan, secret_fields: Container[str]) -> list[str]:
         lines.append(f"set the e-mail to {changes.email}")
     if changes.role is not None:
         lines.append(f"set the role to {changes.role}")
+    lines += [f"add the role {slug}" for slug in changes.roles_added]
+    lines += [f"remove the role {slug}" for slug in changes.roles_removed]
     if plan.generate_password:
         lines.append("generate a password" + (" and return it to the CRM" if plan.return_password else ""))
     elif changes.password is not None:

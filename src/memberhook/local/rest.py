@@ -1,4 +1,4 @@
-"""What a member has beside the user: role, fields, tags. New members' rows are gathered and written at once."""
+"""What a member has beside the user: roles, fields, tags. New members' rows are gathered and written at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class RestWriter:
         self._tag_rows = tag_rows
         self._columns = columns
         self._together = together
-        self._groups = {entry.role.slug: entry.group_id for entry in group_roles()}
+        self._roles = group_roles()
+        self._groups = {entry.role.slug: entry.group_id for entry in self._roles}
         self._gathered: list[tuple[Any, Changes]] = []
 
     def write_new(self, user: Any, changes: Changes) -> None:
@@ -34,6 +35,10 @@ class RestWriter:
         """For a user that has been there."""
         if changes.role is not None:
             user.groups.set([self._groups[changes.role]])
+        if changes.roles_added:
+            user.groups.add(*(self._groups[slug] for slug in changes.roles_added))
+        if changes.roles_removed:  # all groups by that name: two may have one slug
+            user.groups.remove(*(entry.group_id for entry in self._roles if entry.role.slug in changes.roles_removed))
         cleared = [key for key, value in changes.fields.items() if value is None]
         if cleared:
             MemberField.objects.filter(member=user, key__in=cleared).delete()
@@ -47,9 +52,10 @@ class RestWriter:
         through, user_column = memberships()
         through.objects.bulk_create(
             [
-                through(**{user_column: user.pk, "group_id": self._groups[changes.role]})
+                through(**{user_column: user.pk, "group_id": self._groups[slug]})
                 for user, changes in self._gathered
-                if changes.role is not None
+                for slug in (changes.role, *changes.roles_added)
+                if slug is not None
             ]
         )
         self._insert(self._gathered)

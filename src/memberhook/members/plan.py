@@ -136,7 +136,7 @@ def _creation(wish: Wish, options: HookOptions, contact: Contact, facts: SiteFac
         who = "Another contact that came at the same time" if _COMING in holders else "Another member of the site"
         return Plan(contact, failed=_told(f"{who} has the e-mail {shown(mapped.email)}"))
     login, login_warnings = _login(contact, options, facts)
-    choice = roles.for_new(wish.roles, mapped.roles, options, facts.roles)
+    choice = roles.for_new(roles.Asked(wish.roles, mapped.roles, contact.tags), options, facts.roles)
     applied, removed, tag_warnings = _tags(wish, contact, ())
     generate = not mapped.password
     return Plan(
@@ -145,6 +145,7 @@ def _creation(wish: Wish, options: HookOptions, contact: Contact, facts: SiteFac
         changes=Changes(
             email=mapped.email,
             role=choice.role,
+            roles_added=choice.added,
             password=mapped.password or None,
             fields=_named(mapped, login),
             tags_applied=applied,
@@ -188,29 +189,35 @@ def _change(wish: Wish, options: HookOptions, contact: Contact, member: Member, 
     if link and member.contact_id:
         text = f"The member was linked with the CRM's contact {member.contact_id} before; now with {contact.id}."
         warnings = (text, *warnings)
-    if wish.action is not Action.UPDATE_TAGS:
+    if wish.action is Action.UPDATE_TAGS:
+        asked = roles.Asked(tags=contact.tags)
+    else:
         mapped = mapping.read(contact, options)
+        asked = roles.Asked(wish.roles, mapped.roles, contact.tags)
         email, email_warnings = _new_email(mapped.email, member, facts)
-        choose = roles.for_joining if member.elsewhere else roles.for_existing
-        choice = choose(wish.roles, mapped.roles, options, facts.roles, member)
         password, password_warnings = _new_password(mapped.password, contact, member, mark)
         updates = mapping.updates(mapped, member.fields.items(), facts.stored)
-        changes = replace(changes, email=email, role=choice.role, password=password, fields=updates)
-        warnings = _unique(warnings, email_warnings, choice.warnings, password_warnings, mapped.warnings)
-        if member.protected or roles.is_privileged(member, facts.roles):
-            changes, held_back = _protect(changes)
-            warnings = _unique(warnings, held_back)
+        changes = replace(changes, email=email, password=password, fields=updates)
+        warnings = _unique(warnings, email_warnings, password_warnings, mapped.warnings)
+    choose = roles.for_joining if member.elsewhere else roles.for_existing
+    choice = choose(asked, options, facts.roles, member)
+    changes = replace(changes, role=choice.role, roles_added=choice.added, roles_removed=choice.removed)
+    warnings = _unique(warnings, choice.warnings)
+    if member.protected or roles.is_privileged(member, facts.roles):
+        changes, held_back = _protect(changes)
+        warnings = _unique(warnings, held_back)
     return Plan(contact, member, changes=changes, link=link, warnings=warnings)
 
 
 def _protect(changes: Changes) -> tuple[Changes, tuple[str, ...]]:
     """Without what nobody but the site's owner changes of a protected member; says so if that is anything."""
-    words = (("e-mail", changes.email), ("role", changes.role), ("password", changes.password))
-    held_back = ", ".join(word for word, value in words if value is not None)
+    names = changes.names()
+    words = (("e-mail", "user_email"), ("role", "role"), ("password", "user_pass"))
+    held_back = ", ".join(word for word, name in words if name in names)
     if not held_back:
         return changes, ()
     warning = f"The member is protected (it has a privileged role or is staff). Left as it is: {held_back}."
-    return replace(changes, email=None, role=None, password=None), (warning,)
+    return replace(changes, email=None, role=None, roles_added=(), roles_removed=(), password=None), (warning,)
 
 
 def _new_email(email: str, member: Member, facts: SiteFacts) -> tuple[str | None, tuple[str, ...]]:

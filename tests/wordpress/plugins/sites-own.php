@@ -1,18 +1,32 @@
 <?php
 /**
  * Plugin Name: The site's own code
- * Description: What a site's owner or another plugin could do; tests look at the option `heard` and set others to make it misbehave.
+ * Description: What a site's owner or another plugin could do: listens to hooks, forbids logins, throws, dies.
  */
 
 defined( 'ABSPATH' ) || exit;
 
-foreach ( array( 'memberhook_member_created', 'memberhook_member_updated', 'memberhook_tags_applied', 'memberhook_tags_removed', 'user_register', 'profile_update', 'set_user_role' ) as $hook ) {
+$heard = array(
+	'memberhook_member_created',
+	'memberhook_member_updated',
+	'memberhook_tags_applied',
+	'memberhook_tags_removed',
+	'user_register',
+	'profile_update',
+	'set_user_role',
+);
+foreach ( $heard as $hook ) {
 	add_action(
 		$hook,
 		function ( $user_id, $detail = null ) use ( $hook ) {
+			global $wpdb;
 			if ( get_option( 'listens' ) ) {
-				global $wpdb;
-				$wpdb->insert( $wpdb->options, array( 'option_name' => 'heard_' . uniqid( '', true ), 'option_value' => wp_json_encode( array( $hook, (int) $user_id, is_object( $detail ) ? null : $detail ) ), 'autoload' => 'no' ) );
+				$row = array(
+					'option_name'  => 'heard_' . uniqid( '', true ),
+					'option_value' => wp_json_encode( array( $hook, (int) $user_id, is_object( $detail ) ? null : $detail ) ),
+					'autoload'     => 'no',
+				);
+				$wpdb->insert( $wpdb->options, $row );
 			}
 		},
 		10,
@@ -29,6 +43,9 @@ add_action(
 		}
 		if ( false !== strpos( $login, 'exits' ) ) {
 			exit;
+		}
+		if ( get_option( 'takes_back' ) ) {
+			$GLOBALS['wpdb']->query( 'ROLLBACK' );
 		}
 		if ( false !== strpos( $login, 'sleeps' ) ) {
 			sleep( 3 );

@@ -164,7 +164,16 @@ function memberhook_meta_key( $name ) {
 // The option memberhook_tags_<connection> has what the tags are called: id => array( slug, title ).
 
 /** Fields of a user that are not meta, or that WordPress cleans in its own way; all others are user meta. */
-const MEMBERHOOK_CORE_FIELDS = array( 'first_name', 'last_name', 'nickname', 'display_name', 'description', 'user_url', 'user_nicename', 'locale' );
+const MEMBERHOOK_CORE_FIELDS = array(
+	'first_name',
+	'last_name',
+	'nickname',
+	'display_name',
+	'description',
+	'user_url',
+	'user_nicename',
+	'locale',
+);
 
 /** What the columns of the users table hold, in characters. */
 const MEMBERHOOK_LENGTHS = array(
@@ -253,9 +262,10 @@ function memberhook_find( $wanted ) {
 	global $wpdb;
 	$ids    = array_map( 'intval', $wanted['ids'] );
 	$emails = array();
-	foreach ( memberhook_rows( "SELECT ID, user_email FROM $wpdb->users WHERE user_email IN (%list%) ORDER BY ID", $wanted['emails'] ) as $row ) {
+	$query  = "SELECT ID, user_email FROM $wpdb->users WHERE user_email IN (%list%) ORDER BY ID";
+	foreach ( memberhook_rows( $query, $wanted['emails'] ) as $row ) {
 		// The database finds addresses that differ in accents too; those are somebody else's.
-		$email = mb_strtolower( $row->user_email );
+		$email = memberhook_lower( $row->user_email );
 		if ( in_array( $email, $wanted['emails'], true ) ) {
 			$emails[ $email ][] = (string) $row->ID;
 			$ids[]              = (int) $row->ID;
@@ -286,6 +296,16 @@ function memberhook_find( $wanted ) {
 }
 
 /**
+ * In lower case, also beyond ASCII where PHP can.
+ *
+ * @param string $text The text.
+ * @return string
+ */
+function memberhook_lower( $text ) {
+	return function_exists( 'mb_strtolower' ) ? mb_strtolower( $text ) : strtolower( $text );
+}
+
+/**
  * Rows of a query with a list in it.
  *
  * @param string   $query     SQL with `%list%` before any other placeholder.
@@ -298,8 +318,9 @@ function memberhook_rows( $query, $values, ...$others ) {
 	if ( ! $values ) {
 		return array();
 	}
-	$list = implode( ',', array_fill( 0, count( $values ), '%s' ) );
-	return $wpdb->get_results( $wpdb->prepare( str_replace( '%list%', $list, $query ), array_merge( $values, $others ) ) ); // phpcs:ignore WordPress.DB -- prepared here.
+	$list  = implode( ',', array_fill( 0, count( $values ), '%s' ) );
+	$query = str_replace( '%list%', $list, $query );
+	return $wpdb->get_results( $wpdb->prepare( $query, array_merge( $values, $others ) ) ); // phpcs:ignore WordPress.DB
 }
 
 /**
@@ -460,8 +481,12 @@ function memberhook_apply( $batch ) {
  */
 function memberhook_blame( $error ) {
 	$file = str_replace( wp_normalize_path( WP_CONTENT_DIR ) . '/', '', wp_normalize_path( $error->getFile() ) );
-	// translators: 1: class of the error, 2: file, 3: line.
-	return sprintf( 'Code of the WordPress site failed over this member: %1$s in %2$s, line %3$d. Nothing of it was kept.', get_class( $error ), $file, $error->getLine() );
+	return sprintf(
+		'Code of the WordPress site failed over this member: %1$s in %2$s, line %3$d. Nothing of it was kept.',
+		get_class( $error ),
+		$file,
+		$error->getLine()
+	);
 }
 
 /**
@@ -483,9 +508,11 @@ function memberhook_apply_one( $plan, $batch ) {
 	};
 	add_filter( 'insert_user_meta', $note, 10, 2 );
 	$wpdb->query( 'START TRANSACTION' );
+	$wpdb->query( 'SAVEPOINT memberhook' );
 	try {
 		$answer = $creates ? memberhook_create( $plan, $batch ) : memberhook_change( $plan, $batch );
 		Memberhook_Meta_Rows::write();
+		memberhook_check_whole( $user_id, $creates );
 		$wpdb->query( 'COMMIT' );
 	} catch ( Throwable $error ) {
 		$wpdb->query( 'ROLLBACK' );
@@ -501,6 +528,33 @@ function memberhook_apply_one( $plan, $batch ) {
 		$answer['warnings'][] = $problem;
 	}
 	return $answer;
+}
+
+/**
+ * Refuses what the database has taken back on the way (a deadlock with somebody else), which wpdb tells nobody.
+ *
+ * The transaction's savepoint is gone then. It is gone too when other code has changed tables, which commits; then the
+ * member is there.
+ *
+ * @param int  $user_id The member.
+ * @param bool $creates Whether it was created.
+ * @throws Memberhook_Refusal If so.
+ */
+function memberhook_check_whole( $user_id, $creates ) {
+	global $wpdb;
+	$silent = $wpdb->suppress_errors();
+	$whole  = $wpdb->query( 'RELEASE SAVEPOINT memberhook' );
+	$wpdb->suppress_errors( $silent );
+	if ( false !== $whole ) {
+		return;
+	}
+	$there = $wpdb->get_var( $wpdb->prepare( "SELECT ID FROM $wpdb->users WHERE ID = %d", $user_id ) );
+	if ( $creates && ! $there ) {
+		$wpdb->delete( $wpdb->usermeta, array( 'user_id' => $user_id ) ); // Rows written after it was taken back.
+	}
+	if ( ! $creates || ! $there ) {
+		throw new Memberhook_Refusal( 'stale' );
+	}
 }
 
 /**
@@ -645,8 +699,8 @@ class Memberhook_Meta_Rows {
 		$rows       = self::$rows;
 		self::$rows = array();
 		$list       = implode( ',', array_fill( 0, count( $rows ), '(%d, %s, %s)' ) );
-		// phpcs:ignore WordPress.DB -- the list is placeholders.
-		$done = $wpdb->query( $wpdb->prepare( "INSERT INTO $wpdb->usermeta (user_id, meta_key, meta_value) VALUES $list", array_merge( ...$rows ) ) );
+		$insert     = "INSERT INTO $wpdb->usermeta (user_id, meta_key, meta_value) VALUES $list";
+		$done       = $wpdb->query( $wpdb->prepare( $insert, array_merge( ...$rows ) ) ); // phpcs:ignore WordPress.DB
 		foreach ( array_unique( array_column( $rows, 0 ) ) as $user_id ) {
 			wp_cache_delete( $user_id, 'user_meta' );
 		}
@@ -696,7 +750,7 @@ function memberhook_create( $plan, $batch ) {
 	if ( $plan['welcome'] ) {
 		$meta[ memberhook_meta_key( '_memberhook_welcome' ) ] = $plan['key'];
 	}
-	$data += array(
+	$data   += array(
 		'user_login' => $plan['login'],
 		'user_email' => $plan['email'],
 		'user_pass'  => $plan['password'],
@@ -771,10 +825,10 @@ function memberhook_change( $plan, $batch ) {
 	global $wpdb;
 	$user_id = (int) $plan['member'];
 	// Whoever changes the same member at the same time waits here; what was cached before may be old.
-	$wpdb->get_var( $wpdb->prepare( "SELECT ID FROM $wpdb->users WHERE ID = %d FOR UPDATE", $user_id ) );
+	$there = $wpdb->get_var( $wpdb->prepare( "SELECT ID FROM $wpdb->users WHERE ID = %d FOR UPDATE", $user_id ) );
 	memberhook_forget( $user_id );
 	$user = get_userdata( $user_id );
-	if ( ! $user ) {
+	if ( ! $there || ! $user ) {
 		throw new Memberhook_Refusal( 'stale' );
 	}
 	if ( ! current_user_can( 'edit_user', $user_id ) ) {
@@ -783,16 +837,10 @@ function memberhook_change( $plan, $batch ) {
 	$warnings = array();
 	$plan     = memberhook_spare_protected( $user, $plan, $warnings );
 	$before   = memberhook_tag_ids( $user_id, $batch['connection'] );
-	$joins    = is_multisite() && ! is_user_member_of_blog( $user_id );
 	$changes  = memberhook_change_fields( $user, $plan, $warnings );
-	if ( $joins && memberhook_grantable( $plan['role'], $warnings ) ) {
-		add_user_to_blog( get_current_blog_id(), $user_id, $plan['role'] );
-		$changes[] = 'role';
-	} elseif ( null !== $plan['role'] && array( $plan['role'] ) !== array_values( $user->roles ) && memberhook_grantable( $plan['role'], $warnings ) ) {
-		$user->set_role( $plan['role'] );
-		$changes[] = 'role';
-	}
-	if ( memberhook_change_roles( $user, $plan, $warnings ) ) {
+	$one      = memberhook_change_role( $user, $plan, $warnings );
+	$others   = memberhook_change_roles( $user, $plan, $warnings );
+	if ( $one || $others ) {
 		$changes[] = 'role';
 	}
 	foreach ( memberhook_tag_meta( $plan, $before, $batch ) as $key => $value ) {
@@ -806,12 +854,13 @@ function memberhook_change( $plan, $batch ) {
 		do_action( 'memberhook_member_updated', $user_id, $changes, $batch['connection'] );
 	}
 	memberhook_tell_tags( $user_id, $plan, $before, $batch );
-	$user = get_userdata( $user_id );
+	$user    = get_userdata( $user_id );
+	$created = get_user_meta( $user_id, memberhook_meta_key( '_memberhook_created_for' ), true );
 	return array(
 		'id'       => (string) $user_id,
 		'login'    => $user->user_login,
 		'email'    => $user->user_email,
-		'created'  => $plan['resumes'] && get_user_meta( $user_id, memberhook_meta_key( '_memberhook_created_for' ), true ) === $plan['key'],
+		'created'  => $plan['resumes'] && $created === $plan['key'],
 		'changes'  => $changes,
 		'warnings' => $warnings,
 	);
@@ -874,12 +923,27 @@ function memberhook_change_fields( WP_User $user, $plan, &$warnings ) {
 		}
 		$changes = array_keys( $data );
 	}
-	foreach ( $plan['fields'] as $key => $value ) {
+	return array_merge( $changes, memberhook_change_meta( $user, $plan['fields'] ) );
+}
+
+/**
+ * Writes what differs of the fields that are user meta.
+ *
+ * @param WP_User $user   The member.
+ * @param array   $fields Field => text, list or null (which empties it).
+ * @return string[] The names of what changed.
+ */
+function memberhook_change_meta( WP_User $user, $fields ) {
+	$changes = array();
+	foreach ( $fields as $key => $value ) {
 		if ( in_array( $key, MEMBERHOOK_CORE_FIELDS, true ) || memberhook_is_closed_key( $key ) ) {
 			continue;
 		}
 		$held = memberhook_value( $user, $key );
-		if ( null === $value ? delete_user_meta( $user->ID, $key ) : ( $held !== $value && update_user_meta( $user->ID, $key, wp_slash( $value ) ) ) ) {
+		if ( $held === $value ) {
+			continue;
+		}
+		if ( null === $value ? delete_user_meta( $user->ID, $key ) : update_user_meta( $user->ID, $key, wp_slash( $value ) ) ) {
 			$changes[] = $key;
 		}
 	}
@@ -898,7 +962,11 @@ function memberhook_core_data( $fields, &$warnings ) {
 	foreach ( array_intersect_key( $fields, array_flip( MEMBERHOOK_CORE_FIELDS ) ) as $field => $value ) {
 		$text = is_array( $value ) ? implode( ', ', $value ) : (string) $value;
 		if ( isset( MEMBERHOOK_LENGTHS[ $field ] ) && mb_strlen( $text ) > MEMBERHOOK_LENGTHS[ $field ] ) {
-			$warnings[] = sprintf( 'The contact\'s value for %1$s is longer than the %2$d characters that WordPress holds, so it stays as it is.', $field, MEMBERHOOK_LENGTHS[ $field ] );
+			$warnings[] = sprintf(
+				'The contact\'s value for %1$s is longer than the %2$d characters that WordPress holds, so it stays as it is.',
+				$field,
+				MEMBERHOOK_LENGTHS[ $field ]
+			);
 			continue;
 		}
 		$data[ $field ] = $text;
@@ -930,6 +998,31 @@ function memberhook_grantable( $role, &$warnings ) {
 	if ( ! array_key_exists( $role, get_editable_roles() ) ) {
 		$warnings[] = sprintf( 'The WordPress user that Memberhook logs in as may not give the role %s.', $role );
 		return false;
+	}
+	return true;
+}
+
+/**
+ * Gives a member the one role of the plan; somebody of the network becomes a member of this site by it.
+ *
+ * @param WP_User $user     The member.
+ * @param array   $plan     What to do.
+ * @param array   $warnings What could not be done; added to.
+ * @return bool Whether anything changed.
+ */
+function memberhook_change_role( WP_User $user, $plan, &$warnings ) {
+	$joins = is_multisite() && ! is_user_member_of_blog( $user->ID );
+	if ( null === $plan['role'] || ( array( $plan['role'] ) === array_values( $user->roles ) && ! $joins ) ) {
+		return false;
+	}
+	if ( ! memberhook_grantable( $plan['role'], $warnings ) ) {
+		return false;
+	}
+	if ( $joins ) {
+		add_user_to_blog( get_current_blog_id(), $user->ID, $plan['role'] );
+		$user->for_site(); // Reads the roles again.
+	} else {
+		$user->set_role( $plan['role'] );
 	}
 	return true;
 }
@@ -1054,7 +1147,11 @@ function memberhook_named( $plan, $changed ) {
  */
 function memberhook_check_email( $email ) {
 	if ( ! is_email( $email ) || sanitize_email( $email ) !== $email || strlen( $email ) > 100 ) {
-		throw new Memberhook_Refusal( 'error', 'WordPress does not take this e-mail address (at most 100 characters, and only plain letters): correct it in the CRM, then send the contact again.' );
+		throw new Memberhook_Refusal(
+			'error',
+			'WordPress does not take this e-mail address (at most 100 characters, only plain letters): correct it in the '
+			. 'CRM, then send the contact again.'
+		);
 	}
 }
 
@@ -1070,10 +1167,13 @@ function memberhook_check_holder( $email, $user_id ) {
 	if ( ! $holder || $holder->ID === $user_id ) {
 		return;
 	}
-	if ( mb_strtolower( $holder->user_email ) === mb_strtolower( $email ) ) {
+	if ( memberhook_lower( $holder->user_email ) === memberhook_lower( $email ) ) {
 		throw new Memberhook_Refusal( 'stale' );
 	}
-	throw new Memberhook_Refusal( 'error', 'WordPress takes this e-mail address for that of another member, which differs in accents only.' );
+	throw new Memberhook_Refusal(
+		'error',
+		'WordPress takes this e-mail address for that of another member, which differs in accents only.'
+	);
 }
 
 /**
@@ -1083,7 +1183,8 @@ function memberhook_check_holder( $email, $user_id ) {
  * @return string
  */
 function memberhook_refused( WP_Error $error ) {
-	return sprintf( 'WordPress refused the member (%1$s): %2$s', $error->get_error_code(), wp_strip_all_tags( $error->get_error_message() ) );
+	$message = wp_strip_all_tags( $error->get_error_message() );
+	return sprintf( 'WordPress refused the member (%1$s): %2$s', $error->get_error_code(), $message );
 }
 
 /**
@@ -1101,11 +1202,14 @@ function memberhook_welcome( $user_id ) {
 	}
 	$failed  = '';
 	$name    = function ( $mailer ) use ( $key ) {
-		$mailer->MessageID = sprintf( '<welcome.%s@%s>', $key, wp_parse_url( home_url(), PHP_URL_HOST ) ); // phpcs:ignore WordPress.NamingConventions
-		$mailer->Timeout   = min( $mailer->Timeout, 10 ); // phpcs:ignore WordPress.NamingConventions
+		// phpcs:disable WordPress.NamingConventions -- the mailer's own names.
+		$mailer->MessageID = sprintf( '<welcome.%s@%s>', $key, wp_parse_url( home_url(), PHP_URL_HOST ) );
+		$mailer->Timeout   = min( $mailer->Timeout, 10 );
+		// phpcs:enable
 	};
 	$failure = function () use ( &$failed ) {
-		$failed = 'WordPress could not send the welcome e-mail: test its e-mail settings, then have the member ask for a new password.';
+		$failed = 'WordPress could not send the welcome e-mail: test its e-mail settings, then have the member ask for a '
+			. 'new password.';
 	};
 	add_action( 'phpmailer_init', $name, 99 );
 	add_action( 'wp_mail_failed', $failure );
@@ -1133,7 +1237,7 @@ function memberhook_routes() {
 		'type'     => 'array',
 		'items'    => array( 'type' => 'string' ),
 		'default'  => array(),
-		'maxItems' => 1000,
+		'maxItems' => 5000,
 	);
 	$name = array(
 		'type'     => 'string',
@@ -1396,7 +1500,8 @@ function memberhook_list( WP_REST_Request $request ) {
 		$query->query_where .= $wpdb->prepare( " AND $wpdb->users.ID > %d", $request['after'] );
 		if ( $request['emails'] ) {
 			$list                = implode( ',', array_fill( 0, count( $request['emails'] ), '%s' ) );
-			$query->query_where .= $wpdb->prepare( " AND $wpdb->users.user_email IN ($list)", $request['emails'] ); // phpcs:ignore WordPress.DB
+			$those               = " AND $wpdb->users.user_email IN ($list)";
+			$query->query_where .= $wpdb->prepare( $those, $request['emails'] ); // phpcs:ignore WordPress.DB
 		}
 	};
 	add_action( 'pre_user_query', $after );

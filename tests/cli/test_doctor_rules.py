@@ -1,0 +1,45 @@
+"""What `doctor` says of hooks whose rules name what is not there any more."""
+
+from __future__ import annotations
+
+import pytest
+
+from memberhook.cli import doctor
+from memberhook.connections.models import Connection, Hook
+from memberhook.crms.base import Catalog
+from memberhook.local.models import Tag as TagRow
+from memberhook.members.types import Tag
+from tests.conftest import FakeCrm
+
+
+@pytest.fixture(autouse=True)
+def crm(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeCrm()
+    monkeypatch.setattr(fake, "catalog", lambda: Catalog(tags=(Tag("10", "course", "Course"),)))
+    monkeypatch.setattr(doctor, "crm_client", lambda connection, http: fake)
+
+
+def ruled(hook: Hook, *rules: tuple[str, str]) -> None:
+    hook.tag_roles = [{"tag": tag, "role": role} for tag, role in rules]
+    hook.save()
+    TagRow.objects.create(connection=Connection.objects.get(), crm_id="11", slug="trial", title="Trial")
+
+
+def test_all_is_well_where_every_tag_is_there(hook: Hook) -> None:
+    assert list(doctor.rule_checks()) == []
+    ruled(hook, ("10", "customer"))
+    assert [check.ok for check in doctor.rule_checks()] == [True]
+
+
+def test_a_tag_that_the_crm_has_lost(hook: Hook) -> None:
+    ruled(hook, ("10", "customer"), ("11", "customer"))
+    [check] = doctor.rule_checks()
+    assert not check.ok
+    assert check.message == ("shop has no such tag any more: Trial = customer; take the rule out in the console")
+
+
+def test_a_role_that_the_site_has_not(hook: Hook) -> None:
+    ruled(hook, ("10", "vanished"))
+    [roles] = [check for check in doctor.hook_checks() if check.name.endswith("roles")]
+    assert not roles.ok
+    assert "no role vanished" in roles.message
