@@ -44,10 +44,11 @@ RULES = (
         "net", only=("errors", "addresses"), without=("django",), why="the one HTTP client serves whoever hands it out"
     ),
     Rule("findings", only=(), why="one line of a check knows nothing of what it is about"),
+    Rule("reading", only=("errors",), why="foreign JSON is narrowed the same way, whoever sent it"),
     Rule("addresses", only=("errors",), without=("django",), why="it is the part of net that judges an address"),
     Rule(
         "crms",
-        only=("members.types", "net", "errors", "findings", "wordpress", "crms"),
+        only=("members.types", "net", "errors", "findings", "reading", "wordpress", "crms"),
         without=("django",),
         why="an adapter translates; its client is handed in",
     ),
@@ -59,7 +60,7 @@ RULES = (
     ),
     Rule(
         "sites",
-        only=("members", "net", "errors", "findings", "wordpress", "sites"),
+        only=("members", "net", "errors", "findings", "reading", "wordpress", "sites"),
         without=("django",),
         why="a site applies plans and nothing more; what it needs is handed in",
     ),

@@ -15,6 +15,8 @@ app_name = pages.app_name
 urlpatterns = [
     path("hooks/<str:name>", views.hook, name="hook"),
     path("hooks/<str:name>/", views.hook),
+    path("hooks/<str:name>/events", views.events, name="events"),
+    path("hooks/<str:name>/events/", views.events),
     path("deliveries/<int:pk>", views.delivery, name="delivery"),
     *pages.urlpatterns,
 ]

@@ -187,7 +187,7 @@ def _rules(hook: Hook) -> list[dict[str, str]]:
 
 @click.group("key")
 def key_command() -> None:
-    """Access keys of a hook: rotate, add, list, revoke."""
+    """Keys of a hook, those that open it and those that sign: rotate, add, list, revoke."""
 
 
 @key_command.command("rotate")
@@ -195,20 +195,23 @@ def key_command() -> None:
 @click.option(
     "--keep-old", type=Duration(), help="How long the old keys still open the hook, like 24h.  [default: not]"
 )
+@click.option("--signing", is_flag=True, help="The keys that sign, in place of those that open.")
 @as_json
 @with_database
-def rotate(name: str, keep_old: timedelta | None, as_json: bool) -> None:
-    """A new key for the hook; the old ones end now, or after --keep-old."""
+def rotate(name: str, keep_old: timedelta | None, signing: bool, as_json: bool) -> None:
+    """A new key for the hook; the old ones end now, or after --keep-old. Those that sign stay, unless --signing."""
     hook, now = hook_named(name), utc_now()
     until = now + keep_old if keep_old else None
     with transaction.atomic():
-        key = keys.rotate(hook, now, until)
-    _tell(
-        hook,
-        key,
-        "The old keys still work until " + until.isoformat(timespec="minutes") if until else "The old keys are gone",
-        as_json,
-    )
+        key = keys.rotate(hook, now, until, signing=signing)
+    old = "The old keys still work until " + until.isoformat(timespec="minutes") if until else "The old keys are gone"
+    (_tell_signing if signing else _tell)(hook, key, old, as_json)
+
+
+def _tell_signing(hook: Hook, key: str, first: str, as_json: bool) -> None:
+    address = hooks.events_url(hook)
+    sentence = f"{first}.\n  Address: {address}\nSigning key (shown this once): {key}"
+    say({"hook": hook.name, "signing_key": key, "url": address}, sentence, as_json=as_json)
 
 
 def _tell(hook: Hook, key: str, first: str, as_json: bool) -> None:
@@ -224,6 +227,7 @@ def _tell(hook: Hook, key: str, first: str, as_json: bool) -> None:
 @click.option("--action", "actions", multiple=True, type=ACTIONS, help="Only for this action. Repeatable.")
 @click.option("--role", "roles", multiple=True, help="May ask only for this role. Repeatable.")
 @click.option("--from", "networks", multiple=True, metavar="NETWORK", help="Only from there, like 203.0.113.0/24.")
+@click.option("--signing", is_flag=True, help="A key that signs requests, for the connector plugin; it opens nothing.")
 @as_json
 @with_database
 def add_key(
@@ -232,11 +236,16 @@ def add_key(
     actions: tuple[str, ...],
     roles: tuple[str, ...],
     networks: tuple[str, ...],
+    signing: bool,
     as_json: bool,
 ) -> None:
-    """One more key for the hook, with limits of its own."""
+    """One more key for the hook, with limits of its own.
+
+    A key that signs (Standard Webhooks) stays with the sender: the WordPress that runs FluentCRM and the connector
+    plugin. What it signs goes to an address of its own, which is shown with the key.
+    """
     hook, now = hook_named(name), utc_now()
-    key = keys.new_key(
+    key = (keys.new_signing_key if signing else keys.new_key)(
         hook,
         now,
         expires_at=now + expires if expires else None,
@@ -244,7 +253,7 @@ def add_key(
         roles=list(roles),
         networks=keys.checked_networks(networks),
     )
-    _tell(hook, key, f"A further key of the hook {hook.name}", as_json)
+    (_tell_signing if signing else _tell)(hook, key, f"A further key of the hook {hook.name}", as_json)
 
 
 @key_command.command("list")
@@ -256,6 +265,7 @@ def list_keys(name: str, as_json: bool) -> None:
     rows = [
         {
             "key": f"…{key.hint}",
+            "signs": bool(key.signing_secret),
             "created_at": iso(key.created_at),
             "expires_at": iso(key.expires_at),
             "actions": key.actions,
@@ -264,7 +274,7 @@ def list_keys(name: str, as_json: bool) -> None:
         }
         for key in hook_named(name).keys.order_by("created_at")
     ]
-    columns = ("key", "created_at", "expires_at", "actions", "roles", "networks")
+    columns = ("key", "signs", "created_at", "expires_at", "actions", "roles", "networks")
     show(rows, columns, as_json=as_json)
 
 

@@ -143,6 +143,11 @@ def urls(hook: Hook, key: str) -> Mapping[str, str]:
     return {action.value: url(action, key=key) for action in Action}
 
 
+def events_url(hook: Hook) -> str:
+    """Where signed requests go."""
+    return f"{conf.PUBLIC_URL().rstrip('/')}/hooks/{quote(hook.name)}/events"
+
+
 def url(
     action: str, controls: Mapping[str, str] | None = None, *, key: str | None = None, hook: Hook | None = None
 ) -> str:

@@ -87,7 +87,8 @@ class KeyInline(StackedInline):
     @admin.display(description="ends in")
     def key(self, access_key: AccessKey) -> str:
         ended = access_key.expires_at is not None and access_key.expires_at <= timezone.now()
-        return f"…{access_key.hint}{' (expired)' if ended else ''}"
+        signs = " (signs)" if access_key.signing_secret else ""
+        return f"…{access_key.hint}{signs}{' (expired)' if ended else ''}"
 
 
 class NewKeyForm(forms.Form):

@@ -17,6 +17,9 @@ from memberhook.inbox.states import WAITING, State, before, check_moves
 MOST_ABANDONED = 10
 """A delivery whose worker died this often is not handed to another one."""
 
+ROWS_AT_ONCE = 500
+"""So many new deliveries fit in one statement: SQLite takes 32,766 values."""
+
 _CLAIMS = 0x6D656D62  # advisory lock of PostgreSQL: claims see each other's lanes only one after the other
 
 
@@ -44,7 +47,7 @@ class Finish:
 def append(deliveries: Sequence[Delivery]) -> None:
     """Stores new deliveries in one transaction; on return they are on disk and have their ids.
 
-    The hot path of the web process: one INSERT, without the ORM's work on every value.
+    The hot path of the web process: one INSERT for the many, without the ORM's work on every value.
     """
     if not deliveries:
         return
@@ -57,18 +60,21 @@ def append(deliveries: Sequence[Delivery]) -> None:
     names = [field.attname for field in fields]
     row = f"({', '.join(['%s'] * len(names))})"
     quote = connection.ops.quote_name
-    statement = (
-        f"INSERT INTO {quote(Delivery._meta.db_table)} ({', '.join(map(quote, names))}) "  # noqa: S608  # names of ours
-        f"VALUES {', '.join([row] * len(deliveries))} RETURNING id"
-    )
-    values = [
-        write[name](value) if name in write else value
-        for delivery in deliveries
-        for name, value in zip(names, map(delivery.__dict__.__getitem__, names), strict=True)
-    ]
+    ids = []
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        ids = [pk for (pk,) in cursor.fetchall()]
+        for start in range(0, len(deliveries), ROWS_AT_ONCE):
+            rows = deliveries[start : start + ROWS_AT_ONCE]
+            statement = (
+                f"INSERT INTO {quote(Delivery._meta.db_table)} "  # noqa: S608  # names of ours
+                f"({', '.join(map(quote, names))}) VALUES {', '.join([row] * len(rows))} RETURNING id"
+            )
+            values = [
+                write[name](value) if name in write else value
+                for delivery in rows
+                for name, value in zip(names, map(delivery.__dict__.__getitem__, names), strict=True)
+            ]
+            cursor.execute(statement, values)
+            ids += [pk for (pk,) in cursor.fetchall()]
     for delivery, pk in zip(deliveries, ids, strict=True):
         delivery.pk = pk
         delivery._state.adding = False

@@ -1,8 +1,11 @@
-"""The sole maker of `VerifiedRequest`: key, hook, limits of the key, action, contact — in this order."""
+"""The sole maker of `VerifiedRequest`: key, hook, limits of the key, action, contact — in this order.
+
+A request brings one contact and its key, or is signed with a key and brings many contacts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,7 +16,10 @@ from memberhook.crms.registry import crm
 from memberhook.errors import Refused
 from memberhook.inbox.models import Delivery
 from memberhook.members.types import Action
+from memberhook.receive import events, signed
+from memberhook.receive.events import Event
 from memberhook.receive.query import Query, flag
+from memberhook.receive.signed import Signature
 
 TEST = "test"
 NOBODY = Incoming(ContactRef())
@@ -24,7 +30,8 @@ LONGEST_ROLE = 100
 class Arrival:
     """A request as it came in, nothing believed yet. `key`: as sent in a header, when it was.
 
-    `hook_name`: from the path, None for the root path.
+    `hook_name`: from the path, None for the root path. `signature`: of a request to a hook's address for signed ones;
+    it needs no other key, and its query means nothing.
     """
 
     method: str
@@ -35,6 +42,7 @@ class Arrival:
     user_agent: str = ""
     body: bytes = field(default=b"", repr=False)
     remote: str = ""
+    signature: Signature | None = None
 
     @property
     def sent_key(self) -> str:
@@ -81,6 +89,18 @@ class VerifiedRequest:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class VerifiedEvents:
+    """A signed request: the contacts that it brings, and by their place in it those that are refused.
+
+    `requests` is None for a test.
+    """
+
+    key: AccessKey
+    requests: tuple[VerifiedRequest, ...] | None
+    refused: Mapping[int, Refused]
+
+
 def lane(hook: Hook, contact_id: str | None, email: str | None) -> str:
     """What names a contact for the order of its deliveries, across all hooks of its connection and site."""
     who = f"id {contact_id}" if contact_id else f"mail {(email or '').lower()}"
@@ -115,6 +135,43 @@ def verify(arrival: Arrival, found: Mapping[str, AccessKey], now: datetime) -> V
         request=request,
         incoming=crm(key.hook.connection.kind).identify(request) if action else NOBODY,
         remote=arrival.remote,
+    )
+
+
+def verify_signed(arrival: Arrival, found: Mapping[str, Sequence[AccessKey]], now: datetime) -> VerifiedEvents:
+    """Checks a signed request against the signing keys of each hook's name. Raises `Refused`."""
+    valid = [key for key in found.get(arrival.hook_name or "", ()) if keys.is_current(key, now)]
+    secrets = [signed.secret_bytes(keys.signing_secret(key)) for key in valid]
+    key = valid[signed.check(arrival.signature or Signature(), arrival.body, secrets, now.timestamp())]
+    _limits(key, None, None, arrival.remote)
+    brought = events.read(arrival.body, arrival.user_agent)
+    if brought is None:
+        return VerifiedEvents(key, None, {})
+    checked = [event if isinstance(event, Refused) else _contact(event, key, arrival.remote) for event in brought]
+    return VerifiedEvents(
+        key,
+        tuple(one for one in checked if isinstance(one, VerifiedRequest)),
+        {index: one for index, one in enumerate(checked) if isinstance(one, Refused)},
+    )
+
+
+def _contact(event: Event, key: AccessKey, remote: str) -> VerifiedRequest | Refused:
+    try:
+        _limits(key, event.action, None, remote)
+        incoming = crm(key.hook.connection.kind).identify(event.request)
+    except Refused as refused:
+        return refused
+    return VerifiedRequest(
+        hook=key.hook,
+        key=key,
+        action=event.action,
+        role=None,
+        notify=False,
+        in_background=True,
+        dry_run=False,
+        request=event.request,
+        incoming=incoming,
+        remote=remote,
     )
 
 

@@ -23,9 +23,21 @@ class Kept:
 class Keeper(Protocol):
     """Keeps tags and fields of members, by member id, for one site and connection."""
 
-    def read(self, member_ids: Collection[str]) -> Mapping[str, Kept]: ...
+    def read(self, member_ids: Collection[str]) -> Mapping[str, Kept]:
+        """Tags as the CRM calls them now. Without a connection: what all of them have kept, together."""
+        ...
 
-    def write(self, kept: Mapping[str, Kept]) -> None: ...
+    def write(self, kept: Mapping[str, Kept]) -> None:
+        """In place of what was kept of these members before."""
+        ...
+
+    def remember(self, tags: Collection[Tag]) -> None:
+        """See `Site.remember`."""
+        ...
+
+    def slugs(self, member_ids: Collection[str]) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+        """The tags of all connections as `Listed.tags` has them, by member id."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from memberhook.errors import MemberhookError, Refused, RetryLater
 from memberhook.inbox.models import Delivery
 from memberhook.inbox.states import FINISHED, State
 from memberhook.journal.outcome import Outcome
+from memberhook.receive.verify import VerifiedEvents
 
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
@@ -59,7 +60,11 @@ def refused(error: Refused) -> Answer:
         headers["Retry-After"] = str(error.retry_after)
     if error.allow:
         headers["Allow"] = error.allow
-    return Answer(error.status, {"error": {"code": error.code, "message": error.message}}, headers)
+    return Answer(error.status, {"error": _told(error)}, headers)
+
+
+def _told(error: Refused) -> dict[str, str]:
+    return {"code": error.code, "message": error.message}
 
 
 def stored(delivery: Delivery, *, first_answer: bool = True) -> Answer:
@@ -84,6 +89,16 @@ def stored(delivery: Delivery, *, first_answer: bool = True) -> Answer:
 def _under_way(delivery: Delivery) -> str:
     last = f" Last attempt: {delivery.message}" if delivery.message else ""
     return f"Stored; it will be applied.{last}"
+
+
+def accepted(events: VerifiedEvents, deliveries: Sequence[Delivery]) -> Answer:
+    """202 for a signed request: which contacts are stored, and why others are not. Nothing is waited for."""
+    if events.requests is None:
+        return tested()
+    told = [{"index": index, "error": _told(error)} for index, error in events.refused.items()]
+    return Answer(
+        202, {"accepted": len(deliveries), "deliveries": [delivery.pk for delivery in deliveries], "refused": told}
+    )
 
 
 def tested() -> Answer:

@@ -38,7 +38,11 @@ def application(django: Any, tools: pipeline.Tools, *, root: bool = True) -> App
         elif root and path == "/" and _is_webhook(scope):
             await hooks.hook(scope, receive, send, None)
         elif path.startswith("/hooks/"):
-            await hooks.hook(scope, receive, send, path.removeprefix("/hooks/").rstrip("/"))
+            name, _, what = path.removeprefix("/hooks/").rstrip("/").partition("/")
+            if what == "events":
+                await hooks.events(scope, receive, send, name)
+            else:
+                await hooks.hook(scope, receive, send, f"{name}/{what}" if what else name)
         elif path.startswith("/deliveries/"):
             await hooks.delivery(scope, send, path.removeprefix("/deliveries/").rstrip("/"))
         elif path in _PLAIN:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ from memberhook.connections import keys
 from memberhook.connections.models import AccessKey
 from memberhook.errors import Refused
 from memberhook.inbox.models import Delivery
-from memberhook.receive.verify import Arrival, VerifiedRequest, verify
+from memberhook.receive.verify import Arrival, VerifiedEvents, VerifiedRequest, verify, verify_signed
 from memberhook.web.limits import RateLimit
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,16 @@ class Passed:
     delivery: Delivery | None
 
 
-Answer = Passed | Refused
+@dataclass(frozen=True, slots=True)
+class PassedEvents:
+    """A verified signed request; what it brought is on disk."""
+
+    events: VerifiedEvents
+    deliveries: tuple[Delivery, ...]
+
+
+Checked = VerifiedRequest | VerifiedEvents | Refused
+Answer = Passed | PassedEvents | Refused
 _Waiting = tuple[Arrival, "asyncio.Future[Answer]"]
 
 
@@ -90,15 +99,15 @@ class Gate:
         loop.call_soon_threadsafe(
             _resolve, [(future, answer) for (_, future), answer in zip(batch, answers, strict=True)]
         )
-        tasks.ring({a.request.hook.pk for a in answers if isinstance(a, Passed) and a.delivery})
+        tasks.ring({delivery.hook_id for answer in answers for delivery in stored_by(answer)})
 
     def admit(self, arrivals: Sequence[Arrival]) -> list[Answer]:
         """Verifies and stores; an answer for each, in order."""
         try:
             now = self._now()
-            found = keys.find({keys.digest(arrival.sent_key) for arrival in arrivals})
-            checked = [self._check(arrival, found, now) for arrival in arrivals]
-            to_store = [r for r in checked if isinstance(r, VerifiedRequest) and r.action and not r.dry_run]
+            look_up = _look_up(arrivals)
+            checked = [self._check(arrival, look_up, now) for arrival in arrivals]
+            to_store = [request for one in checked for request in _to_store(one)]
             stored = dict(zip(map(id, to_store), pipeline.accept(to_store, now), strict=True)) if to_store else {}
         except DatabaseError as error:
             log.error("Webhooks could not be stored: %s", error)
@@ -106,11 +115,15 @@ class Gate:
         except Exception:
             log.exception("Webhooks could not be stored.")
             return [unavailable()] * len(arrivals)
-        return [r if isinstance(r, Refused) else Passed(r, stored.get(id(r))) for r in checked]
+        return [_passed(one, stored) for one in checked]
 
-    def _check(self, arrival: Arrival, found: dict[str, AccessKey], now: datetime) -> VerifiedRequest | Refused:
+    def _check(self, arrival: Arrival, found: _Keys, now: datetime) -> Checked:
+        request: VerifiedRequest | VerifiedEvents
         try:
-            request = verify(arrival, found, now)
+            if arrival.signature is None:
+                request = verify(arrival, found.opening, now)
+            else:
+                request = verify_signed(arrival, found.signing, now)
         except Refused as refused:
             return refused
         except Exception:
@@ -125,6 +138,42 @@ class Gate:
             status=429,
             retry_after=wait,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Those that open by their digest; those that sign by the name of their hook."""
+
+    opening: dict[str, AccessKey]
+    signing: dict[str, list[AccessKey]]
+
+
+def _look_up(arrivals: Sequence[Arrival]) -> _Keys:
+    """The keys that the requests may have come with: at most one query for each kind."""
+    sent = {keys.digest(arrival.sent_key) for arrival in arrivals if arrival.signature is None}
+    names = {arrival.hook_name or "" for arrival in arrivals if arrival.signature is not None}
+    return _Keys(keys.find(sent) if sent else {}, keys.find_signing(names) if names else {})
+
+
+def _to_store(checked: Checked) -> Sequence[VerifiedRequest]:
+    if isinstance(checked, VerifiedEvents):
+        return checked.requests or ()
+    return [checked] if isinstance(checked, VerifiedRequest) and checked.action and not checked.dry_run else ()
+
+
+def _passed(checked: Checked, stored: Mapping[int, Delivery]) -> Answer:
+    if isinstance(checked, Refused):
+        return checked
+    if isinstance(checked, VerifiedEvents):
+        return PassedEvents(checked, tuple(stored[id(request)] for request in checked.requests or ()))
+    return Passed(checked, stored.get(id(checked)))
+
+
+def stored_by(answer: Answer) -> Sequence[Delivery]:
+    """The deliveries that the answer stands for."""
+    if isinstance(answer, PassedEvents):
+        return answer.deliveries
+    return [answer.delivery] if isinstance(answer, Passed) and answer.delivery else ()
 
 
 def unavailable() -> Refused:

@@ -16,10 +16,11 @@ from memberhook.errors import MemberhookError, Refused
 from memberhook.inbox.models import Delivery
 from memberhook.members.types import Action
 from memberhook.receive import query
+from memberhook.receive import signed as signatures
 from memberhook.receive.verify import Arrival, VerifiedRequest
 from memberhook.web import answers
 from memberhook.web.answers import Answer
-from memberhook.web.gate import Gate, unavailable
+from memberhook.web.gate import Gate, PassedEvents, unavailable
 from memberhook.web.waiting import Waiting
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ class HookApp:
         entered = await self.gate.enter(arrival)
         if isinstance(entered, Refused):
             return answers.refused(entered)
+        if isinstance(entered, PassedEvents):
+            return answers.accepted(entered.events, entered.deliveries)
         request, delivery = entered.request, entered.delivery
         if request.action is None:
             return answers.tested()
@@ -59,6 +62,14 @@ class HookApp:
             return answers.stored(delivery)
         finished = await self.waiting.outcome(delivery, conf.WAIT())
         return answers.stored(finished or await sync_to_async(look_again, thread_sensitive=False)(delivery))
+
+    async def events(self, scope: Scope, receive: Receive, send: Send, name: str) -> None:
+        """A signed request with the contacts of many changes. Programs alone send it, so no page is made of it."""
+        try:
+            answer = await self._answer(await read_arrival(scope, receive, read_headers(scope), name, signed=True))
+        except Refused as error:
+            answer = answers.refused(error)
+        await reply(send, answer, {})
 
     async def delivery(self, scope: Scope, send: Send, delivery_id: str) -> None:
         """The outcome of a delivery, for whoever has its address."""
@@ -117,18 +128,22 @@ def read_headers(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-async def read_arrival(scope: Scope, receive: Receive, headers: Mapping[str, str], name: str | None) -> Arrival:
+async def read_arrival(
+    scope: Scope, receive: Receive, headers: Mapping[str, str], name: str | None, *, signed: bool = False
+) -> Arrival:
     """Reads a request up to the size limit. Raises `Refused` (400, 405, 413)."""
     method, peer = scope["method"], scope["client"][0] if scope.get("client") else ""
-    check_head(method, headers)
+    check_head(method, headers, signed=signed)
     body = await _read_body(receive) if method == "POST" else b""
-    return arrival(method, scope["query_string"].decode("utf-8", "surrogateescape"), headers, body, name, peer)
+    raw_query = scope["query_string"].decode("utf-8", "surrogateescape")
+    return arrival(method, raw_query, headers, body, name, peer, signed=signed)
 
 
-def check_head(method: str, headers: Mapping[str, str]) -> None:
+def check_head(method: str, headers: Mapping[str, str], *, signed: bool = False) -> None:
     """Refuses what needs no look at the body: methods, a compressed body, one that is announced as too large."""
-    if method not in ("GET", "POST"):
-        raise method_refused("GET, POST", method)
+    allowed = ("POST",) if signed else ("GET", "POST")
+    if method not in allowed:
+        raise method_refused(", ".join(allowed), method)
     if method == "GET":
         return
     encoding = headers.get("content-encoding", "identity").strip().lower()
@@ -140,7 +155,14 @@ def check_head(method: str, headers: Mapping[str, str]) -> None:
 
 
 def arrival(
-    method: str, raw_query: str, headers: Mapping[str, str], body: bytes, name: str | None, peer: str
+    method: str,
+    raw_query: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    name: str | None,
+    peer: str,
+    *,
+    signed: bool = False,
 ) -> Arrival:
     """`name`: the hook of the path; `peer`: the address of whoever is connected to us."""
     return Arrival(
@@ -152,6 +174,7 @@ def arrival(
         user_agent=headers.get("user-agent", ""),
         body=body,
         remote=client_address(peer, headers.get("x-forwarded-for", "")),
+        signature=signatures.read(headers) if signed else None,
     )
 
 

@@ -22,7 +22,7 @@ from memberhook.inbox.models import Delivery
 from memberhook.receive.verify import Arrival
 from memberhook.web import answers, hooks
 from memberhook.web.answers import Answer
-from memberhook.web.gate import Gate
+from memberhook.web.gate import Gate, PassedEvents, stored_by
 from memberhook.web.limits import RateLimit
 from memberhook.worker import real_tools
 
@@ -47,6 +47,19 @@ def hook(request: HttpRequest, name: str | None = None) -> HttpResponse:
 
 @login_not_required
 @csrf_exempt
+@transaction.non_atomic_requests
+def events(request: HttpRequest, name: str) -> HttpResponse:
+    """A signed request with the contacts of many changes."""
+    try:
+        answer = _answer(_arrival(request, name, signed=True))
+    except Refused as error:
+        answer = answers.refused(error)
+    status, headers, body = answer.render(as_page=False)
+    return HttpResponse(body, status=status, headers=headers)
+
+
+@login_not_required
+@csrf_exempt
 def delivery(request: HttpRequest, pk: int) -> HttpResponse:
     """The outcome of a delivery, for whoever has its address."""
     try:
@@ -66,12 +79,12 @@ def _gate() -> Gate:
     return Gate(_tools().now, RateLimit(conf.RATE_LIMIT()))
 
 
-def _arrival(request: HttpRequest, name: str | None) -> Arrival:
+def _arrival(request: HttpRequest, name: str | None, *, signed: bool = False) -> Arrival:
     method, headers = request.method or "", {key.lower(): value for key, value in request.headers.items()}
-    hooks.check_head(method, headers)
+    hooks.check_head(method, headers, signed=signed)
     body = _body(request) if method == "POST" else b""
     peer = request.META.get("REMOTE_ADDR", "")
-    return hooks.arrival(method, request.META["QUERY_STRING"], headers, body, name, peer)
+    return hooks.arrival(method, request.META["QUERY_STRING"], headers, body, name, peer, signed=signed)
 
 
 def _body(request: HttpRequest) -> bytes:
@@ -93,12 +106,14 @@ def _answer(arrival: Arrival) -> Answer:
     entered = _gate().admit([arrival])[0]
     if isinstance(entered, Refused):
         return answers.refused(entered)
+    tasks.ring({delivery.hook_id for delivery in stored_by(entered)})
+    if isinstance(entered, PassedEvents):
+        return answers.accepted(entered.events, entered.deliveries)
     request = entered.request
     if request.action is None:
         return answers.tested()
     if entered.delivery is None:
         return hooks.preview(request, request.action, _tools())
-    tasks.ring([request.hook.pk])
     if request.in_background:
         return answers.stored(entered.delivery)
     return answers.stored(_finished(entered.delivery) or hooks.look_again(entered.delivery))

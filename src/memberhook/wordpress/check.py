@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from memberhook.errors import GiveUp, RetryLater
 from memberhook.findings import Finding
 from memberhook.net import Response, read_json
-from memberhook.wordpress.errors import Words, is_rest, problem
+from memberhook.wordpress.errors import WORDPRESS, Words, is_rest, problem
 from memberhook.wordpress.rest import Rest
 
 INDEX_FIELDS = "name,namespaces,authentication"
 
 
-def look(rest: Rest, words: Words) -> tuple[list[Finding], Mapping[str, object] | None]:
+def look(rest: Rest, words: Words = WORDPRESS) -> tuple[list[Finding], Mapping[str, object] | None]:
     """Findings up to the first that is not good, and what the REST API says of itself (`INDEX_FIELDS`): None where
     something is wrong, empty where it tells that to no visitor. Never raises `RetryLater` or `GiveUp`."""
     try:

@@ -50,12 +50,15 @@ class Words:
     no_rights: str
 
 
+WORDPRESS = Words("WordPress", no_rights="may not do this there (403). Give it the rights that the check asks for.")
+
+
 def is_rest(response: Response) -> bool:
     """Whether WordPress's REST API has answered, or at least a program: JSON of any status."""
     return response.content_type in {"application/json", "text/json"} or response.body.lstrip()[:1] in {b"{", b"["}
 
 
-def problem(response: Response, site: str, words: Words) -> RetryLater | None:
+def problem(response: Response, site: str, words: Words = WORDPRESS) -> RetryLater | None:
     """What is wrong with an answer, None if nothing.
 
     The codes: `rate_limited`, `wrong_password`, `no_rights`, `challenge_page`, `server_error`, `bad_answer`, `refused`.

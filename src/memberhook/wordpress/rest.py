@@ -10,6 +10,7 @@ import base64
 import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit, urlunsplit
+from xml.sax.saxutils import escape
 
 from memberhook.errors import GiveUp, RetryLater
 from memberhook.net import HttpClient, Response
@@ -31,6 +32,7 @@ class Rest:
         self.site = self.base.partition("://")[2]
         self.plain = plain
         self._http = http
+        self._username, self._password = username, password
         pair = f"{username}:{password}".encode()
         self._headers = {
             "Authorization": "Basic " + base64.b64encode(pair).decode("ascii"),
@@ -56,6 +58,25 @@ class Rest:
         if isinstance(first, RetryLater):
             raise first
         return first
+
+    def takes_login(self) -> bool | None:
+        """Whether WordPress takes user name and password where no header is needed (XML-RPC); None where it tells
+        nobody. There it takes the password for logging in, too: see `is_application_password`."""
+        values = "".join(f"<param><value>{escape(text)}</value></param>" for text in (self._username, self._password))
+        call = f"<methodCall><methodName>wp.getUsersBlogs</methodName><params>{values}</params></methodCall>"
+        body, headers = call.encode(errors="replace"), {"Content-Type": "text/xml"}
+        try:
+            answer = self._http.request("POST", f"{self.base}/xmlrpc.php", headers=headers, body=body).body
+        except (RetryLater, GiveUp):
+            return None
+        if b"<fault>" in answer:
+            return False if b"<int>403</int>" in answer else None
+        return True if b"<methodResponse>" in answer else None
+
+    @property
+    def is_application_password(self) -> bool:
+        """By its looks: 24 letters and digits, with or without spaces."""
+        return re.fullmatch(r"(?:\s*[A-Za-z0-9]){24}\s*", self._password) is not None
 
     def _other_way(self, method: str, route: str, params: Params, json: object, plain: bool) -> Response | None:
         try:

@@ -16,11 +16,11 @@ from memberhook.crms.fluentcrm.check import check
 from memberhook.crms.fluentcrm.contacts import BUILT_IN, contact_of, custom_fields_of, tags_of
 from memberhook.crms.fluentcrm.rest import FluentCrmRest
 from memberhook.crms.fluentcrm.writing import write_fields
-from memberhook.crms.reading import BadFieldError, Foreign, whole_number
 from memberhook.errors import GiveUp, RetryLater
 from memberhook.findings import Finding
 from memberhook.members.types import Contact, Tag
 from memberhook.net import HttpClient
+from memberhook.reading import BadFieldError, Foreign, whole_number
 from memberhook.wordpress.rest import Params
 
 PAGE = 100

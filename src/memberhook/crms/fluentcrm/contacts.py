@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from memberhook.crms.base import CrmField
-from memberhook.crms.reading import BadFieldError, Foreign
 from memberhook.members.types import Contact, FieldType, Tag, Value
+from memberhook.reading import BadFieldError, Foreign
 
 _T = FieldType
 

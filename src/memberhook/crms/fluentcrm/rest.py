@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from memberhook.crms.base import Account
 from memberhook.crms.fluentcrm.errors import problem
-from memberhook.crms.reading import BadFieldError, Foreign
-from memberhook.errors import RetryLater
 from memberhook.net import HttpClient, read_json
+from memberhook.reading import Foreign, reading
 from memberhook.wordpress.rest import Params, Rest
 
 NAMESPACE = "/fluent-crm/v2"
@@ -29,11 +27,6 @@ class FluentCrmRest(Rest):
             raise error
         return Foreign(read_json(response, self.site))
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Turns `BadFieldError` into `RetryLater` (`bad_answer`)."""
-        try:
-            yield
-        except BadFieldError as error:
-            message = f"FluentCRM at {self.site} gave an answer of another shape than known ({error})."
-            raise RetryLater(message, code="bad_answer") from error
+    def reading(self) -> AbstractContextManager[None]:
+        """Around the reading of an answer: `BadFieldError` becomes `RetryLater` (`bad_answer`)."""
+        return reading(f"FluentCRM at {self.site}")

@@ -15,8 +15,8 @@ from memberhook.crms.base import CrmError, FieldWrite
 from memberhook.crms.fluentcrm.batch import PERHAPS_OF_ONE, one_by_one
 from memberhook.crms.fluentcrm.contacts import BUILT_IN_NAMES
 from memberhook.crms.fluentcrm.rest import FluentCrmRest
-from memberhook.crms.reading import whole_number
 from memberhook.errors import GiveUp, RetryLater
+from memberhook.reading import whole_number
 
 CHUNK = 100
 

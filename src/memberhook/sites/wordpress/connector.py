@@ -11,17 +11,14 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from memberhook.errors import GiveUp, RetryLater
-from memberhook.members.types import LoginRules, Member, Plan, Role, Tag, Value
+from memberhook.members.types import Member, Plan, Role, Tag, Value
 from memberhook.net import read_json
 from memberhook.sites.base import Applied, Checked, Found, Listed, Place, Wanted
-from memberhook.sites.wordpress.values import stored
+from memberhook.sites.wordpress.values import LOGIN_RULES, sent, stored
 from memberhook.wordpress.errors import Words, problem, rest_code
 from memberhook.wordpress.rest import Rest
 
 NAMESPACE = "/memberhook/v1"
-LOGIN_RULES = LoginRules(60, "A-Za-z0-9 _.@-")
-"""`sanitize_user` with `$strict` and the check in `wp_insert_user` (WordPress 6.0 to 7.1)."""
-
 AT_ONCE = 50
 """Plans in one call: enough that WordPress's start-up hardly counts, few enough for one answer to come in time."""
 
@@ -241,17 +238,12 @@ def _plan(plan: Plan) -> dict[str, object]:
         "role": changes.role,
         "roles_added": list(changes.roles_added),
         "roles_removed": list(changes.roles_removed),
-        "fields": {name: _sent(value) for name, value in changes.fields.items()},
+        "fields": {name: sent(value) for name, value in changes.fields.items()},
         "tags_applied": [_tag(tag) for tag in changes.tags_applied],
         "tags_removed": [_tag(tag) for tag in changes.tags_removed],
         "welcome": plan.welcome,
         "resumes": plan.resumes,
     }
-
-
-def _sent(value: Value) -> object:
-    as_stored = stored(value)
-    return list(as_stored) if isinstance(as_stored, tuple) else as_stored
 
 
 def _tag(tag: Tag) -> dict[str, str]:

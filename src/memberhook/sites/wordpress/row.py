@@ -1,7 +1,6 @@
 """What the row of a WordPress site holds: options that its owner chose, facts that `check` found. Pure.
 
-facts: `way` ("connector" or "core"), `wordpress` and `connector` (versions; the latter null without the plugin),
-`roles` (slug, title, privileged), `meta_keys` (of user meta that WordPress's own REST API takes).
+facts: see check.py. Read here are those that people look at: `way`, `wordpress`, `connector`, `roles`, `meta_keys`.
 """
 
 from __future__ import annotations
@@ -12,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from memberhook.errors import UsageError
+from memberhook.members.protected import OWN_MEANING
 from memberhook.members.types import Role
+from memberhook.sites.wordpress.users import NAMES
 
 FULL_COST_HASH = (
     "Hash generated passwords at full cost (slower; WordPress 6.8 and later re-hash at the first log-in, so it is not "
@@ -22,22 +23,7 @@ WP_FUSION = (
     "Also write tags and contact ids under the user meta keys that WP Fusion (Lite) reads, SLUG_tags and "
     "SLUG_contact_id, like fluentcrm-rest."
 )
-CORE_FIELDS = frozenset(
-    {
-        "description",
-        "display_name",
-        "first_name",
-        "last_name",
-        "locale",
-        "nickname",
-        "role",
-        "user_email",
-        "user_login",
-        "user_nicename",
-        "user_pass",
-        "user_url",
-    }
-)
+CORE_FIELDS = frozenset(NAMES) | OWN_MEANING
 """What WordPress's own REST API takes of every user."""
 
 

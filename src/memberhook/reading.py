@@ -1,12 +1,15 @@
-"""3 and 4: narrowing helpers for foreign JSON.
+"""Narrowing helpers for foreign JSON, of CRMs and sites.
 
 The one decision: an error names the path of the bad field, never its value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from memberhook.errors import RetryLater
 
 
 class BadFieldError(Exception):
@@ -62,6 +65,16 @@ class Foreign:
         return str(number)
 
 
+@contextmanager
+def reading(who: str) -> Iterator[None]:
+    """Turns `BadFieldError` into `RetryLater` (`bad_answer`); `who` answered."""
+    try:
+        yield
+    except BadFieldError as error:
+        message = f"{who} gave an answer of another shape than known ({error})."
+        raise RetryLater(message, code="bad_answer") from error
+
+
 def whole_number(value: object) -> int | None:
     """A whole number ≥ 0 of at most 20 digits (an unsigned 64-bit id), or text of such digits; None for all else."""
     if isinstance(value, str):
@@ -70,6 +83,13 @@ def whole_number(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return value if 0 <= value < 10**20 else None
     return None
+
+
+def object_at(value: object, *path: str) -> Mapping[str, object]:
+    """The object that is found along these names; an empty one where there is none."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def kind(value: object) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memberhook.crms.reading import BadFieldError, Foreign, kind, whole_number
+from memberhook.reading import BadFieldError, Foreign, kind, whole_number
 
 ANSWER = Foreign({"subscriber": {"id": "007", "name": None, "tags": [{"id": 3}, {"id": True}], "total": 0}})
 

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+
+from memberhook.members.types import Value
+from memberhook.sites.wordpress.values import sent, stored
+
+
+@pytest.mark.parametrize(
+    ("value", "as_stored", "as_sent"),
+    [
+        ("  text ", "  text ", "  text "),
+        ("", "", ""),
+        (7, "7", "7"),
+        (1.5, "1.5", "1.5"),
+        (2.0, "2", "2"),
+        (True, "1", "1"),
+        (False, "0", "0"),
+        (("a", "b"), ("a", "b"), ["a", "b"]),
+        ((), (), []),
+        (None, None, None),
+    ],
+)
+def test_values(value: Value, as_stored: Value, as_sent: object) -> None:
+    assert stored(value) == as_stored
+    assert sent(value) == as_sent

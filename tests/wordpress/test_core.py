@@ -1,0 +1,410 @@
+"""A real WordPress without the connector plugin as the site."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from memberhook.connections.models import Site as SiteRow
+from memberhook.members.types import Member
+from memberhook.net import HttpClient
+from memberhook.sites.base import Applied, Kept, Place, Site, Wanted
+from memberhook.sites.registry import open_site
+from tests.sites.contract import SiteContract
+from tests.sites.wordpress.helpers import GOLD, SILVER, MemoryKeeper, change, creation
+from tests.wordpress.conftest import running_or_skip, site_row
+from tests.wordpress.runner import WordPress
+
+SITES_OWN_CODE = """<?php
+if (get_option('drops_header')) {
+    unset($_SERVER['PHP_AUTH_USER'], $_SERVER['PHP_AUTH_PW'], $_SERVER['HTTP_AUTHORIZATION']);
+}
+add_filter('wp_is_application_passwords_available', fn ($is) => $is && !get_option('no_passwords'));
+add_filter('xmlrpc_enabled', fn ($is) => $is && !get_option('no_xmlrpc'));
+add_action('init', function () {
+    $shown = ['single' => true, 'show_in_rest' => true];
+    register_meta('user', 'company', ['type' => 'string'] + $shown);
+    register_meta('user', 'seats', ['type' => 'integer'] + $shown);
+    register_meta('user', 'vip', ['type' => 'boolean'] + $shown);
+    register_meta('user', 'locked', ['type' => 'string', 'auth_callback' => '__return_false'] + $shown);
+    $texts = ['schema' => ['type' => 'array', 'items' => ['type' => 'string']]];
+    register_meta('user', 'interests', ['type' => 'array', 'single' => true, 'show_in_rest' => $texts]);
+    register_meta('user', 'cities', ['type' => 'string', 'single' => false, 'show_in_rest' => true]);
+    add_role('student', 'Student', ['read' => true]);
+    add_role('customer', 'Customer', ['read' => true]);
+    add_role('boss', 'Boss', ['read' => true, 'manage_options' => true]);
+    add_role('nobody', 'Nobody', ['read' => true]);
+});
+add_filter('illegal_user_logins', fn () => ['forbidden']);
+add_filter('rest_pre_insert_user', function ($user) {
+    if (($user->user_login ?? '') === 'crash') {
+        throw new Error('before it is made');
+    }
+    return $user;
+});
+add_action('user_register', function ($id) {
+    if (get_userdata($id)->user_login === 'late') {
+        throw new Error('after it is made');
+    }
+});
+"""
+
+
+@pytest.fixture(scope="module")
+def wp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WordPress]:
+    plugin = tmp_path_factory.mktemp("plugin") / "own-code.php"
+    plugin.write_text(SITES_OWN_CODE, "utf-8")
+    with running_or_skip(mu_plugin=[plugin]) as site:
+        site.user("tom", "student")
+        site.user("liz", "boss")
+        site.user("cy", "customer")
+        yield site
+
+
+@pytest.fixture
+def keeper() -> MemoryKeeper:
+    return MemoryKeeper()
+
+
+@pytest.fixture(scope="module")
+def facts(wp: WordPress) -> Mapping[str, Any]:
+    client = HttpClient(allow_private=True)
+    checked = open_site("wordpress", place(wp, client, MemoryKeeper())).check()
+    client.close()
+    assert [finding.name for finding in checked.findings if finding.needed and not finding.ok] == []
+    return checked.facts
+
+
+def place(wp: WordPress, http: HttpClient, keeper: MemoryKeeper, **more: Any) -> Place:
+    who = {"username": wp.admin_user, "password": wp.application_password, **more}
+    return Place("club", 1, "shop", "fluentcrm", wp.url, http=http, keeper=keeper, **who)
+
+
+@pytest.fixture
+def site(wp: WordPress, http: HttpClient, keeper: MemoryKeeper, facts: Mapping[str, Any]) -> Site:
+    return open_site("wordpress", place(wp, http, keeper, facts=facts))
+
+
+@pytest.fixture
+def add(site: Site) -> Callable[..., Member]:
+    """Makes a member and finds it."""
+
+    def added(login: str, **changes: Any) -> Member:
+        (applied,) = site.apply([creation(login, **changes)])
+        assert applied.created, applied
+        return member(site, applied.member_id)
+
+    return added
+
+
+def member(site: Site, member_id: str) -> Member:
+    return site.find(Wanted(member_ids=[member_id])).members[member_id]
+
+
+class TestContract(SiteContract):
+    """What WordPress does not keep is kept by Memberhook; no member tells the difference."""
+
+    @pytest.fixture
+    def row(self, wp: WordPress, facts: Mapping[str, Any], db: None) -> SiteRow:
+        return site_row(wp, facts=dict(facts))
+
+
+class TestCreation:
+    def test_many_at_once(self, wp: WordPress, site: Site) -> None:
+        plans = [
+            creation(f"many{n}", role="student", fields={"first_name": "Zoë", "last_name": str(n), "company": "A & B"})
+            for n in range(30)
+        ]
+        applied = site.apply(plans)
+        assert all(done.created and done.done and not done.warnings for done in applied)
+        assert [done.login for done in applied] == [plan.login for plan in plans]
+        assert applied[3].changes == ("user_email", "role", "company", "first_name", "last_name")
+        found = site.find(Wanted(member_ids=[done.member_id for done in applied]))
+        zoe = found.members[applied[3].member_id]
+        assert (zoe.login, zoe.email, zoe.roles) == ("many3", "many3@member.example", {"student"})
+        assert (zoe.fields["first_name"], zoe.fields["company"]) == ("Zoë", "A & B")
+        assert not zoe.protected
+        code = "return get_user_meta(get_user_by('login', 'many3')->ID, 'company', true);"
+        assert wp.php_json(code) == "A & B"
+
+    def test_the_password_is_the_members(self, wp: WordPress, site: Site) -> None:
+        """wp_signon() takes it from $_POST, where WordPress has put slashes before quotes."""
+        site.apply([creation("withpass", password="pa ss'wörd\"")])
+        code = "return !is_wp_error(wp_authenticate('withpass', wp_slash($password)));"
+        assert wp.php_json(code, password="pa ss'wörd\"") is True
+
+    def test_all_that_wordpress_has_a_place_for(self, add: Callable[..., Member]) -> None:
+        fields = {
+            "first_name": "Ada",
+            "last_name": "Lovelace",
+            "display_name": "Countess",
+            "nickname": "ada",
+            "description": "First line\nsecond",
+            "user_url": "https://ada.example/",
+            "locale": "en_US",
+            "company": "Engines",
+            "seats": 3,
+            "vip": True,
+            "interests": ("maths", "a, b"),
+            "cities": "London Town",
+        }
+        made = add("all", fields=fields)
+        as_stored = {**fields, "seats": "3", "vip": "1", "cities": ("London Town",)}
+        assert {name: made.fields[name] for name in fields} == as_stored
+
+    def test_a_login_that_is_taken_or_not_allowed_is_told_at_the_next_find(
+        self, add: Callable[..., Member], site: Site
+    ) -> None:
+        add("taken.by@some.example", email="taken@member.example")
+        plans = [
+            creation("Taken.By@some.example", "other1@member.example"),
+            creation("forbidden", "other2@member.example"),
+            creation("taken.by-some.example", "other3@member.example"),
+        ]
+        applied = site.apply(plans)
+        assert [done.stale for done in applied] == [True, True, False]
+        logins = [plan.login or "" for plan in plans]
+        found = site.find(Wanted(logins=[*logins, "free"]))
+        assert found.taken == {"taken.by@some.example", "forbidden", "taken.by-some.example"}
+
+    def test_the_slug_finds_most_logins(self, add: Callable[..., Member], site: Site) -> None:
+        logins = ["Mary Ann", "o.b-r_i@x.example", "x" * 60, "--a..b--"]
+        for number, login in enumerate(logins):
+            add(login, email=f"slug{number}@member.example")
+        assert site.find(Wanted(logins=[*logins, "mary"])).taken == {login.lower() for login in logins}
+
+    def test_an_email_that_somebody_has_by_now(self, add: Callable[..., Member], site: Site) -> None:
+        add("has", email="Has@Member.example")
+        (applied,) = site.apply([creation("wants", "has@member.example")])
+        assert applied == Applied(stale=True)
+
+    def test_the_welcome_email_is_said_not_to_be_sent(self, wp: WordPress, site: Site) -> None:
+        (applied,) = site.apply([creation("welcomed", welcome=True)])
+        assert site.sends_welcome
+        assert "welcome e-mail" in applied.warnings[0]
+        assert wp.mails("welcomed@member.example") == []
+
+    def test_one_bad_member_spoils_no_other(self, site: Site) -> None:
+        good = [creation(f"among{n}") for n in range(3)]
+        applied = site.apply([good[0], creation("badrole", role="wizard"), good[1], creation("crash"), good[2]])
+        assert [done.created for done in applied] == [True, False, True, False, True]
+        assert "no such role" in (applied[1].error or "")
+        assert "HTTP 500" in (applied[3].later or "")
+
+    def test_who_was_made_by_a_call_that_broke_is_made(self, site: Site, facts: Mapping[str, Any]) -> None:
+        applied = site.apply([creation("before"), creation("late"), creation("after")])
+        if facts["batch"]:
+            assert [done.created for done in applied] == [True, True, True]
+        else:
+            assert [done.created for done in applied] == [True, False, True]
+            assert applied[1].later
+
+    def test_values_that_wordpress_does_not_take_cost_themselves_alone(self, site: Site) -> None:
+        fields = {"first_name": "Eve", "locale": "xx_XX", "seats": "many", "user_url": "https://x.example/" + "x" * 100}
+        (applied,) = site.apply([creation("picky", fields=fields)])
+        assert applied.created
+        assert applied.changes == ("user_email", "role", "first_name")
+        assert applied.warnings == (
+            "WordPress does not take the contact's value of locale, seats, user_url, so it stays as it is there.",
+        )
+
+    def test_a_field_that_its_own_code_locks(self, site: Site) -> None:
+        fields = {"cities": ("Rome",), "locked": "x", "seats": "many", "interests": ("y",), "company": "B"}
+        (applied,) = site.apply([creation("keyless", fields=fields)])
+        assert applied.created
+        assert applied.changes == ("user_email", "role", "cities", "company", "interests")
+        assert "value of locked, seats, so" in applied.warnings[0]
+        now = member(site, applied.member_id).fields
+        assert (now["company"], now["interests"], now["cities"], now["locked"]) == ("B", ("y",), ("Rome",), "")
+
+    @pytest.mark.parametrize(
+        ("plan", "error"),
+        [
+            (creation("slashed", password="back\\slash"), "user_pass"),
+            (creation("mailless", "a@b@c"), "user_email"),
+        ],
+    )
+    def test_what_no_member_can_be_made_with(self, site: Site, plan: Any, error: str) -> None:
+        (applied,) = site.apply([plan])
+        assert error in (applied.error or "")
+        assert "back" not in (applied.error or "")
+
+
+class TestChange:
+    def test_what_differs_is_named(self, add: Callable[..., Member], site: Site) -> None:
+        ada = add("changes", fields={"first_name": "Ada", "description": "same"})
+        fields = {"first_name": "Eve", "description": "same", "company": "C"}
+        (applied,) = site.apply([change(ada, email="Eve@member.example", fields=fields)])
+        assert applied.changes == ("user_email", "company", "first_name")
+        assert (applied.email, applied.created) == ("Eve@member.example", False)
+        (again,) = site.apply([change(ada, email="Eve@member.example", fields=fields)])
+        assert again == replace(applied, changes=())
+
+    def test_roles(self, add: Callable[..., Member], site: Site) -> None:
+        ada = add("roles", role="subscriber")
+        site.apply([change(ada, roles_added=("student", "nobody"))])
+        assert member(site, ada.id).roles == {"subscriber", "student", "nobody"}
+        site.apply([change(ada, roles_removed=("subscriber", "nobody"))])
+        assert member(site, ada.id).roles == {"student"}
+        (applied,) = site.apply([change(ada, role="nobody")])
+        assert member(site, ada.id).roles == {"nobody"}
+        assert applied.changes == ("role",)
+        site.apply([change(ada, roles_removed=("nobody",))])
+        assert member(site, ada.id).roles == frozenset()
+
+    def test_fields_are_emptied(self, add: Callable[..., Member], site: Site) -> None:
+        fields = {"first_name": "Ada", "company": "A", "interests": ("x",), "hobby": "chess"}
+        ada = add("empties", fields=fields)
+        site.apply([change(ada, fields=dict.fromkeys(fields))])
+        now = member(site, ada.id).fields
+        assert [now.get(name) for name in fields] == ["", "", (), None]
+
+    def test_password(self, wp: WordPress, add: Callable[..., Member], site: Site) -> None:
+        (applied,) = site.apply([change(add("newpass"), password="new one")])
+        assert applied.changes == ("user_pass",)
+        assert wp.php_json("return !is_wp_error(wp_authenticate('newpass', 'new one'));") is True
+
+    def test_an_email_of_another(self, add: Callable[..., Member], site: Site) -> None:
+        add("owner")
+        (applied,) = site.apply([change(add("envious"), email="OWNER@member.example")])
+        assert applied == Applied(stale=True)
+
+    def test_gone_and_promoted_meanwhile(self, wp: WordPress, add: Callable[..., Member], site: Site) -> None:
+        gone, promoted = add("gone"), add("promoted")
+        code = "require_once ABSPATH . 'wp-admin/includes/user.php'; wp_delete_user($gone); "
+        wp.php_json(code + "(new WP_User($promoted))->set_role('boss');", gone=int(gone.id), promoted=int(promoted.id))
+        applied = site.apply([change(gone, fields={"company": "X"}), change(promoted, password="stolen")])
+        assert applied == [Applied(stale=True), Applied(stale=True)]
+
+    def test_protected(self, wp: WordPress, site: Site) -> None:
+        (liz,) = site.find(Wanted(emails=["LIZ@member.example"])).members.values()
+        assert liz.protected
+        plan = change(liz, email="x@member.example", role="subscriber", password="x", fields={"company": "Boss"})
+        (applied,) = site.apply([plan])
+        assert applied.changes == ("company",)
+        now = member(site, liz.id)
+        assert (now.email, now.roles) == ("liz@member.example", {"boss"})
+
+    @pytest.mark.parametrize("right", ["upload_files", "edit_published_posts"])
+    def test_harmless_rights_protect_nobody(
+        self, wp: WordPress, add: Callable[..., Member], site: Site, right: str
+    ) -> None:
+        ada = add(f"right{right.replace('_', '')}")
+        wp.php_json("(new WP_User($id))->add_cap($right);", id=int(ada.id), right=right)
+        assert not member(site, ada.id).protected
+        wp.php_json("(new WP_User($id))->add_cap('list_users');", id=int(ada.id))
+        assert member(site, ada.id).protected
+
+
+class TestKept:
+    def test_tags_and_unknown_fields(self, site: Site, keeper: MemoryKeeper, add: Callable[..., Member]) -> None:
+        plan = creation("keeps", tags_applied=(GOLD, SILVER), fields={"hobby": "chess", "size": 7, "company": "K"})
+        (applied,) = site.apply([plan])
+        (warning,) = applied.warnings
+        assert warning.endswith("only with the connector plugin: hobby, size, tags.")
+        now = member(site, applied.member_id)
+        assert now.tags == (GOLD, SILVER)
+        assert (now.fields["hobby"], now.fields["size"], now.fields["company"]) == ("chess", "7", "K")
+        site.apply([change(now, tags_removed=(GOLD,), fields={"size": None})])
+        assert keeper.kept == {now.id: Kept((SILVER,), {"hobby": "chess"})}
+
+    def test_a_death_before_it_is_kept_is_mended(self, site: Site, keeper: MemoryKeeper) -> None:
+        (applied,) = site.apply([creation("dies", tags_applied=(GOLD,))])
+        keeper.kept.clear()
+        dead = member(site, applied.member_id)
+        assert dead.tags == ()
+        (again,) = site.apply([change(dead, tags_applied=(GOLD,))])
+        assert again.changes == ("tags",)
+        assert member(site, dead.id).tags == (GOLD,)
+        writes = keeper.writes
+        (third,) = site.apply([change(dead, tags_applied=(GOLD,))])
+        assert (third.changes, third.warnings, keeper.writes) == ((), (), writes)
+
+
+class TestListing:
+    def test_everybody(self, site: Site, add: Callable[..., Member]) -> None:
+        last = add("listed", tags_applied=(GOLD,), fields={"first_name": "L", "hobby": "chess"})
+        site.apply([creation(f"page{n}") for n in range(105)])
+        everybody = list(site.members(fields=["hobby", "first_name", "description"]))
+        ids = [int(listed.id) for listed in everybody]
+        assert len(ids) > 100
+        assert ids == sorted(set(ids))
+        listed = next(listed for listed in everybody if listed.id == last.id)
+        assert (listed.login, listed.first_name, listed.roles) == ("listed", "L", ("subscriber",))
+        assert listed.tags == {"shop": ("gold",)}
+        assert listed.fields == {"hobby": "chess"}
+
+    def test_by_email(self, site: Site, add: Callable[..., Member]) -> None:
+        add("one", email="one+x@member.example")
+        add("two", email="one+xx@member.example")
+        assert [listed.login for listed in site.members(["ONE+X@member.example"])] == ["one"]
+
+
+class TestCheck:
+    def test_what_is_learned(self, wp: WordPress, facts: Mapping[str, Any]) -> None:
+        assert (facts["way"], facts["plain"]) == ("core", False)
+        assert facts["batch"] is (tuple(map(int, wp.version.split(".")[:2])) >= (6, 6))
+        assert facts["meta"].items() >= {"company": "string", "seats": "integer", "cities": "array"}.items()
+        roles = {role["slug"]: role["privileged"] for role in facts["roles"]}
+        assert roles == {
+            **dict.fromkeys(("subscriber", "contributor", "author", "student", "customer"), False),
+            **dict.fromkeys(("editor", "administrator", "boss"), True),
+        }
+
+    def test_findings(self, site: Site) -> None:
+        findings = site.check().findings
+        assert [finding.name for finding in findings] == [
+            *("address", "certificate", "REST API", "credentials", "rights", "connector", "roles"),
+        ]
+        assert [finding.name for finding in findings if not finding.ok] == ["connector"]
+        assert "memberhook wordpress plugin --output" in findings[5].message
+
+    def test_a_user_without_rights(self, wp: WordPress, http: HttpClient, keeper: MemoryKeeper) -> None:
+        login, password = wp.user("weak", "editor")
+        weak = open_site("wordpress", place(wp, http, keeper, username=login, password=password))
+        assert weak.check().problem is not None
+        problem = weak.check().problem
+        assert problem is not None
+        assert problem.name == "rights"
+        assert "list_users, create_users, edit_users, promote_users" in problem.message
+
+    @pytest.mark.parametrize(
+        ("username", "password", "message"),
+        [
+            ("admin", "wrong", "knows no such user name with this password"),
+            ("nobody-of-that-name", "abcd EFGH ijkl MNOP qrst UVWX", "knows no such user name with this password"),
+            ("admin", "of the log-in", "is no application password of WordPress"),
+        ],
+    )
+    def test_wrong_credentials(
+        self, wp: WordPress, http: HttpClient, keeper: MemoryKeeper, username: str, password: str, message: str
+    ) -> None:
+        username = wp.admin_user if username == "admin" else username
+        password = wp.admin_password if password == "of the log-in" else password
+        problem = open_site("wordpress", place(wp, http, keeper, username=username, password=password)).check().problem
+        assert problem is not None
+        assert problem.name == "credentials"
+        assert message in problem.message
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["drops_header"], "User name and password are right, but the web server keeps the Authorization header"),
+            (["drops_header", "no_xmlrpc"], "User name or password is wrong, or the web server keeps"),
+            (["no_passwords"], "takes no application passwords"),
+        ],
+    )
+    def test_what_keeps_us_out(self, wp: WordPress, site: Site, options: list[str], message: str) -> None:
+        for option in options:
+            wp.php_json("return update_option($option, 1);", option=option)
+        try:
+            problem = site.check().problem
+        finally:
+            for option in options:
+                wp.php_json("return delete_option($option);", option=option)
+        assert problem is not None
+        assert problem.name == "credentials"
+        assert message in problem.message
