@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "memberhook"
+PLUGIN = SOURCE / "sites" / "wordpress" / "plugin" / "memberhook-connector.php"
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -23,6 +24,8 @@ KINDS = {
     "output": "what the `sh` block before it prints; … stands for anything",
     "json": "the answer to the `curl` before it: the same names, and the same kinds of values",
     "python": "compiles, and imports of memberhook are there; runs on the pages of RUN_PYTHON",
+    "php": "for a WordPress with the connector: PHP takes it, and what it names of ours is in the plugin",
+    "apache": "a file of another program: for the eye only",
     "text": "for the eye only",
     "html": "a template: for the eye only",
     "ini": "a file of another program: for the eye only",
@@ -76,7 +79,7 @@ def commands(block: Block) -> list[str]:
 
 @functools.cache
 def program_strings() -> list[str]:
-    """All texts in the program's source and templates, with single spaces."""
+    """All texts in the program's source, templates and connector plugin, with single spaces."""
     found = [
         node.value
         for path in SOURCE.rglob("*.py")
@@ -84,6 +87,8 @@ def program_strings() -> list[str]:
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
     found += [path.read_text("utf-8") for path in (SOURCE / "templates").rglob("*.*")]
+    joined = re.sub(r"'\s*\.\s*'", "", PLUGIN.read_text("utf-8"))  # PHP's `'…' . '…'`
+    found += [text.replace("\\'", "'") for text in re.findall(r"'((?:[^'\\\n]|\\.)+)'", joined)]
     return [" ".join(text.split()) for text in found]
 
 
