@@ -24,7 +24,7 @@ KINDS = {
     "output": "what the `sh` block before it prints; … stands for anything",
     "json": "the answer to the `curl` before it: the same names, and the same kinds of values",
     "python": "compiles, and imports of memberhook are there; runs on the pages of RUN_PYTHON",
-    "php": "for a WordPress with the connector: PHP takes it, and what it names of ours is in the plugin",
+    "php": "a file of docs/recipes, whole; or lines for a WordPress with the connector, which PHP takes",
     "apache": "a file of another program: for the eye only",
     "text": "for the eye only",
     "html": "a template: for the eye only",
@@ -79,16 +79,14 @@ def commands(block: Block) -> list[str]:
 
 @functools.cache
 def program_strings() -> list[str]:
-    """All texts in the program's source, templates and connector plugin, with single spaces."""
+    """All texts in the program's source, templates and plugin, with single spaces."""
     found = [
         node.value
         for path in SOURCE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
-    found += [path.read_text("utf-8") for path in (SOURCE / "templates").rglob("*.*")]
-    joined = re.sub(r"'\s*\.\s*'", "", PLUGIN.read_text("utf-8"))  # PHP's `'…' . '…'`
-    found += [text.replace("\\'", "'") for text in re.findall(r"'((?:[^'\\\n]|\\.)+)'", joined)]
+    found += [path.read_text("utf-8") for path in (*(SOURCE / "templates").rglob("*.*"), *SOURCE.rglob("*.php"))]
     return [" ".join(text.split()) for text in found]
 
 

@@ -170,6 +170,11 @@ def test_python_compiles_and_what_it_imports_is_there(block: Block) -> None:
         assert hasattr(importlib.import_module(module), name), f"{block}: {module} has no {name}"
 
 
+def test_recipes_are_shown_as_they_are() -> None:
+    recipes = [path.read_text("utf-8") for path in sorted((ROOT / "docs" / "recipes").iterdir())]
+    assert sorted(recipes) == sorted(block.text for block in all_blocks("php") if is_file(block))
+
+
 @pytest.mark.parametrize("page", sorted(RUN_PYTHON))
 def test_python_of_a_page_runs(page: str) -> None:
     names_so_far: dict[str, object] = {}
@@ -178,7 +183,12 @@ def test_python_of_a_page_runs(page: str) -> None:
             exec(compile(block.text, str(block), "exec"), names_so_far)
 
 
-@pytest.mark.parametrize("block", all_blocks("php"), ids=str)
+def is_file(block: Block) -> bool:
+    """Whether that is a whole file of PHP."""
+    return block.text.startswith("<?php")
+
+
+@pytest.mark.parametrize("block", [block for block in all_blocks("php") if not is_file(block)], ids=str)
 def test_php_names_what_the_connector_has(block: Block) -> None:
     assert set(re.findall(r"\bmemberhook_\w+", block.text)) <= set(re.findall(r"\bmemberhook_\w+", PLUGIN.read_text()))
 
@@ -189,7 +199,8 @@ def test_php_takes_it(block: Block) -> None:
     php = shutil.which("php")
     if php is None:
         pytest.skip("php is not installed")
-    done = subprocess.run([php, "-l"], input=f"<?php\n{block.text}", capture_output=True, text=True)
+    code = block.text if is_file(block) else f"<?php\n{block.text}"
+    done = subprocess.run([php, "-l"], input=code, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 
@@ -262,7 +273,8 @@ def test_quotes_are_the_programs_words(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=names)
 def test_settings_and_files_that_are_named_exist(page: Path) -> None:
     text = page.read_text("utf-8")
-    known = {setting.variable for setting in conf.ALL} | SETTINGS_OF_TESTS
+    constants = {name for block in all_blocks("php") for name in re.findall(r"^const (\w+)", block.text, re.MULTILINE)}
+    known = {setting.variable for setting in conf.ALL} | SETTINGS_OF_TESTS | constants
     assert set(re.findall(r"MEMBERHOOK_[A-Z_]*[A-Z]", text)) <= known
     for name in re.findall(r"`((?:src|tests|docs|scripts|example|benchmarks)/[\w./-]*)`", text):
         assert (ROOT / name).exists(), name

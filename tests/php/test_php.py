@@ -10,7 +10,11 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PLUGINS = (ROOT / "src/memberhook/sites/wordpress/plugin", ROOT / "tests/wordpress/plugins")
+PLUGINS = (
+    ROOT / "src/memberhook/sites/wordpress/plugin",
+    ROOT / "tests/wordpress/plugins",
+    ROOT / "docs/recipes",
+)
 
 
 def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 import pytest
 
 from memberhook.connections.models import Site as SiteRow
+from memberhook.followups import run as followups
 from memberhook.members.types import Member
 from memberhook.net import HttpClient
+from memberhook.pipeline import Tools
 from memberhook.sites.base import Applied, Kept, Place, Site, Wanted
 from memberhook.sites.registry import open_site
-from tests.sites.contract import SiteContract
+from tests.conftest import Clock, Send, ended
+from tests.sites.contract import SiteContract, World
 from tests.sites.wordpress.helpers import GOLD, SILVER, MemoryKeeper, change, creation
 from tests.wordpress.conftest import running_or_skip, site_row
 from tests.wordpress.runner import WordPress
@@ -44,6 +48,11 @@ add_filter('rest_pre_insert_user', function ($user) {
         throw new Error('before it is made');
     }
     return $user;
+});
+add_action('rest_after_insert_user', function ($user) {
+    if (str_starts_with($user->user_login, 'sleeps')) {
+        sleep(2);
+    }
 });
 add_action('user_register', function ($id) {
     if (get_userdata($id)->user_login === 'late') {
@@ -110,6 +119,32 @@ class TestContract(SiteContract):
     @pytest.fixture
     def row(self, wp: WordPress, facts: Mapping[str, Any], db: None) -> SiteRow:
         return site_row(wp, facts=dict(facts))
+
+    def test_killing_php_loses_nothing_and_doubles_nothing(
+        self, world: World, wp: WordPress, send: Send, work: Callable[[], int], clock: Clock, tools: Tools
+    ) -> None:
+        """The password that goes back to the CRM is the one that opens the account, also of who was half-way made."""
+        world.set(username_format="first-last", return_password_field="wp_password")
+        names = ["Wakes1", "Sleeps2", "Wakes3"]
+        people = [world.contact(fields={"first_name": name, "last_name": "Killed"}) for name in names]
+        sent = [send("add", person.id or "", hook=world.hook) for person in people]
+        killer = threading.Timer(1.2, wp.kill_php)
+        killer.start()
+        work()
+        killer.join()
+        assert {ended(d).state for d in sent} <= {"retrying", "applied"}
+        for _ in range(6):
+            clock.pass_(minutes=10)
+            work()
+        assert [ended(d).state for d in sent] == ["applied"] * 3, [d.message for d in sent]
+        assert all(d.outcome["member"]["created"] for d in sent)
+        while followups.run_due("w1", tools):
+            pass
+        passwords = {write.contact_id: write.fields["wp_password"] for write in world.crm.written}
+        code = "return !is_wp_error(wp_authenticate($login, $password));"
+        for person, delivery in zip(people, sent, strict=True):
+            login = delivery.outcome["member"]["login"]
+            assert wp.php_json(code, login=login, password=passwords[person.id or ""])
 
 
 class TestCreation:
@@ -186,6 +221,16 @@ class TestCreation:
         assert site.sends_welcome
         assert "welcome e-mail" in applied.warnings[0]
         assert wp.mails("welcomed@member.example") == []
+
+    def test_what_it_was_created_for_is_known_again(self, site: Site) -> None:
+        (made,) = site.apply([replace(creation("noted"), key="k1")])
+        noted = member(site, made.member_id)
+        assert noted.created_for == "k1"
+        plan = replace(change(noted), key="k1", resumes=True, welcome=True)
+        (again,) = site.apply([plan])
+        assert (again.created, again.changes, len(again.warnings)) == (True, (), 1)
+        (other,) = site.apply([replace(plan, key="k2")])
+        assert not other.created
 
     def test_one_bad_member_spoils_no_other(self, site: Site) -> None:
         good = [creation(f"among{n}") for n in range(3)]

@@ -44,13 +44,16 @@ _LONGEST_WAIT = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What is spoken to (`name`), and what goes on after "The user is known at …, but" where its rights do not do."""
+    """What is spoken to (`name`), and what is said of a user whose rights do not do (`{site}` is filled in)."""
 
     name: str
     no_rights: str
 
 
-WORDPRESS = Words("WordPress", no_rights="may not do this there (403). Give it the rights that the check asks for.")
+WORDPRESS = Words(
+    "WordPress",
+    no_rights="The user is known at {site}, but may not do this (403). Give it the rights that the check asks for.",
+)
 
 
 def is_rest(response: Response) -> bool:
@@ -123,7 +126,7 @@ def _wrong_password(site: str, code: str) -> str:
 def _no_rights(site: str, code: str, words: Words) -> str:
     if code and not _NO_RIGHTS.fullmatch(code):
         return f"Something at {site} forbids the request (403, {code}), probably a security plugin. Allow the REST API."
-    return f"The user is known at {site}, but {words.no_rights}"
+    return words.no_rights.format(site=site)
 
 
 def _not_json(response: Response, site: str, words: Words) -> RetryLater:

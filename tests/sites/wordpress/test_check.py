@@ -171,6 +171,7 @@ def test_without_the_connector(serve: Serve, http: HttpClient) -> None:
         "batch": True,
         "meta": {"company": "string"},
         "meta_keys": ["company"],
+        "notes": False,
         "roles": [
             {"slug": "subscriber", "title": "Subscriber", "privileged": False},
             {"slug": "contributor", "title": "Contributor", "privileged": False},

@@ -15,8 +15,9 @@ from memberhook.wordpress.errors import REFUSED, Words, rest_body, rest_code
 WORDS = Words(
     "FluentCRM",
     no_rights=(
-        "has no rights in FluentCRM (403). Make the user a FluentCRM manager who may read and manage contacts, tags "
-        "and custom fields, or take an administrator: without FluentCRM Pro only administrators get in."
+        "The user is known at {site}, but has no rights in FluentCRM (403). Make the user a FluentCRM manager who may "
+        "read and manage contacts, tags and custom fields, or take an administrator: without FluentCRM Pro only "
+        "administrators get in."
     ),
 )
 _FIELD_NAME = re.compile(r"[a-z0-9_-]{1,60}")

@@ -5,7 +5,8 @@ Its one decision: nothing is changed. All that is learned goes into the facts:
 `way`: "connector" or "core"; `plain`: its REST API is at ?rest_route=; `roles`: list of {slug, title, privileged};
 `meta_keys`: of user meta that can be written. Of the connector alone: `connector`, `wordpress`, `php` (versions),
 `multisite`, `default_role`, `fluentcrm` (version or null), `rehash` (weak hashes are hashed again at log-in). Of
-WordPress alone: `batch` (many users may be written in one call), `meta` (registered meta key → its JSON type).
+WordPress alone: `batch` (many users may be written in one call), `meta` (registered meta key → its JSON type), `notes`
+(it keeps a note of what a user was created for).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from memberhook.reading import object_at
 from memberhook.sites.base import Checked
 from memberhook.sites.wordpress import roles
 from memberhook.sites.wordpress.row import Facts
-from memberhook.sites.wordpress.users import ROUTE, Users
+from memberhook.sites.wordpress.users import PREFERENCES, ROUTE, Users
 from memberhook.wordpress.check import bad, good, look, no_passwords, takes_no_passwords
 from memberhook.wordpress.errors import problem, rest_code
 from memberhook.wordpress.rest import Rest
@@ -167,8 +168,10 @@ def _core_facts(rest: Rest) -> dict[str, Any]:
     endpoints = object_at(told).get("endpoints")
     writing = [e for e in (endpoints if isinstance(endpoints, list) else ()) if "POST" in _methods(e)]
     batch = bool(writing) and all(object_at(endpoint, "allow_batch").get("v1") for endpoint in writing)
-    known, meta = roles.learn(Users(rest, batch=False)), _meta(told)
-    return {"batch": batch, "meta": meta, "meta_keys": sorted(meta), "roles": roles.to_facts(known)}
+    schema = object_at(told, "schema", "properties", "meta", "properties")
+    notes = object_at(schema, PREFERENCES).get("additionalProperties") is True
+    known, meta = roles.to_facts(roles.learn(Users(rest, batch=False))), _meta(schema)
+    return {"batch": batch, "meta": meta, "meta_keys": sorted(meta), "notes": notes, "roles": known}
 
 
 def _methods(endpoint: object) -> list[object]:
@@ -176,9 +179,8 @@ def _methods(endpoint: object) -> list[object]:
     return methods if isinstance(methods, list) else []
 
 
-def _meta(told: object) -> dict[str, str]:
+def _meta(schema: Mapping[str, object]) -> dict[str, str]:
     """Registered meta whose values ours can be."""
-    schema = object_at(told, "schema", "properties", "meta", "properties")
     types = {name: object_at(schema[name]).get("type") for name in schema}
     return {name: type_ for name, type_ in types.items() if isinstance(type_, str) and type_ in _META_TYPES}
 

@@ -24,8 +24,8 @@ AT_ONCE = 50
 
 WORDS = Words(
     "The Memberhook connector",
-    "may not manage members (403). Give it the rights list_users, create_users, edit_users and promote_users, or take "
-    "an administrator.",
+    "The user is known at {site}, but may not manage members (403). Give it the rights list_users, create_users, "
+    "edit_users and promote_users, or take an administrator.",
 )
 _BREAKDOWNS = frozenset({"server_error", "unreachable", "timeout", "bad_answer"})
 

@@ -24,7 +24,7 @@ _NAMED = frozenset({"first_name", "last_name", "display_name"})
 
 
 class CoreSite:
-    """See `sites.base.Site`. Of the place's facts it reads `roles`, `batch` and `meta` (see check.py)."""
+    """See `sites.base.Site`. Of the place's facts it reads `roles`, `batch`, `meta` and `notes` (see check.py)."""
 
     login_rules = LOGIN_RULES
     sends_welcome = True
@@ -35,7 +35,8 @@ class CoreSite:
         self._rest = rest
         self._keeper = keeper
         self._users = Users(rest, batch=bool(place.facts.get("batch")))
-        self._writer = Writer(self._users, keeper, place.facts.get("meta") or {})
+        notes = bool(place.facts.get("notes"))
+        self._writer = Writer(self._users, keeper, place.facts.get("meta") or {}, notes=notes)
         self._roles = Facts.of(place.facts).roles or INSTALLED
 
     def atomic(self) -> AbstractContextManager[None]:
@@ -73,6 +74,7 @@ class CoreSite:
             fields={**kept.fields, **user.fields},
             tags=tuple(kept.tags),
             protected=user.privileged,
+            created_for=user.created_for,
         )
 
     def remember(self, tags: Collection[Tag]) -> None:

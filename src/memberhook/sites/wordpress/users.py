@@ -17,7 +17,7 @@ from typing import TypeVar
 from memberhook.errors import GiveUp, RetryLater
 from memberhook.members.types import Value
 from memberhook.net import Response, read_json
-from memberhook.reading import Foreign, reading
+from memberhook.reading import Foreign, object_at, reading
 from memberhook.sites.wordpress.capabilities import has_privileges
 from memberhook.sites.wordpress.values import stored
 from memberhook.wordpress.errors import problem
@@ -28,8 +28,12 @@ Item = TypeVar("Item")
 ROUTE = "/wp/v2/users"
 PAGE = 100
 """The most that one call may ask for."""
-BATCH = 25
-"""The most that `batch/v1` takes (`get_max_batch_size`); it takes users since WordPress 6.6 (`allow_batch`)."""
+BATCH = 10
+"""Writes in one call of `batch/v1`: few enough for a slow host to answer in time. It takes 25 (`get_max_batch_size`),
+and users since WordPress 6.6 (`allow_batch`)."""
+PREFERENCES = "persisted_preferences"
+"""Registered meta since WordPress 6.1: a user's preferences, by the program that they are for. It is the one place that
+a user of WordPress has for a note of ours."""
 _OF_ALL = frozenset({"rate_limited", "wrong_password", "challenge_page"})
 PARALLEL = 4
 """Searches at once, one for each e-mail."""
@@ -53,13 +57,14 @@ _EDIT = [("context", "edit"), *_ASKED]
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """`fields`: by the site's names, registered meta included, as `stored`."""
+    """`fields`: by the site's names, registered meta included, as `stored`. `created_for`: see `Member`."""
 
     id: str
     login: str
     email: str
     roles: tuple[str, ...]
     privileged: bool
+    created_for: str | None
     fields: Mapping[str, Value] = field(repr=False)
 
 
@@ -209,7 +214,13 @@ def _response(row: Foreign) -> Response:
     return Response(row.member("status").integer(), {}, body, "application/json")
 
 
+def note(key: str) -> dict[str, object]:
+    """Meta that say of a new user which `Plan.key` it was created for."""
+    return {PREFERENCES: {"memberhook": {"created_for": key}}}
+
+
 def _user(row: Foreign) -> User:
+    created_for = object_at(row.value, "meta", PREFERENCES, "memberhook").get("created_for")
     fields = {name: row.member(rest).text_or_empty() for name, rest in NAMES.items()}
     return User(
         id=row.member("id").identifier(),
@@ -217,6 +228,7 @@ def _user(row: Foreign) -> User:
         email=row.member("email").text_or_empty(),
         roles=tuple(role.text() for role in row.member("roles").items()),
         privileged=any(has_privileges(_map(row.member(name))) for name in ("capabilities", "extra_capabilities")),
+        created_for=created_for if isinstance(created_for, str) else None,
         fields={**_meta(row.member("meta")), **fields},
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from memberhook.errors import RetryLater
 from memberhook.members.types import Changes, Plan, Value
 from memberhook.sites.base import Applied, Keeper, Kept
-from memberhook.sites.wordpress.users import NAMES, User, Users, Write
+from memberhook.sites.wordpress.users import NAMES, PREFERENCES, User, Users, Write, note
 from memberhook.sites.wordpress.values import sent, stored
 from memberhook.sites.wordpress.verdicts import Meaning, Verdict, site_field, verdict, without
 
@@ -38,13 +38,14 @@ class _Work:
 
 
 class Writer:
-    """`meta`: registered meta key → its JSON type. `taken`: logins (in lower case) that WordPress has called taken or
-    not allowed, though nobody whom we see has them."""
+    """`meta`: registered meta key → its JSON type. `notes`: WordPress keeps a note of what a user was created for.
+    `taken`: logins (in lower case) that it has called taken or not allowed, though nobody whom we see has them."""
 
-    def __init__(self, users: Users, keeper: Keeper, meta: Mapping[str, str]) -> None:
+    def __init__(self, users: Users, keeper: Keeper, meta: Mapping[str, str], *, notes: bool) -> None:
         self._users = users
         self._keeper = keeper
         self._meta = meta
+        self._notes = notes
         self._site = users.rest.site
         self.taken: set[str] = set()
 
@@ -76,6 +77,8 @@ class Writer:
             body["roles"] = wanted
         body |= {NAMES[name]: sent(value) or "" for name, value in changes.fields.items() if name in NAMES}
         meta = {name: self._meta_value(name, value) for name, value in changes.fields.items() if name in self._meta}
+        if before is None and plan.key and self._notes:
+            meta |= note(plan.key)
         return {**body, **({"meta": meta} if meta else {})}
 
     def _meta_value(self, name: str, value: Value) -> object:
@@ -189,7 +192,7 @@ class Writer:
             member_id=after.id,
             login=after.login,
             email=after.email,
-            created=work.before is None,
+            created=_is_creation(work),
             changes=names,
             warnings=tuple(self._warnings(work, names)),
         )
@@ -202,8 +205,13 @@ class Writer:
         if ours:
             names = ", ".join(ours)
             yield f"Kept by Memberhook alone, since WordPress takes it only with the connector plugin: {names}."
-        if work.plan.welcome and work.before is None:
+        if work.plan.welcome and _is_creation(work):
             yield _NO_WELCOME
+
+
+def _is_creation(work: _Work) -> bool:
+    """Also where an attempt that broke off had made the user."""
+    return work.before is None or (work.plan.resumes and work.before.created_for == work.plan.key)
 
 
 def _roles(changes: Changes, held: Sequence[str]) -> list[str]:
@@ -215,7 +223,7 @@ def _fields_of(names: Collection[str], body: Mapping[str, object]) -> set[str]:
     """The site's fields behind the names of a verdict."""
     meta = body.get("meta")
     inner = {f"meta.{name}" for name in meta} if "meta" in names and isinstance(meta, dict) else set()
-    return {site_field(name) for name in {*names, *inner} - {"meta"}}
+    return {site_field(name) for name in {*names, *inner} - {"meta", f"meta.{PREFERENCES}"}}
 
 
 def _state(user: User | None, kept: Kept) -> dict[str, object]:

@@ -1553,6 +1553,8 @@ final class Memberhook_Outbox {
 	const MADE   = 'memberhook_outbox_schema';
 	const SEND   = 'memberhook_outbox_send';
 	const SWEEP  = 'memberhook_outbox_sweep';
+	const WAKE   = 'memberhook_outbox_wake';
+	const SLOW   = 'memberhook_outbox_slow';
 
 	/** Contacts in a request, and how many bytes of them: Memberhook takes 500, and 1 MiB. */
 	const BATCH       = 100;
@@ -1619,6 +1621,7 @@ final class Memberhook_Outbox {
 			add_action( 'fluentcrm_loaded', array( __CLASS__, 'listen_to_fields' ) );
 		}
 		add_action( 'profile_update', array( __CLASS__, 'note_user' ), 20 ); // After FluentCRM.
+		add_action( 'wp_loaded', array( __CLASS__, 'wake_up' ), 0 );
 		add_action( self::SEND, array( __CLASS__, 'send' ) );
 		add_action( self::SWEEP, array( __CLASS__, 'send' ) );
 	}
@@ -1746,7 +1749,7 @@ final class Memberhook_Outbox {
 		}
 	}
 
-	/** Sends after the answer is gone, in this process or (where PHP cannot do that) in one of cron's. */
+	/** Sends after the answer is gone, in this process or (where PHP cannot do that) in another one. */
 	private static function send_soon() {
 		if ( self::paused_until() > time() ) {
 			self::plan( self::paused_until() );
@@ -1756,8 +1759,11 @@ final class Memberhook_Outbox {
 		if ( ( $ends_answer || wp_doing_cron() ) && ! ( is_multisite() && ms_is_switched() ) ) {
 			register_shutdown_function( array( __CLASS__, 'send_after_answer' ) ); // Behind all others.
 		} else {
-			self::plan( time() );
-			self::wake_cron();
+			// Should it not wake, cron does it; not at once, so that they do not get into each other's way.
+			self::plan( time() + ( get_transient( self::SLOW ) ? 0 : self::FIRST_DELAY ) );
+			if ( ! self::is_sending() ) { // One that sends looks again when it has done.
+				self::wake();
+			}
 		}
 	}
 
@@ -1773,25 +1779,64 @@ final class Memberhook_Outbox {
 			litespeed_finish_request();
 		}
 		try {
-			self::plan( time() ); // Should this process die before it has sent, cron does it.
+			self::plan( time() + self::FIRST_DELAY ); // Should this process die before it has sent, cron does it.
 			self::send();
 		} catch ( \Throwable $error ) {
 			self::complain( $error );
 		}
 	}
 
-	/** Starts cron without waiting for it: with cURL, WordPress would wait up to a second for an answer that it drops. */
-	private static function wake_cron() {
-		$is_off = defined( 'DISABLE_WP_CRON' ) && DISABLE_WP_CRON;
-		if ( $is_off || ( defined( 'ALTERNATE_WP_CRON' ) && ALTERNATE_WP_CRON ) || wp_doing_cron() ) {
-			return; // Then cron comes by itself: by the server's, by a visitor, or it is us.
+	/**
+	 * Has another process of this site send, and does not wait for it.
+	 *
+	 * Cron alone would be late: while one of its jobs works it starts no other, and FluentCRM's jobs work long. With cURL,
+	 * WordPress would wait up to a second for an answer that it drops, so this goes over a plain socket.
+	 */
+	private static function wake() {
+		if ( get_transient( self::SLOW ) ) {
+			return;
 		}
 		$by_socket = static function ( $url, $headers, $data, $type, &$options ) {
 			$options['transport'] = class_exists( 'WpOrg\Requests\Transport\Fsockopen' ) ? 'WpOrg\Requests\Transport\Fsockopen' : 'Requests_Transport_fsockopen';
 		};
+		$started   = microtime( true );
 		add_action( 'requests-requests.before_request', $by_socket, 10, 5 );
-		spawn_cron();
+		wp_remote_post(
+			site_url( 'index.php' ),
+			array(
+				'blocking'  => false,
+				'timeout'   => 0.01,
+				'sslverify' => apply_filters( 'https_local_ssl_verify', false ), // phpcs:ignore WordPress.NamingConventions -- WordPress's own.
+				'body'      => array( self::WAKE => self::wake_token( time() ) ),
+			)
+		);
 		remove_action( 'requests-requests.before_request', $by_socket, 10 );
+		if ( microtime( true ) - $started > 0.5 ) {
+			set_transient( self::SLOW, 1, HOUR_IN_SECONDS ); // This site cannot call itself: cron alone, then.
+		}
+	}
+
+	/** Sends, where this request is there for nothing else. */
+	public static function wake_up() {
+		$sent = isset( $_POST[ self::WAKE ] ) ? $_POST[ self::WAKE ] : ''; // phpcs:ignore WordPress.Security -- compared, never used.
+		if ( ! is_string( $sent ) || '' === $sent ) {
+			return;
+		}
+		if ( hash_equals( self::wake_token( time() ), $sent ) || hash_equals( self::wake_token( time() - MINUTE_IN_SECONDS ), $sent ) ) {
+			ignore_user_abort( true );
+			self::send();
+			exit;
+		}
+	}
+
+	/**
+	 * What only this site can know, for a minute or two.
+	 *
+	 * @param int $time Unix time.
+	 * @return string
+	 */
+	private static function wake_token( $time ) {
+		return wp_hash( self::WAKE . intdiv( $time, MINUTE_IN_SECONDS ) );
 	}
 
 	/**
@@ -1837,12 +1882,15 @@ final class Memberhook_Outbox {
 		global $wpdb;
 		try {
 			$settings = self::settings();
-			$is_ready = $settings['enabled'] && $settings['url'] && self::is_fluentcrm_active();
-			if ( ! $is_ready || self::paused_until() > time() ) {
+			if ( ! $settings['enabled'] || ! $settings['url'] || ! self::is_fluentcrm_active() ) {
+				return;
+			}
+			if ( self::paused_until() > time() ) {
+				self::plan( self::paused_until() );
 				return;
 			}
 			self::make_table();
-			$lock = 'memberhook_' . md5( DB_NAME . self::table() );
+			$lock = self::lock_name();
 			if ( '0' === $wpdb->get_var( $wpdb->prepare( 'SELECT GET_LOCK(%s, 0)', $lock ) ) ) {
 				self::plan( time() + self::FIRST_DELAY ); // Should the other one die.
 				return;
@@ -1859,6 +1907,25 @@ final class Memberhook_Outbox {
 		} catch ( \Throwable $error ) {
 			self::complain( $error );
 		}
+	}
+
+	/**
+	 * Whether a process sends just now.
+	 *
+	 * @return bool
+	 */
+	private static function is_sending() {
+		global $wpdb;
+		return '0' === $wpdb->get_var( $wpdb->prepare( 'SELECT IS_FREE_LOCK(%s)', self::lock_name() ) );
+	}
+
+	/**
+	 * The lock that the sending process holds. Locks are the server's, so they are named after database and table.
+	 *
+	 * @return string
+	 */
+	private static function lock_name() {
+		return 'memberhook_' . md5( DB_NAME . self::table() );
 	}
 
 	/**
@@ -2092,7 +2159,7 @@ final class Memberhook_Outbox {
 		$next = max( (int) $due, self::paused_until(), time() );
 		self::plan( $next );
 		if ( $next <= time() ) {
-			self::wake_cron();
+			self::wake();
 		}
 	}
 
@@ -2103,7 +2170,7 @@ final class Memberhook_Outbox {
 	 */
 	private static function plan( $time ) {
 		$planned = wp_next_scheduled( self::SEND );
-		if ( $planned !== $time ) {
+		if ( ! $planned || $planned > $time ) {
 			wp_clear_scheduled_hook( self::SEND );
 			wp_schedule_single_event( $time, self::SEND );
 		}
@@ -2275,6 +2342,7 @@ final class Memberhook_Outbox {
 			$table = self::table();
 			$wpdb->query( "DROP TABLE IF EXISTS $table" ); // phpcs:ignore WordPress.DB -- ours.
 			array_map( 'delete_option', array( self::SETTINGS, self::KEY, self::LOG, self::PAUSED, self::MADE ) );
+			delete_transient( self::SLOW );
 			if ( is_multisite() ) {
 				restore_current_blog();
 			}
