@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "memberhook"
+PLUGIN = SOURCE / "sites" / "wordpress" / "plugin" / "memberhook-connector.php"
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -23,7 +24,8 @@ KINDS = {
     "output": "what the `sh` block before it prints; … stands for anything",
     "json": "the answer to the `curl` before it: the same names, and the same kinds of values",
     "python": "compiles, and imports of memberhook are there; runs on the pages of RUN_PYTHON",
-    "php": "a file of docs/recipes, whole",
+    "php": "a file of docs/recipes, whole; or lines for a WordPress with the connector, which PHP takes",
+    "apache": "a file of another program: for the eye only",
     "text": "for the eye only",
     "html": "a template: for the eye only",
     "ini": "a file of another program: for the eye only",

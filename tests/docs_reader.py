@@ -25,14 +25,16 @@ from tests.docs_commands import Commands
 from tests.docs_pages import ROOT, Block, commands
 from tests.service.conftest import PASSWORD, Service
 
-CRM, MEMBERS, POSTGRESQL = (
+CRM, MEMBERS, WORDPRESS, POSTGRESQL = (
     "https://shop.example",
     "https://members.example",
+    "https://club.example",
     "postgresql://memberhook@db.example/memberhook",
 )
 WORDS = {
     CRM: "the simulated FluentCRM, with --allow-private: it is on this machine",
     MEMBERS: "the running service",
+    WORDPRESS: "a WordPress that answers as one with the connector does, with --allow-private",
     POSTGRESQL: "another database: on the PostgreSQL of the tests, else an SQLite file",
     "YOURACCESSKEY": "the key that was shown last",
     "memberhook-data": "the data folder of the running service",
@@ -45,7 +47,7 @@ NOT_RUN = {
     "python manage.py collectstatic": "only for projects that use it; the example does not",
 }
 NEVER_ENDING = ("serve", "worker", "demo")
-TYPED = {"connect": PASSWORD, "member": "correct horse battery"}
+TYPED = {"connect": PASSWORD, "site": PASSWORD, "member": "correct horse battery"}
 """What is typed where a command asks."""
 
 
@@ -58,6 +60,7 @@ class Reader:
     commands: Commands
     folder: Path
     database_url: str
+    wordpress: str
     project: bool = False
     env: dict[str, str] = field(default_factory=dict)
     key: str = ""
@@ -90,7 +93,8 @@ class Reader:
         raise AssertionError(f"nobody knows how to run {program!r}; see tests/docs_reader.py")
 
     def _words(self, word: str) -> list[str]:
-        return [self.crm.url, "--allow-private"] if word == CRM else [self._word(word)]
+        others = {CRM: self.crm.url, WORDPRESS: self.wordpress}
+        return [others[word], "--allow-private"] if word in others else [self._word(word)]
 
     def _word(self, word: str) -> str:
         address = f"http://127.0.0.1:{self.service.port}"
@@ -100,7 +104,9 @@ class Reader:
     def shown(self, text: str) -> str:
         """What was printed, with the examples' names again."""
         text = text.replace(f"http://127.0.0.1:{self.service.port}", MEMBERS)
-        return text.replace(self.crm.url, CRM).replace(urlsplit(self.crm.url).netloc, urlsplit(CRM).netloc)
+        for real, shown in ((self.crm.url, CRM), (self.wordpress, WORDPRESS)):
+            text = text.replace(real, shown).replace(urlsplit(real).netloc, urlsplit(shown).netloc)
+        return text
 
     def _memberhook(self, arguments: list[str], env: dict[str, str]) -> str:
         command = [sys.executable, "-m", "memberhook", *arguments]

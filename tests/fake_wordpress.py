@@ -1,4 +1,7 @@
-"""A WordPress site in memory: it says what a test lets it say, and answers from the facts in its row as a real one."""
+"""A WordPress site in memory: it says what a test lets it say, and answers from the facts in its row as a real one.
+
+`over_http` is one for programs that run in processes of their own: it answers what a look at a real one asks for.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from memberhook.findings import Finding
 from memberhook.members.types import Role
 from memberhook.sites.base import Checked, Place
 from memberhook.sites.wordpress.row import Facts
+from tests.loopback import Asked, Reply, json_reply
 
 ROLES = [
     {"slug": "administrator", "title": "Administrator", "privileged": True},
@@ -68,3 +72,28 @@ def club(db: None) -> Site:
     site.password = "abcd efgh"
     site.save()
     return site
+
+
+RIGHTS = dict.fromkeys(("list_users", "create_users", "edit_users", "promote_users"), True)
+ADA = {
+    "id": "2",
+    "login": "ada@example.com",
+    "email": "ada@example.com",
+    "roles": ["customer"],
+    "held": [{"connection": "shop", "id": "1", "slug": "course", "title": "Course"}],
+    "fields": {"first_name": "Ada", "last_name": "Lovelace", "display_name": "Ada Lovelace"},
+}
+ROUTES: Mapping[str, object] = {
+    "/": {"namespaces": ["wp/v2", "memberhook/v1"], "authentication": {"application-passwords": {}}},
+    "/wp/v2/users/me": {"id": 1, "capabilities": RIGHTS},
+    "/memberhook/v1/site": {**CONNECTOR, "multisite": False, "rights": RIGHTS},
+    "/memberhook/v1/members": {"members": [ADA]},
+}
+
+
+def over_http(asked: Asked) -> Reply:
+    """With the connector and one member; for `Loopback`. There is no second page of members."""
+    found = ROUTES.get(asked.path.removeprefix("/wp-json"))
+    if found is None:
+        return json_reply({"code": "rest_no_route"}, 404)
+    return json_reply({"members": []} if asked.params.get("after") == ADA["id"] else found)

@@ -7,6 +7,8 @@ import json
 import os
 import re
 import runpy
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +27,7 @@ from tests.docs_commands import Commands
 from tests.docs_pages import (
     KINDS,
     PAGES,
+    PLUGIN,
     README,
     ROOT,
     Block,
@@ -37,6 +40,8 @@ from tests.docs_pages import (
     raised_codes,
 )
 from tests.docs_reader import Reader, Snapshot, example_project, matches, same_shape
+from tests.fake_wordpress import over_http
+from tests.loopback import Loopback
 from tests.service.conftest import PASSWORD, Service, connect
 
 DJANGO_PAGE = ROOT / "docs" / "django.md"
@@ -46,6 +51,7 @@ WITH_A_ROLE = {"cli.md"}
 """Pages whose commands need the role `customer` to be there already, but nothing else."""
 RUN_PYTHON = {"add_a_crm.md"}
 POSTGRESQL = os.environ.get("MEMBERHOOK_TEST_POSTGRESQL_URL", "")
+LARGEST_PICTURE = 80_000  # bytes
 SETTINGS_OF_TESTS = {"MEMBERHOOK_TEST_POSTGRESQL_URL", "MEMBERHOOK_TEST_REDIS_URL"}
 
 
@@ -66,6 +72,7 @@ class World:
 
     service: Service
     crm: Running
+    wordpress: str
     commands: Commands
     database_url: str
     nothing: Snapshot
@@ -109,8 +116,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, shop: Running, other_databas
         service.hook("wpf_action=add", {"id": 1254})
         assert service.settle(1)[0]["status"] == "applied"
         set_up = Snapshot(service).take()
-        with Commands(service.env, tmp_path_factory.mktemp("commands")) as commands:
-            yield World(service, shop, commands, other_database, nothing, with_a_role, set_up)
+        with Commands(service.env, tmp_path_factory.mktemp("commands")) as commands, Loopback(over_http) as wordpress:
+            yield World(service, shop, wordpress.url, commands, other_database, nothing, with_a_role, set_up)
         for snapshot in (nothing, with_a_role, set_up):
             snapshot.copy.close()
     finally:
@@ -119,7 +126,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, shop: Running, other_databas
 
 @pytest.mark.parametrize("page", [p for p in PAGES if any(b.kind == "sh" for b in blocks(p))], ids=names)
 def test_commands_run_and_print_what_is_shown(world: World, page: Path, tmp_path: Path) -> None:
-    reader = Reader(world.service, world.crm, world.commands, tmp_path, world.database_url)
+    reader = Reader(world.service, world.crm, world.commands, tmp_path, world.database_url, world.wordpress)
     if page == DJANGO_PAGE:
         reader.folder, reader.project = example_project(tmp_path), True
     if page.name in FROM_NOTHING:
@@ -165,7 +172,7 @@ def test_python_compiles_and_what_it_imports_is_there(block: Block) -> None:
 
 def test_recipes_are_shown_as_they_are() -> None:
     recipes = [path.read_text("utf-8") for path in sorted((ROOT / "docs" / "recipes").iterdir())]
-    assert sorted(recipes) == sorted(block.text for block in all_blocks("php"))
+    assert sorted(recipes) == sorted(block.text for block in all_blocks("php") if is_file(block))
 
 
 @pytest.mark.parametrize("page", sorted(RUN_PYTHON))
@@ -174,6 +181,27 @@ def test_python_of_a_page_runs(page: str) -> None:
     for block in blocks(ROOT / "docs" / page):
         if block.kind == "python":
             exec(compile(block.text, str(block), "exec"), names_so_far)
+
+
+def is_file(block: Block) -> bool:
+    """Whether that is a whole file of PHP."""
+    return block.text.startswith("<?php")
+
+
+@pytest.mark.parametrize("block", [block for block in all_blocks("php") if not is_file(block)], ids=str)
+def test_php_names_what_the_connector_has(block: Block) -> None:
+    assert set(re.findall(r"\bmemberhook_\w+", block.text)) <= set(re.findall(r"\bmemberhook_\w+", PLUGIN.read_text()))
+
+
+@pytest.mark.wordpress
+@pytest.mark.parametrize("block", all_blocks("php"), ids=str)
+def test_php_takes_it(block: Block) -> None:
+    php = shutil.which("php")
+    if php is None:
+        pytest.skip("php is not installed")
+    code = block.text if is_file(block) else f"<?php\n{block.text}"
+    done = subprocess.run([php, "-l"], input=code, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 # Nothing is left out
@@ -259,6 +287,14 @@ def test_links_lead_somewhere(page: Path) -> None:
         file = (page.parent / path).resolve() if path else page
         assert file.exists(), target
         assert not anchor or anchor in anchors(file), target
+
+
+def test_pictures_are_shown_and_small() -> None:
+    """That they are there is for `test_links_lead_somewhere`."""
+    images = ROOT / "docs" / "images"
+    shown = {(page.parent / target).resolve() for page in PAGES for target in links(page)}
+    assert {path.relative_to(images) for path in images.rglob("*.*") if path not in shown} == set()
+    assert {path.name: size for path in images.rglob("*.*") if (size := path.stat().st_size) > LARGEST_PICTURE} == {}
 
 
 def test_readme_and_docs_know_each_other() -> None:
