@@ -19,7 +19,7 @@ from memberhook.wordpress.errors import Words, problem, rest_code
 from memberhook.wordpress.rest import Rest
 
 NAMESPACE = "/memberhook/v1"
-AT_ONCE = 50
+AT_ONCE = 100
 """Plans in one call: enough that WordPress's start-up hardly counts, few enough for one answer to come in time."""
 
 WORDS = Words(

@@ -529,7 +529,7 @@ function memberhook_apply_one( $plan, $batch ) {
 		remove_filter( 'insert_user_meta', $note );
 		memberhook_unlock( $locks );
 	}
-	$problem = memberhook_welcome( $user_id );
+	$problem = $plan['welcome'] || $plan['resumes'] ? memberhook_welcome( $user_id ) : '';
 	if ( $problem ) {
 		$answer['warnings'][] = $problem;
 	}
@@ -613,16 +613,25 @@ function memberhook_unlock( $names ) {
 }
 
 /**
- * Gathers the rows of user meta that WordPress adds one by one, and writes them in one statement as soon as somebody
- * reads or changes meta. Where other code wants to hear of single rows, they are added one by one as ever.
+ * Gathers the rows of user meta that WordPress adds one by one, and writes them in one statement. All that a new user has
+ * is among them, so it is read from here as well, until other code is told of the user.
+ *
+ * Where other code wants to hear of single rows, they are added one by one as ever.
  */
 class Memberhook_Meta_Rows {
 	/**
-	 * Rows not written yet: user, key, value.
+	 * Rows not written yet: user, key, value as it is stored.
 	 *
 	 * @var array[]
 	 */
 	private static $rows = array();
+
+	/**
+	 * The user who is being made; 0 once their rows are written.
+	 *
+	 * @var int
+	 */
+	private static $new_user = 0;
 
 	/**
 	 * Begins to gather.
@@ -632,9 +641,8 @@ class Memberhook_Meta_Rows {
 		if ( has_action( 'add_user_meta' ) || count( memberhook_listeners( 'added_user_meta' ) ) > ( false === $core ? 0 : 1 ) ) {
 			return;
 		}
-		add_filter( 'add_user_metadata', array( __CLASS__, 'add' ), PHP_INT_MAX, 5 );
-		foreach ( array( 'get', 'update', 'delete' ) as $verb ) {
-			add_filter( "{$verb}_user_metadata", array( __CLASS__, 'before' ), PHP_INT_MIN, 3 );
+		foreach ( self::hooks() as list( $hook, $method, $priority, $arguments ) ) {
+			add_filter( $hook, array( __CLASS__, $method ), $priority, $arguments );
 		}
 	}
 
@@ -643,17 +651,50 @@ class Memberhook_Meta_Rows {
 	 */
 	public static function end() {
 		self::write();
-		remove_filter( 'add_user_metadata', array( __CLASS__, 'add' ), PHP_INT_MAX );
-		foreach ( array( 'get', 'update', 'delete' ) as $verb ) {
-			remove_filter( "{$verb}_user_metadata", array( __CLASS__, 'before' ), PHP_INT_MIN );
+		foreach ( self::hooks() as list( $hook, $method, $priority ) ) {
+			remove_filter( $hook, array( __CLASS__, $method ), $priority );
 		}
+	}
+
+	/**
+	 * Hook, method, priority, number of arguments.
+	 *
+	 * @return array[]
+	 */
+	private static function hooks() {
+		return array(
+			array( 'insert_user_meta', 'begin', PHP_INT_MAX, 3 ),
+			array( 'user_register', 'write', PHP_INT_MIN, 0 ),
+			array( 'add_user_metadata', 'add', PHP_INT_MAX, 5 ),
+			array( 'update_user_metadata', 'update', PHP_INT_MAX, 5 ),
+			array( 'get_user_metadata', 'before', PHP_INT_MIN, 3 ),
+			array( 'update_user_metadata', 'before', PHP_INT_MIN, 3 ),
+			array( 'delete_user_metadata', 'before', PHP_INT_MIN, 3 ),
+		);
 	}
 
 	/**
 	 * Forgets what was not written, for a member who is taken back.
 	 */
 	public static function drop() {
-		self::$rows = array();
+		self::$rows     = array();
+		self::$new_user = 0;
+	}
+
+	/**
+	 * Learns of a new user, who has no meta yet.
+	 *
+	 * @param array   $meta   What will be added; it is left alone.
+	 * @param WP_User $user   The user.
+	 * @param bool    $update Whether they have been there before.
+	 * @return array
+	 */
+	public static function begin( $meta, $user, $update ) {
+		if ( ! $update ) {
+			self::write();
+			self::$new_user = $user->ID;
+		}
+		return $meta;
 	}
 
 	/**
@@ -667,6 +708,9 @@ class Memberhook_Meta_Rows {
 	 * @return mixed
 	 */
 	public static function add( $done, $user_id, $key, $value, $unique ) {
+		if ( $unique ) {
+			self::before( null, $user_id, $key );
+		}
 		if ( null !== $done || $unique ) {
 			return $done;
 		}
@@ -675,7 +719,22 @@ class Memberhook_Meta_Rows {
 	}
 
 	/**
-	 * Before meta is read, changed or deleted: writes the rows if it is about one of them.
+	 * Takes what WordPress would add after it has looked whether the new user has the key.
+	 *
+	 * @param mixed  $done     Not null when other code has dealt with it.
+	 * @param int    $user_id  The user.
+	 * @param string $key      Unslashed.
+	 * @param mixed  $value    Unslashed and sanitized.
+	 * @param mixed  $previous Only a row with this value is changed; "" for any.
+	 * @return mixed
+	 */
+	public static function update( $done, $user_id, $key, $value, $previous ) {
+		$is_ours = null === $done && empty( $previous ) && self::$new_user === (int) $user_id;
+		return $is_ours ? self::add( null, $user_id, $key, $value, false ) : $done;
+	}
+
+	/**
+	 * Before meta is read, changed or deleted: writes the rows if it is about one of them. A new user's are read from here.
 	 *
 	 * @param mixed  $passed  What the filter is about; it is left alone.
 	 * @param int    $user_id The user.
@@ -683,6 +742,10 @@ class Memberhook_Meta_Rows {
 	 * @return mixed
 	 */
 	public static function before( $passed, $user_id, $key ) {
+		if ( self::$new_user && self::$new_user === (int) $user_id && 'get_user_metadata' === current_filter() ) {
+			wp_cache_set( $user_id, self::meta(), 'user_meta' );
+			return $passed;
+		}
 		foreach ( self::$rows as $row ) {
 			if ( (int) $user_id === $row[0] && ( '' === $key || $row[1] === $key ) ) {
 				self::write();
@@ -690,6 +753,19 @@ class Memberhook_Meta_Rows {
 			}
 		}
 		return $passed;
+	}
+
+	/**
+	 * The new user's meta as the object cache has it.
+	 *
+	 * @return array[] Values by key.
+	 */
+	private static function meta() {
+		$meta = array();
+		foreach ( self::$rows as $row ) {
+			$meta[ $row[1] ][] = (string) $row[2];
+		}
+		return $meta;
 	}
 
 	/**
@@ -702,13 +778,18 @@ class Memberhook_Meta_Rows {
 		if ( ! self::$rows ) {
 			return;
 		}
-		$rows       = self::$rows;
-		self::$rows = array();
-		$list       = implode( ',', array_fill( 0, count( $rows ), '(%d, %s, %s)' ) );
-		$insert     = "INSERT INTO $wpdb->usermeta (user_id, meta_key, meta_value) VALUES $list";
-		$done       = $wpdb->query( $wpdb->prepare( $insert, array_merge( ...$rows ) ) ); // phpcs:ignore WordPress.DB
+		$rows     = self::$rows;
+		$new_user = self::$new_user;
+		$meta     = self::meta();
+		self::drop();
+		$list   = implode( ',', array_fill( 0, count( $rows ), '(%d, %s, %s)' ) );
+		$insert = "INSERT INTO $wpdb->usermeta (user_id, meta_key, meta_value) VALUES $list";
+		$done   = $wpdb->query( $wpdb->prepare( $insert, array_merge( ...$rows ) ) ); // phpcs:ignore WordPress.DB
 		foreach ( array_unique( array_column( $rows, 0 ) ) as $user_id ) {
 			wp_cache_delete( $user_id, 'user_meta' );
+		}
+		if ( $new_user ) {
+			wp_cache_set( $new_user, $meta, 'user_meta' );
 		}
 		if ( has_action( 'added_user_meta', 'wp_cache_set_users_last_changed' ) ) {
 			wp_cache_set_users_last_changed();
@@ -831,12 +912,13 @@ function memberhook_change( $plan, $batch ) {
 	global $wpdb;
 	$user_id = (int) $plan['member'];
 	// Whoever changes the same member at the same time waits here; what was cached before may be old.
-	$there = $wpdb->get_var( $wpdb->prepare( "SELECT ID FROM $wpdb->users WHERE ID = %d FOR UPDATE", $user_id ) );
+	$row = $wpdb->get_row( $wpdb->prepare( "SELECT * FROM $wpdb->users WHERE ID = %d FOR UPDATE", $user_id ) );
 	memberhook_forget( $user_id );
-	$user = get_userdata( $user_id );
-	if ( ! $there || ! $user ) {
+	if ( ! $row ) {
 		throw new Memberhook_Refusal( 'stale' );
 	}
+	update_user_caches( $row );
+	$user = get_userdata( $user_id );
 	if ( ! current_user_can( 'edit_user', $user_id ) ) {
 		throw new Memberhook_Refusal( 'error', 'The WordPress user that Memberhook logs in as may not edit this member.' );
 	}
@@ -1302,7 +1384,7 @@ function memberhook_routes() {
 				),
 				'wp_fusion'      => array(
 					'type'    => 'string',
-					'pattern' => '^[a-z0-9-]{0,40}$',
+					'pattern' => '^[a-z0-9_-]{0,60}$',
 					'default' => '',
 				),
 				'full_cost_hash' => array(
