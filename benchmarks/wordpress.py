@@ -143,7 +143,7 @@ def per_second(jobs: Sequence[Callable[[], int]], parallel: int) -> float:
     """Members a second; a job tells how many it was."""
     with ThreadPoolExecutor(parallel) as pool:
         start = time.perf_counter()
-        done = sum(pool.map(lambda job: job(), jobs))
+        done: int = sum(pool.map(lambda job: job(), jobs))
         seconds = time.perf_counter() - start
     return done / seconds
 
@@ -208,8 +208,7 @@ def measure(benchmark: Benchmark, rounds: int) -> dict[Key, list[float]]:
 
 def ratio(figures: dict[Key, list[float]], what: str, than: str, parallel: int) -> float:
     pairs = zip(figures[what, BY_CONNECTOR, parallel], figures[what, than, parallel], strict=True)
-    middle: float = median(connector / other for connector, other in pairs)
-    return middle
+    return median(connector / other for connector, other in pairs)
 
 
 def surroundings(site: WordPress) -> str:
