@@ -29,6 +29,7 @@ import click
 import memberhook
 from benchmarks import bars
 from memberhook import conf
+from memberhook.errors import MemberhookError
 from memberhook.members.logins import wanted
 from memberhook.members.plan import plan_batch
 from memberhook.members.types import Action, Contact, FieldMapping, HookOptions, Plan, SiteFacts, Tag, Wish
@@ -240,7 +241,7 @@ def main(wordpress: Path | None, members: int, rounds: int, svg: Path | None) ->
             benchmark.warm_up()
             before, about = load(), surroundings(running_site)
             figures = measure(benchmark, rounds)
-    except NotInstalledError as error:
+    except (NotInstalledError, MemberhookError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{about}.")
     click.echo(
