@@ -205,7 +205,7 @@ Result = tuple[Group, Contact, Plan, Applied | None]
 
 def _plan_and_apply(todo: Sequence[tuple[Group, Contact]], hook: Hook, site: Site, tools: Tools) -> list[Result]:
     made = make_plans([(group.wish, contact) for group, contact in todo], hook, site)
-    plans = [_complete(plan, group, hook) for (group, _), plan in zip(todo, made, strict=True)]
+    plans = [_complete(plan, group, hook, site) for (group, _), plan in zip(todo, made, strict=True)]
     plans = _with_passwords(plans, [_carrier(group) for group, _ in todo], site, tools)
     site.remember({tag.id: tag for _, contact in todo for tag in contact.tags or ()}.values())
     to_apply = [index for index, plan in enumerate(plans) if _has_to_be_applied(plan, site)]
@@ -215,7 +215,10 @@ def _plan_and_apply(todo: Sequence[tuple[Group, Contact]], hook: Hook, site: Sit
 
 def _has_to_be_applied(plan: Plan, site: Site) -> bool:
     """Sites that are elsewhere keep the link as well."""
-    return plan.creates or plan.resumes or not plan.changes_nothing or (plan.link and site.is_remote)
+    if plan.ignored or plan.failed:
+        return False
+    unsettled = plan.member is not None and plan.member.unsettled
+    return plan.creates or plan.resumes or unsettled or not plan.changes_nothing or (plan.link and site.is_remote)
 
 
 def _carrier(group: Group) -> Delivery:
@@ -223,7 +226,7 @@ def _carrier(group: Group) -> Delivery:
     return next((d for d in group.deliveries if d.action == Action.ADD), group.deliveries[-1])
 
 
-def _complete(plan: Plan, group: Group, hook: Hook) -> Plan:
+def _complete(plan: Plan, group: Group, hook: Hook, site: Site) -> Plan:
     """The plan with the key of its delivery, and whether an earlier attempt at it has created the member."""
     if group.wish.action is not Action.ADD or plan.ignored or plan.failed:
         return plan
@@ -233,7 +236,9 @@ def _complete(plan: Plan, group: Group, hook: Hook) -> Plan:
         return replace(plan, key=key)
     returns = bool(carrier.secret) and hook.options().return_password
     welcome = group.wish.notify or hook.welcome
-    return replace(plan, key=key, resumes=True, return_password=returns, welcome=welcome)
+    warnings = (*plan.warnings, site.no_welcome) if welcome and site.no_welcome else plan.warnings
+    welcome = welcome and not site.no_welcome
+    return replace(plan, key=key, resumes=True, return_password=returns, welcome=welcome, warnings=warnings)
 
 
 def _with_passwords(plans: Sequence[Plan], carriers: Sequence[Delivery], site: Site, tools: Tools) -> list[Plan]:

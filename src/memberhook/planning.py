@@ -36,7 +36,7 @@ def make_plans(items: Sequence[tuple[Wish, Contact]], hook: Hook, site: Site) ->
     asked = [(wish, contact, _member(contact, options, linked, members, found.emails)) for wish, contact in items]
     new = [contact for wish, contact, member in asked if member is None and wish.action is Action.ADD]
     taken = found.taken | _taken_logins(new, options, site, firsts, found.taken)
-    facts = SiteFacts(site.roles(), site.login_rules, found.emails, taken, site.stored)
+    facts = SiteFacts(site.roles(), site.login_rules, found.emails, taken, site.stored, site.no_welcome)
     return plan_batch(asked, options, facts, lambda password: secrets.mark("password", password))
 
 

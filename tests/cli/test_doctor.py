@@ -32,13 +32,25 @@ def club_hook(club: Site, no_clock: None) -> Hook:
 
 
 def test_sites_are_looked_at_and_what_they_tell_is_kept(wordpress: FakeWordPress, club: Site, no_clock: None) -> None:
+    Site.objects.filter(name="club").update(facts=CORE)
     missing = Finding("connector", False, "The plugin is not there.", needed=False)
-    wordpress.checked = Checked((GOOD, missing), CORE)
+    wordpress.checked = Checked((GOOD, missing), {**CORE, "wordpress": "9"})
     assert told(doctor.site_checks) == {
         "club: credentials": (True, GOOD.message),
         "club: connector": (True, "The plugin is not there."),
     }
-    assert Site.objects.get(name="club").facts == CORE
+    assert Site.objects.get(name="club").facts == {**CORE, "wordpress": "9"}
+
+
+def test_a_connector_that_is_gone_is_told_and_the_way_stays(
+    wordpress: FakeWordPress, club: Site, no_clock: None
+) -> None:
+    missing = Finding("connector", False, "The plugin is not there.", needed=False)
+    wordpress.checked = Checked((GOOD, missing), CORE)
+    ok, message = told(doctor.site_checks)["club: connector"]
+    assert not ok
+    assert "memberhook site check club" in message
+    assert Site.objects.get(name="club").facts == CONNECTOR
 
 
 def test_a_site_that_is_down_is_a_finding_and_its_facts_stay(

@@ -49,7 +49,7 @@ def test_the_file_alone(cli: Cli, folder: Path) -> None:
 def test_what_to_do_next_is_told(cli: Cli, folder: Path) -> None:
     assert cli(*WRITE, "--output", "x.zip") == (
         f"x.zip is written: connector {__version__}.\n"
-        "In WordPress: Plugins → Add New → Upload, then activate it.\n"
+        "In WordPress: Plugins → Add Plugin (older: Add New) → Upload Plugin, then activate it.\n"
         "Then: memberhook site check NAME\n"
     )
 

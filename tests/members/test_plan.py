@@ -133,6 +133,12 @@ class TestNewMember:
         assert made(Wish(Action.ADD, notify=True)).welcome
         assert made(opts=options(welcome=True)).welcome
 
+    def test_a_site_that_sends_no_welcome_e_mail_promises_none_and_says_so(self):
+        none = facts(no_welcome="It sends none.")
+        asked = made(Wish(Action.ADD, notify=True), facts=none)
+        assert (asked.welcome, asked.warnings) == (False, ("It sends none.",))
+        assert made(facts=none).warnings == ()
+
     def test_no_tags_in_the_source(self):
         created = made(who=contact(tags=None))
         assert created.changes.tags_applied == ()

@@ -393,6 +393,9 @@ def test_tags_and_links_under_the_keys_that_wp_fusion_reads(world: World, connec
     world.contact(id=ada.id, tags=(NEWS,))
     world.send("update_tags", ada)
     assert connected.php_json(read, id=me) == [["11"], ada.id]
+    Site.objects.filter(pk=world.row.pk).update(options={"wp_fusion": "my_crm"})  # wanted later, under another name
+    assert world.send("update_tags", ada).state == "unchanged"
+    assert connected.php_json("return get_user_meta($id, 'my_crm_tags', true);", id=me) == ["11"]
 
 
 # --- death

@@ -120,6 +120,11 @@ class TestContract(SiteContract):
     def row(self, wp: WordPress, facts: Mapping[str, Any], db: None) -> SiteRow:
         return site_row(wp, facts=dict(facts))
 
+    def test_a_welcome_e_mail_is_not_promised(self, world: World) -> None:
+        made = world.send("add", world.contact(), notify=True)
+        assert "welcome" not in made.message
+        assert "WordPress sends no welcome e-mail" in made.outcome["warnings"][0]
+
     def test_killing_php_loses_nothing_and_doubles_nothing(
         self, world: World, wp: WordPress, send: Send, work: Callable[[], int], clock: Clock, tools: Tools
     ) -> None:
@@ -217,9 +222,8 @@ class TestCreation:
         assert applied == Applied(stale=True)
 
     def test_the_welcome_email_is_said_not_to_be_sent(self, wp: WordPress, site: Site) -> None:
-        (applied,) = site.apply([creation("welcomed", welcome=True)])
-        assert site.sends_welcome
-        assert "welcome e-mail" in applied.warnings[0]
+        site.apply([creation("welcomed", welcome=True)])
+        assert "takes the connector plugin" in site.no_welcome
         assert wp.mails("welcomed@member.example") == []
 
     def test_what_it_was_created_for_is_known_again(self, site: Site) -> None:
@@ -228,7 +232,7 @@ class TestCreation:
         assert noted.created_for == "k1"
         plan = replace(change(noted), key="k1", resumes=True, welcome=True)
         (again,) = site.apply([plan])
-        assert (again.created, again.changes, len(again.warnings)) == (True, (), 1)
+        assert (again.created, again.changes, len(again.warnings)) == (True, (), 0)
         (other,) = site.apply([replace(plan, key="k2")])
         assert not other.created
 

@@ -59,7 +59,11 @@ def refuse(what: str, findings: Sequence[Finding], end: str, *, as_json: bool) -
 
 
 def lines(findings: Sequence[Finding]) -> list[str]:
-    return [f"  {'ok  ' if finding.ok else 'FAIL'} {finding.name}: {finding.message}" for finding in findings]
+    return [f"  {_mark(finding)} {finding.name}: {finding.message}" for finding in findings]
+
+
+def _mark(finding: Finding) -> str:
+    return "ok  " if finding.ok else "FAIL" if finding.needed else "note"
 
 
 def data(findings: Sequence[Finding]) -> list[dict[str, Any]]:

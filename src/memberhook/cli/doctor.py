@@ -131,8 +131,9 @@ def site_checks() -> Iterator[Check]:
         except MemberhookError as error:
             yield Check(f"site {site.name}", False, error.message)
             continue
-        sites.save_facts(site, checked, utc_now())
-        yield from _account(site, checked.findings)
+        gone = sites.refresh(site, checked, utc_now())
+        findings = [f for f in checked.findings if f.name != "connector"] if gone else checked.findings
+        yield from _account(site, [*findings, *([gone] if gone else [])])
 
 
 def _account(account: Connection | Site, findings: Sequence[Finding], *, all_needed: bool = False) -> Iterator[Check]:

@@ -48,7 +48,7 @@ def add(
 
     Run it again with the same name to change the address, the password or an option: what is not given is off. The
     user needs the rights of an administrator. On standard input goes one of that user's application passwords, which
-    WordPress makes under Users → Profile.
+    WordPress makes on the user's page (Users, then Edit).
     """
     site = Site.objects.filter(name=name).first() or Site(name=name, kind=kind)
     if site.kind != kind:
@@ -99,15 +99,14 @@ def _tell(site: Site, checked: Checked, notes: list[str], *, as_json: bool) -> N
             f"{site.name} is {sites.kind_name(site)} {facts.wordpress or ''}".rstrip() + f", reached by {facts.how}.",
             f"Roles: {sites.roles_in_words(facts.roles)}.",
             *([] if facts.connector else _offer(site)),
-            f"Next: memberhook hook add --connection … --site {site.name}",
+            *([] if site.hooks.exists() else [f"Next: memberhook hook add --connection … --site {site.name}"]),
         ]
     say(data, "\n".join(lines), as_json=as_json)
 
 
 def _offer(site: Site) -> list[str]:
     return [
-        sites.WITHOUT_CONNECTOR,
-        f"To get the plugin: {sites.GET_CONNECTOR}",
+        f"To get the connector plugin: {sites.GET_CONNECTOR}",
         f"Put it in with {sites.UPLOAD}, activate it, then: memberhook site check {site.name}",
     ]
 

@@ -18,7 +18,7 @@ WITHOUT_CONNECTOR = (
     "welcome e-mail, and takes neither tags nor most fields: Memberhook keeps those itself."
 )
 GET_CONNECTOR = "memberhook wordpress plugin --output memberhook-connector.zip"
-UPLOAD = "Plugins → Add New → Upload"
+UPLOAD = "Plugins → Add Plugin (older: Add New) → Upload Plugin"
 
 
 def is_remote(site: Site) -> bool:
@@ -42,6 +42,17 @@ def save_facts(site: Site, checked: Checked, now: datetime) -> None:
     if checked.problem is None:
         site.facts, site.checked_at = dict(checked.facts), now
         site.save(update_fields=["facts", "checked_at"])
+
+
+def refresh(site: Site, checked: Checked, now: datetime) -> Finding | None:
+    """Keeps what a look found by the way. That the connector is gone is told, not kept: members would be made that lack
+    what only it does, and nobody would notice."""
+    gone = known_facts(site).way == "connector" and checked.facts.get("way") == "core"
+    if not gone:
+        save_facts(site, checked, now)
+        return None
+    message = f"the connector plugin is gone; put it back, or do without it: memberhook site check {site.name}"
+    return Finding("connector", False, message)
 
 
 def resume(site: Site) -> None:

@@ -31,7 +31,7 @@ class SiteForm(AccountForm):
     """`full_cost_hash` and `wp_fusion` are the site's options."""
 
     help_for_new = (
-        "An application password of that user, who needs the rights of an administrator (WordPress: Users → Profile). "
+        "An application password of that user, who needs the rights of an administrator (WordPress: Users, then Edit). "
         "It is stored encrypted and not shown again."
     )
 

@@ -139,6 +139,8 @@ def _creation(wish: Wish, options: HookOptions, contact: Contact, facts: SiteFac
     choice = roles.for_new(roles.Asked(wish.roles, mapped.roles, contact.tags), options, facts.roles)
     applied, removed, tag_warnings = _tags(wish, contact, ())
     generate = not mapped.password
+    welcome = wish.notify or options.welcome
+    no_welcome = (facts.no_welcome,) if welcome and facts.no_welcome else ()
     return Plan(
         contact,
         login=login,
@@ -154,8 +156,8 @@ def _creation(wish: Wish, options: HookOptions, contact: Contact, facts: SiteFac
         link=contact.id is not None,
         generate_password=generate,
         return_password=generate and options.return_password and contact.id is not None,
-        welcome=wish.notify or options.welcome,
-        warnings=_unique(login_warnings, choice.warnings, mapped.warnings, tag_warnings),
+        welcome=welcome and not no_welcome,
+        warnings=_unique(login_warnings, choice.warnings, mapped.warnings, tag_warnings, no_welcome),
     )
 
 

@@ -81,7 +81,8 @@ class Member:
     `protected`: holds a privileged role (or is staff): e-mail, login, password and role stay.
     `contact_id`, `contact_version`, `password_mark` come from the link with the hook's connection; None without one.
     `elsewhere`: has an account in the site's network, but is no member of this site yet (WordPress multisite).
-    `created_for`: the `Plan.key` that created it, where the site keeps that.
+    `created_for`: the `Plan.key` that created it, where the site keeps that. `unsettled`: what the site keeps of it for
+    others (tags under the keys of another plugin) is not as it should be, so it is applied even if nothing changes.
     """
 
     id: str
@@ -96,6 +97,7 @@ class Member:
     password_mark: str | None = None
     elsewhere: bool = False
     created_for: str | None = None
+    unsettled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ class SiteFacts:
     """`emails`: lower-cased e-mail → ids of the members that have it; `logins`: lower-cased logins that are taken.
 
     Both need to hold only what could matter for the contacts at hand. `stored`: a value as the site would give it back.
+    `no_welcome`: why the site sends no welcome e-mails; empty where it does, or where we do.
     """
 
     roles: tuple[Role, ...]
@@ -158,6 +161,7 @@ class SiteFacts:
     emails: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     logins: frozenset[str] = frozenset()
     stored: Callable[[Value], Value] = as_it_is
+    no_welcome: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,8 @@ class Site(Protocol):
     login_rules: LoginRules
     sends_welcome: bool
     """The site sends the welcome e-mail itself when it applies a plan that wants one, or says that it can't."""
+    no_welcome: str
+    """Why members get no welcome e-mail, in one sentence; empty where they do."""
     has_signals: bool
     """Its members are Django users, whom the signals of a host project are about."""
     is_remote: bool

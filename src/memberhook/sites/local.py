@@ -38,6 +38,7 @@ class LocalSite:
     """`connection_id`: the tags of which connection are looked at and written."""
 
     sends_welcome = False
+    no_welcome = ""
     has_signals = True
     is_remote = False
 

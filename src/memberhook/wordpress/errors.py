@@ -20,7 +20,7 @@ REFUSED = "refused"
 
 # WordPress's own codes of "403, you may not"; another one is that of a plugin that stands in front.
 _NO_RIGHTS = re.compile(
-    r"rest_forbidden(_\w+)?|rest_user_cannot_\w+|rest_cannot_(view|read|create|edit|update|promote|delete|assign)(_\w+)?"
+    r"memberhook_no_rights|rest_forbidden(_\w+)?|rest_user_cannot_\w+|rest_cannot_(view|read|create|edit|update|promote|delete|assign)(_\w+)?"
 )
 # What firewalls put into the page that they show in place of the answer, and statuses that such pages come with.
 _FIREWALLS = (

@@ -34,8 +34,8 @@ _FROM_CONNECTOR = (
 )
 _META_TYPES = frozenset({"string", "integer", "number", "boolean", "array"})
 _MAKE_ONE = (
-    "Make an application password under Users > Profile > Application Passwords; the password for logging in does not "
-    "work here."
+    "Make an application password for that user (in WordPress: Users, Edit, Application Passwords); the password for "
+    "logging in does not work here."
 )
 _STRIPPED = (
     "the web server keeps the Authorization header from WordPress. Apache: add `CGIPassAuth On` or `SetEnvIf "
@@ -44,7 +44,7 @@ _STRIPPED = (
 )
 _GET_IT = (
     "Get it with `memberhook wordpress plugin --output memberhook-connector.zip` and upload it there under Plugins > "
-    "Add New."
+    "Add Plugin (older: Add New) > Upload Plugin."
 )
 
 
@@ -59,8 +59,12 @@ def check(rest: Rest) -> Checked:
         return Checked(tuple(findings))
     try:
         site, connector = _connector(rest, index)
-        findings.append(_rights(rest, site.get("rights") if site else capabilities))
+        findings.append(
+            _rights(rest, site.get("rights") if site else capabilities, network=bool(site.get("multisite")))
+        )
         if not findings[-1].ok:
+            return Checked(tuple(findings))
+        if connector.needed and not connector.ok:
             return Checked((*findings, connector))
         facts = {name: site[name] for name in _FROM_CONNECTOR if name in site} if site else _core_facts(rest)
     except (RetryLater, GiveUp) as error:
@@ -123,19 +127,21 @@ def _switched_off(rest: Rest) -> str:
     return f"{no_passwords(rest.site)} Give the address with https://."
 
 
-def _rights(rest: Rest, held: object) -> Finding:
+def _rights(rest: Rest, held: object, *, network: bool) -> Finding:
     missing = [right for right in RIGHTS if not object_at(held).get(right)]
     if not missing:
         return good("rights", "The user may list, make and change users and give them roles.")
-    message = (
-        f"The user at {rest.site} lacks the rights {', '.join(missing)}. Take an administrator, or give its role these "
-        "capabilities."
+    mend = (
+        "On a network of sites these are for super admins: take one."
+        if network
+        else "Take an administrator, or give its role these capabilities."
     )
-    return Finding("rights", False, message)
+    return Finding("rights", False, f"The user at {rest.site} lacks the rights {', '.join(missing)}. {mend}")
 
 
 def _connector(rest: Rest, index: Mapping[str, object]) -> tuple[dict[str, Any], Finding]:
-    """What the connector tells of its site; nothing without one, or where it does not answer."""
+    """What the connector tells of its site; nothing without one. One that is there has to work: members made without it
+    would lack what it does, and nobody would notice."""
     namespaces = index.get("namespaces")
     if isinstance(namespaces, list) and CONNECTOR not in namespaces:
         return {}, _without("The connector plugin is not there. It is not needed, but without it")
@@ -148,7 +154,10 @@ def _connector(rest: Rest, index: Mapping[str, object]) -> tuple[dict[str, Any],
         if isinstance(site.get("roles"), list) and site.get("connector"):
             return site, _version(str(site["connector"]))
         error = RetryLater("its answer has another shape than known.", code="bad_answer")
-    return {}, _without(f"The connector plugin is there, but does not work: {error.message} Without it")
+    message = (
+        f"The connector plugin is there, but does not work: {error.message} Mend it, or deactivate it to do without it."
+    )
+    return {}, Finding("connector", False, message)
 
 
 def _version(theirs: str) -> Finding:

@@ -35,6 +35,7 @@ class ConnectorSite:
 
     login_rules = LOGIN_RULES
     sends_welcome = True
+    no_welcome = ""
     has_signals = False
     is_remote = True
 
@@ -42,6 +43,7 @@ class ConnectorSite:
         self._place = place
         self._rest = rest
         self._roles = tuple(read_role(role) for role in place.facts.get("roles", ()))
+        self._wp_fusion = str(place.options.get("wp_fusion", ""))
         self._called: dict[str, Tag] = {}  # tags by id, as the site has called them
         self._news: dict[str, Tag] = {}  # tags that the next call takes along
 
@@ -70,6 +72,7 @@ class ConnectorSite:
                 "emails": [email.lower() for email in wanted.emails],
                 "logins": list(wanted.logins),
                 "fields": list(wanted.fields),
+                "wp_fusion": self._wp_fusion,
             },
         )
         self._roles = tuple(read_role(role) for role in answer["roles"])
@@ -139,7 +142,7 @@ class ConnectorSite:
                 "connection": self._place.connection,
                 "plans": [_plan(plan) for plan in plans],
                 "tags": [_tag(tag) for tag in self._news.values()],
-                "wp_fusion": self._place.options.get("wp_fusion", ""),
+                "wp_fusion": self._wp_fusion,
                 "full_cost_hash": bool(self._place.options.get("full_cost_hash")),
             },
         )
@@ -218,6 +221,7 @@ def _member(entry: Mapping[str, Any]) -> Member:
         protected=entry["protected"],
         elsewhere=entry["elsewhere"],
         created_for=entry["created_for"] or None,
+        unsettled=entry["unsettled"],
     )
 
 

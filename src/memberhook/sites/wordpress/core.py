@@ -28,6 +28,7 @@ class CoreSite:
 
     login_rules = LOGIN_RULES
     sends_welcome = True
+    no_welcome = "WordPress sends no welcome e-mail over its own REST API; that takes the connector plugin."
     has_signals = False
     is_remote = True
 

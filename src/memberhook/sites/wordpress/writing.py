@@ -18,7 +18,6 @@ from memberhook.sites.wordpress.verdicts import Meaning, Verdict, site_field, ve
 
 _TRIES = 4
 """How often one member is sent without what WordPress has not taken before."""
-_NO_WELCOME = "WordPress sends no welcome e-mail over its own REST API; that takes the connector plugin."
 
 
 @dataclass(slots=True)
@@ -205,8 +204,6 @@ class Writer:
         if ours:
             names = ", ".join(ours)
             yield f"Kept by Memberhook alone, since WordPress takes it only with the connector plugin: {names}."
-        if work.plan.welcome and _is_creation(work):
-            yield _NO_WELCOME
 
 
 def _is_creation(work: _Work) -> bool:

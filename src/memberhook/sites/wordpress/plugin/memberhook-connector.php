@@ -256,7 +256,7 @@ function memberhook_remember_tags( $connection, $tags ) {
 /**
  * Members by id, contact or e-mail, and which logins no new member can have.
  *
- * @param array $wanted connection; lists: ids, contacts, emails (lower case), logins, fields.
+ * @param array $wanted connection; lists: ids, contacts, emails (lower case), logins, fields; wp_fusion (slug or "").
  * @return array members, emails (address => ids), contacts (contact => id), taken.
  */
 function memberhook_find( $wanted ) {
@@ -285,7 +285,8 @@ function memberhook_find( $wanted ) {
 	foreach ( $ids as $id ) {
 		$user = get_userdata( $id );
 		if ( $user ) {
-			$members[] = memberhook_member( $user, $wanted['connection'], $wanted['fields'] );
+			$unsettled = memberhook_is_unsettled( $id, $wanted['connection'], $wanted['wp_fusion'] );
+			$members[] = memberhook_member( $user, $wanted['connection'], $wanted['fields'] ) + array( 'unsettled' => $unsettled );
 		}
 	}
 	return array(
@@ -398,6 +399,23 @@ function memberhook_value( WP_User $user, $field ) {
 		return array_map( 'strval', array_values( $value ) );
 	}
 	return is_scalar( $value ) ? (string) $value : null;
+}
+
+/**
+ * Whether WP Fusion's keys do not say what ours do (the owner wants them only now, or somebody has changed them).
+ *
+ * @param int    $user_id    The user.
+ * @param string $connection The connection.
+ * @param string $slug       WP Fusion's for the CRM; "" when its keys are not wanted.
+ * @return bool
+ */
+function memberhook_is_unsettled( $user_id, $connection, $slug ) {
+	$contact = get_user_meta( $user_id, memberhook_meta_key( "memberhook_contact_$connection" ), true );
+	if ( '' === $slug || '' === $contact ) {
+		return false;
+	}
+	$tags = get_user_meta( $user_id, $slug . '_tags', true );
+	return memberhook_tag_ids( $user_id, $connection ) !== $tags || get_user_meta( $user_id, $slug . '_contact_id', true ) !== $contact;
 }
 
 /**
@@ -1332,6 +1350,11 @@ function memberhook_routes() {
 		'pattern'  => '^[A-Za-z0-9_-]{1,64}$',
 		'required' => true,
 	);
+	$slug = array(
+		'type'    => 'string',
+		'pattern' => '^[a-z0-9_-]{0,60}$',
+		'default' => '',
+	);
 	register_rest_route(
 		'memberhook/v1',
 		'/site',
@@ -1357,6 +1380,7 @@ function memberhook_routes() {
 				'emails'     => $list,
 				'logins'     => $list,
 				'fields'     => $list,
+				'wp_fusion'  => $slug,
 			),
 		)
 	);
@@ -1382,11 +1406,7 @@ function memberhook_routes() {
 					'items'   => memberhook_tag_schema(),
 					'default' => array(),
 				),
-				'wp_fusion'      => array(
-					'type'    => 'string',
-					'pattern' => '^[a-z0-9_-]{0,60}$',
-					'default' => '',
-				),
+				'wp_fusion'      => $slug,
 				'full_cost_hash' => array(
 					'type'    => 'boolean',
 					'default' => false,
@@ -1622,7 +1642,7 @@ register_deactivation_hook( __FILE__, array( 'Memberhook_Outbox', 'deactivate' )
 /**
  * The contacts of this site's FluentCRM that have changed and are to be told to Memberhook.
  *
- * Every method that FluentCRM, a page or cron calls catches all errors: a host page must never see one of ours.
+ * FluentCRM, pages and cron call its methods by way of safe(): a host page must never see an error of ours.
  */
 final class Memberhook_Outbox {
 
@@ -1696,42 +1716,50 @@ final class Memberhook_Outbox {
 	/** Listens to FluentCRM, whether it is there or not: that costs nothing. */
 	public static function listen() {
 		foreach ( self::CHANGES as $action ) {
-			add_action( $action, array( __CLASS__, 'note' ), 10, 3 );
+			add_action( $action, self::safe( 'note' ), 10, 3 );
 		}
-		foreach ( self::GONE as $action => $kind ) {
-			add_action( $action, array( __CLASS__, 'note_gone' ), 1 ); // Before FluentCRM forgets who had it.
+		foreach ( array_keys( self::GONE ) as $action ) {
+			add_action( $action, self::safe( 'note_gone' ), 1 ); // Before FluentCRM forgets who had it.
 		}
-		// A field that is changed for many contacts at once is told by no action, but it is saved.
-		if ( did_action( 'fluentcrm_loaded' ) ) {
-			self::listen_to_fields();
-		} else {
-			add_action( 'fluentcrm_loaded', array( __CLASS__, 'listen_to_fields' ) );
-		}
-		add_action( 'profile_update', array( __CLASS__, 'note_user' ), 20 ); // After FluentCRM.
-		add_action( 'wp_loaded', array( __CLASS__, 'wake_up' ), 0 );
-		add_action( self::SEND, array( __CLASS__, 'send' ) );
-		add_action( self::SWEEP, array( __CLASS__, 'send' ) );
+		add_action( 'fluentcrm_loaded', self::safe( 'listen_to_fields' ) );
+		add_action( 'profile_update', self::safe( 'note_user' ), 20 ); // After FluentCRM.
+		add_action( 'wp_loaded', self::safe( 'wake_up' ), 0 );
+		add_action( self::SEND, self::safe( 'send' ) );
+		add_action( self::SWEEP, self::safe( 'send' ) );
 	}
 
-	/** Listens to values of custom fields being saved. */
-	public static function listen_to_fields() {
-		try {
-			$settings = self::settings();
-			if ( $settings['enabled'] && is_callable( array( 'FluentCrm\App\Models\SubscriberMeta', 'saved' ) ) ) {
-				\FluentCrm\App\Models\SubscriberMeta::saved(
-					static function ( $value ) {
-						try {
-							if ( 'custom_field' === $value->object_type ) {
-								self::remember( $value->subscriber_id );
-							}
-						} catch ( \Throwable $error ) {
-							self::complain( $error );
-						}
-					}
-				);
+	/**
+	 * A method of this class for others to call: its errors go to PHP's log, and to nobody else.
+	 *
+	 * @param string $method Its name.
+	 * @return callable
+	 */
+	private static function safe( $method ) {
+		return static function ( ...$arguments ) use ( $method ) {
+			try {
+				self::$method( ...$arguments );
+			} catch ( \Throwable $error ) {
+				$place = basename( $error->getFile() ) . ':' . $error->getLine();
+				error_log( 'Memberhook Connector: ' . get_class( $error ) . ': ' . $error->getMessage() . " at $place" );
 			}
-		} catch ( \Throwable $error ) {
-			self::complain( $error );
+		};
+	}
+
+	/** Listens to custom fields being saved: for a change of many contacts at once there is no action. */
+	private static function listen_to_fields() {
+		if ( self::settings()['enabled'] && is_callable( array( 'FluentCrm\App\Models\SubscriberMeta', 'saved' ) ) ) {
+			\FluentCrm\App\Models\SubscriberMeta::saved( self::safe( 'note_field' ) );
+		}
+	}
+
+	/**
+	 * Notes the contact whose custom field was saved.
+	 *
+	 * @param \FluentCrm\App\Models\SubscriberMeta $value What was saved: a field's value, or something else of a contact.
+	 */
+	private static function note_field( $value ) {
+		if ( 'custom_field' === $value->object_type ) {
+			self::remember( $value->subscriber_id );
 		}
 	}
 
@@ -1740,18 +1768,13 @@ final class Memberhook_Outbox {
 	 *
 	 * @param mixed ...$arguments Contacts, lists of contacts, and other things.
 	 */
-	public static function note( ...$arguments ) {
-		try {
-			foreach ( $arguments as $argument ) {
-				$several = is_array( $argument ) || $argument instanceof \Traversable;
-				foreach ( $several ? $argument : array( $argument ) as $one ) {
-					if ( $one instanceof \FluentCrm\App\Models\Subscriber ) {
-						self::remember( $one->id );
-					}
+	private static function note( ...$arguments ) {
+		foreach ( $arguments as $argument ) {
+			foreach ( is_iterable( $argument ) ? $argument : array( $argument ) as $one ) {
+				if ( $one instanceof \FluentCrm\App\Models\Subscriber ) {
+					self::remember( $one->id );
 				}
 			}
-		} catch ( \Throwable $error ) {
-			self::complain( $error );
 		}
 	}
 
@@ -1760,17 +1783,12 @@ final class Memberhook_Outbox {
 	 *
 	 * @param int $id Its id.
 	 */
-	public static function note_gone( $id ) {
+	private static function note_gone( $id ) {
 		global $wpdb;
-		try {
-			$settings = self::settings();
-			$kind     = self::GONE[ current_action() ];
-			if ( $settings['enabled'] ) {
-				$found = $wpdb->get_col( $wpdb->prepare( "SELECT subscriber_id FROM {$wpdb->prefix}fc_subscriber_pivot WHERE object_type = %s AND object_id = %d", $kind, $id ) );
-				array_map( array( __CLASS__, 'remember' ), $found );
-			}
-		} catch ( \Throwable $error ) {
-			self::complain( $error );
+		if ( self::settings()['enabled'] ) {
+			$sql   = "SELECT subscriber_id FROM {$wpdb->prefix}fc_subscriber_pivot WHERE object_type = %s AND object_id = %d";
+			$found = $wpdb->get_col( $wpdb->prepare( $sql, self::GONE[ current_action() ], $id ) ); // phpcs:ignore WordPress.DB
+			array_map( array( __CLASS__, 'remember' ), $found );
 		}
 	}
 
@@ -1779,19 +1797,11 @@ final class Memberhook_Outbox {
 	 *
 	 * @param int $id The user's.
 	 */
-	public static function note_user( $id ) {
-		try {
-			$settings = self::settings();
-			$helper   = 'FluentCrm\App\Services\Helper';
-			if ( ! $settings['enabled'] || ! is_callable( array( $helper, 'isUserSyncEnabled' ) ) || ! $helper::isUserSyncEnabled() ) {
-				return;
-			}
+	private static function note_user( $id ) {
+		$follows = array( 'FluentCrm\App\Services\Helper', 'isUserSyncEnabled' );
+		if ( self::settings()['enabled'] && is_callable( $follows ) && $follows() ) {
 			$user = get_userdata( $id );
-			if ( $user ) {
-				self::note( \FluentCrm\App\Models\Subscriber::where( 'email', $user->user_email )->first() );
-			}
-		} catch ( \Throwable $error ) {
-			self::complain( $error );
+			self::note( $user ? \FluentCrm\App\Models\Subscriber::where( 'email', $user->user_email )->first() : null );
 		}
 	}
 
@@ -1801,35 +1811,28 @@ final class Memberhook_Outbox {
 	 * @param mixed $id The contact's.
 	 */
 	private static function remember( $id ) {
-		$settings = self::settings();
-		if ( (int) $id < 1 || ! $settings['enabled'] ) {
+		if ( (int) $id < 1 || ! self::settings()['enabled'] ) {
 			return;
 		}
 		self::$changed[ get_current_blog_id() ][ (int) $id ] = true;
 		if ( ! self::$waits ) {
 			self::$waits = true;
 			if ( did_action( 'shutdown' ) ) {
-				register_shutdown_function( array( __CLASS__, 'end_of_request' ) );
+				register_shutdown_function( self::safe( 'end_of_request' ) );
 			} else {
-				add_action( 'shutdown', array( __CLASS__, 'end_of_request' ), 1000 );
+				add_action( 'shutdown', self::safe( 'end_of_request' ), 1000 );
 			}
 		}
 	}
 
 	/** Writes down what has changed, then sends it where nobody waits for it. */
-	public static function end_of_request() {
+	private static function end_of_request() {
 		$changed       = self::$changed;
 		self::$changed = array();
 		self::$waits   = false; // What changes after this is prepared for anew.
 		foreach ( $changed as $blog => $ids ) {
 			$switched = is_multisite() && get_current_blog_id() !== $blog && switch_to_blog( $blog );
-			try {
-				if ( self::write( array_keys( $ids ) ) ) {
-					self::send_soon();
-				}
-			} catch ( \Throwable $error ) {
-				self::complain( $error );
-			}
+			call_user_func( self::safe( 'write' ), array_keys( $ids ) );
 			if ( $switched ) {
 				restore_current_blog();
 			}
@@ -1844,7 +1847,7 @@ final class Memberhook_Outbox {
 		}
 		$ends_answer = function_exists( 'fastcgi_finish_request' ) || function_exists( 'litespeed_finish_request' );
 		if ( ( $ends_answer || wp_doing_cron() ) && ! ( is_multisite() && ms_is_switched() ) ) {
-			register_shutdown_function( array( __CLASS__, 'send_after_answer' ) ); // Behind all others.
+			register_shutdown_function( self::safe( 'send_after_answer' ) ); // Behind all others.
 		} else {
 			// Should it not wake, cron does it; not at once, so that they do not get into each other's way.
 			self::plan( time() + ( get_transient( self::SLOW ) ? 0 : self::FIRST_DELAY ) );
@@ -1855,7 +1858,7 @@ final class Memberhook_Outbox {
 	}
 
 	/** Ends the answer, then sends. */
-	public static function send_after_answer() {
+	private static function send_after_answer() {
 		if ( PHP_SESSION_ACTIVE === session_status() ) {
 			session_write_close(); // Else the visitor's next page waits for us.
 		}
@@ -1865,12 +1868,8 @@ final class Memberhook_Outbox {
 		} elseif ( function_exists( 'litespeed_finish_request' ) ) {
 			litespeed_finish_request();
 		}
-		try {
-			self::plan( time() + self::FIRST_DELAY ); // Should this process die before it has sent, cron does it.
-			self::send();
-		} catch ( \Throwable $error ) {
-			self::complain( $error );
-		}
+		self::plan( time() + self::FIRST_DELAY ); // Should this process die before it has sent, cron does it.
+		self::send();
 	}
 
 	/**
@@ -1884,7 +1883,8 @@ final class Memberhook_Outbox {
 			return;
 		}
 		$by_socket = static function ( $url, $headers, $data, $type, &$options ) {
-			$options['transport'] = class_exists( 'WpOrg\Requests\Transport\Fsockopen' ) ? 'WpOrg\Requests\Transport\Fsockopen' : 'Requests_Transport_fsockopen';
+			$new                  = 'WpOrg\Requests\Transport\Fsockopen'; // Since WordPress 6.2.
+			$options['transport'] = class_exists( $new ) ? $new : 'Requests_Transport_fsockopen';
 		};
 		$started   = microtime( true );
 		add_action( 'requests-requests.before_request', $by_socket, 10, 5 );
@@ -1893,7 +1893,7 @@ final class Memberhook_Outbox {
 			array(
 				'blocking'  => false,
 				'timeout'   => 0.01,
-				'sslverify' => apply_filters( 'https_local_ssl_verify', false ), // phpcs:ignore WordPress.NamingConventions -- WordPress's own.
+				'sslverify' => apply_filters( 'https_local_ssl_verify', false ), // phpcs:ignore WordPress.NamingConventions
 				'body'      => array( self::WAKE => self::wake_token( time() ) ),
 			)
 		);
@@ -1904,15 +1904,14 @@ final class Memberhook_Outbox {
 	}
 
 	/** Sends, where this request is there for nothing else. */
-	public static function wake_up() {
-		$sent = isset( $_POST[ self::WAKE ] ) ? $_POST[ self::WAKE ] : ''; // phpcs:ignore WordPress.Security -- compared, never used.
-		if ( ! is_string( $sent ) || '' === $sent ) {
-			return;
-		}
-		if ( hash_equals( self::wake_token( time() ), $sent ) || hash_equals( self::wake_token( time() - MINUTE_IN_SECONDS ), $sent ) ) {
-			ignore_user_abort( true );
-			self::send();
-			exit;
+	private static function wake_up() {
+		$sent = $_POST[ self::WAKE ] ?? ''; // phpcs:ignore WordPress.Security -- compared, never used.
+		foreach ( is_string( $sent ) && '' !== $sent ? array( 0, MINUTE_IN_SECONDS ) : array() as $ago ) {
+			if ( hash_equals( self::wake_token( time() - $ago ), $sent ) ) {
+				ignore_user_abort( true );
+				self::send();
+				exit;
+			}
 		}
 	}
 
@@ -1927,10 +1926,9 @@ final class Memberhook_Outbox {
 	}
 
 	/**
-	 * Writes contacts down; one that is there already counts one change more.
+	 * Writes contacts down, and has them sent.
 	 *
 	 * @param int[] $ids Contacts.
-	 * @return bool Whether it is in the database.
 	 */
 	private static function write( $ids ) {
 		self::make_table();
@@ -1938,11 +1936,13 @@ final class Memberhook_Outbox {
 		foreach ( array_chunk( $ids, 1000 ) as $some ) {
 			$done = ( self::insert( $some ) || ( self::make_table( true ) && self::insert( $some ) ) ) && $done;
 		}
-		return $done;
+		if ( $done ) {
+			self::send_soon();
+		}
 	}
 
 	/**
-	 * One query for many contacts.
+	 * One query for many contacts; one that is there already counts one change more.
 	 *
 	 * @param int[] $ids Contacts.
 	 * @return bool Whether it worked.
@@ -1955,44 +1955,41 @@ final class Memberhook_Outbox {
 		foreach ( $ids as $id ) {
 			$rows[] = $wpdb->prepare( '(%d, 1, %d, %d)', $id, $now, $now );
 		}
-		$rows = implode( ', ', $rows );
 		// One that waits for its next try keeps its turn; one that was given up begins again.
-		$again = $wpdb->prepare( 'due_at = IF(failed, %d, due_at), queued_at = IF(failed, %d, queued_at)', $now, $now );
+		$sql   = "INSERT INTO $table (contact_id, version, queued_at, due_at) VALUES " . implode( ', ', $rows ) . '
+			ON DUPLICATE KEY UPDATE version = version + 1, due_at = IF(failed, VALUES(due_at), due_at),
+			queued_at = IF(failed, VALUES(queued_at), queued_at), attempts = IF(failed, 0, attempts), failed = 0';
 		$quiet = $wpdb->suppress_errors( true );
-		$done  = $wpdb->query( "INSERT INTO $table (contact_id, version, queued_at, due_at) VALUES $rows ON DUPLICATE KEY UPDATE version = version + 1, $again, attempts = IF(failed, 0, attempts), failed = 0" ); // phpcs:ignore WordPress.DB.PreparedSQL -- prepared above.
+		$done  = $wpdb->query( $sql ); // phpcs:ignore WordPress.DB -- prepared above.
 		$wpdb->suppress_errors( $quiet );
 		return false !== $done;
 	}
 
 	/** Sends what is due: as long as there is time, and never two processes at once. Cron calls this, too. */
-	public static function send() {
+	private static function send() {
 		global $wpdb;
+		$settings = self::settings();
+		if ( ! $settings['enabled'] || ! $settings['url'] || ! self::is_fluentcrm_active() ) {
+			return;
+		}
+		if ( self::paused_until() > time() ) {
+			self::plan( self::paused_until() );
+			return;
+		}
+		self::make_table();
+		$lock = self::lock_name();
+		if ( '0' === $wpdb->get_var( $wpdb->prepare( 'SELECT GET_LOCK(%s, 0)', $lock ) ) ) {
+			self::plan( time() + self::FIRST_DELAY ); // Should the other one die.
+			return;
+		}
 		try {
-			$settings = self::settings();
-			if ( ! $settings['enabled'] || ! $settings['url'] || ! self::is_fluentcrm_active() ) {
-				return;
+			$until = microtime( true ) + self::RUN;
+			while ( self::send_batch( $settings ) && microtime( true ) < $until ) {
+				continue;
 			}
-			if ( self::paused_until() > time() ) {
-				self::plan( self::paused_until() );
-				return;
-			}
-			self::make_table();
-			$lock = self::lock_name();
-			if ( '0' === $wpdb->get_var( $wpdb->prepare( 'SELECT GET_LOCK(%s, 0)', $lock ) ) ) {
-				self::plan( time() + self::FIRST_DELAY ); // Should the other one die.
-				return;
-			}
-			try {
-				$until = microtime( true ) + self::RUN;
-				while ( self::send_batch( $settings ) && microtime( true ) < $until ) {
-					continue;
-				}
-			} finally {
-				$wpdb->query( $wpdb->prepare( 'SELECT RELEASE_LOCK(%s)', $lock ) );
-				self::plan_rest();
-			}
-		} catch ( \Throwable $error ) {
-			self::complain( $error );
+		} finally {
+			$wpdb->query( $wpdb->prepare( 'SELECT RELEASE_LOCK(%s)', $lock ) );
+			self::plan_rest();
 		}
 	}
 
@@ -2024,7 +2021,8 @@ final class Memberhook_Outbox {
 	private static function send_batch( $settings ) {
 		global $wpdb;
 		$table = self::table();
-		$rows  = $wpdb->get_results( $wpdb->prepare( "SELECT contact_id, version FROM $table WHERE failed = 0 AND due_at <= %d ORDER BY due_at, contact_id LIMIT %d", time(), self::BATCH ) ); // phpcs:ignore WordPress.DB.PreparedSQL.InterpolatedNotPrepared -- our table.
+		$sql   = "SELECT contact_id, version FROM $table WHERE failed = 0 AND due_at <= %d ORDER BY due_at, contact_id LIMIT %d";
+		$rows  = $wpdb->get_results( $wpdb->prepare( $sql, time(), self::BATCH ) ); // phpcs:ignore WordPress.DB
 		if ( ! $rows ) {
 			return false;
 		}
@@ -2065,19 +2063,13 @@ final class Memberhook_Outbox {
 			$contact['lists']        = self::labels( $subscriber->lists );
 			$has                     = array_intersect( wp_list_pluck( $contact['tags'], 'id' ), $settings['tags'] );
 			$adds                    = 'all' === $settings['members'] || ( 'tags' === $settings['members'] && $has );
-			$json                    = wp_json_encode(
-				array(
-					'action'  => $adds ? 'add' : 'update',
-					'contact' => $contact,
-				)
-			);
-			// What cannot be written as JSON goes without its text: Memberhook loads the contact by its id anyway.
-			$contacts[ $contact['id'] ] = $json ? $json : wp_json_encode(
-				array(
-					'action'  => $adds ? 'add' : 'update',
-					'contact' => array( 'id' => $contact['id'] ),
-				)
-			);
+			$action                  = $adds ? 'add' : 'update';
+			$id                      = $contact['id'];
+			$contacts[ $id ]         = wp_json_encode( compact( 'action', 'contact' ) );
+			if ( ! $contacts[ $id ] ) { // Memberhook loads the contact by its id anyway.
+				$contact         = array( 'id' => $id );
+				$contacts[ $id ] = wp_json_encode( compact( 'action', 'contact' ) );
+			}
 		}
 		return $contacts;
 	}
@@ -2139,9 +2131,10 @@ final class Memberhook_Outbox {
 			$answer['said'] = __( 'Address or signing key is missing.', 'memberhook-connector' );
 			return $answer;
 		}
-		$id       = 'msg_' . wp_generate_uuid4();
-		$time     = (string) time();
-		$response = wp_remote_post(
+		$id        = 'msg_' . wp_generate_uuid4();
+		$time      = (string) time();
+		$signature = base64_encode( hash_hmac( 'sha256', "$id.$time.$body", $secret, true ) ); // phpcs:ignore WordPress.PHP
+		$response  = wp_remote_post(
 			$settings['url'],
 			array(
 				'timeout'     => self::TIMEOUT,
@@ -2151,7 +2144,7 @@ final class Memberhook_Outbox {
 					'Accept'            => 'application/json',
 					'webhook-id'        => $id,
 					'webhook-timestamp' => $time,
-					'webhook-signature' => 'v1,' . base64_encode( hash_hmac( 'sha256', "$id.$time.$body", $secret, true ) ), // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- its form.
+					'webhook-signature' => "v1,$signature",
 				),
 				'body'        => $body,
 			)
@@ -2162,18 +2155,18 @@ final class Memberhook_Outbox {
 		}
 		$data                  = json_decode( wp_remote_retrieve_body( $response ), true );
 		$data                  = is_array( $data ) ? $data : array();
-		$answer['status']      = (int) wp_remote_retrieve_response_code( $response );
+		$status                = (int) wp_remote_retrieve_response_code( $response );
+		$said                  = $data['error']['message'] ?? $data['message'] ?? '';
+		$answer['status']      = $status;
+		$answer['said']        = is_string( $said ) ? $said : '';
 		$answer['retry_after'] = (int) wp_remote_retrieve_header( $response, 'retry-after' );
 		$answer['refused']     = isset( $data['refused'] ) && is_array( $data['refused'] ) ? $data['refused'] : array();
 		// Another program at that address may say 200 to everything; what Memberhook did not store must not be lost.
-		$answer['ok'] = $answer['status'] >= 200 && $answer['status'] < 300 && ( isset( $data['accepted'] ) || isset( $data['status'] ) );
-		if ( isset( $data['error']['message'] ) && is_string( $data['error']['message'] ) ) {
-			$answer['said'] = $data['error']['message'];
-		} elseif ( isset( $data['message'] ) && is_string( $data['message'] ) ) {
-			$answer['said'] = $data['message'];
-		} elseif ( ! $answer['ok'] ) {
+		$answer['ok'] = $status >= 200 && $status < 300 && ( isset( $data['accepted'] ) || isset( $data['status'] ) );
+		if ( ! $answer['ok'] && '' === $answer['said'] ) {
 			/* translators: %d: HTTP status */
-			$answer['said'] = sprintf( __( 'This is not how Memberhook answers (HTTP %d). Compare the address.', 'memberhook-connector' ), $answer['status'] );
+			$text           = __( 'This is not how Memberhook answers (HTTP %d). Compare the address.', 'memberhook-connector' );
+			$answer['said'] = sprintf( $text, $status );
 		}
 		return $answer;
 	}
@@ -2188,7 +2181,7 @@ final class Memberhook_Outbox {
 		if ( 0 !== strpos( $key, 'whsec_' ) ) {
 			return '';
 		}
-		$bytes = base64_decode( substr( $key, 6 ), true ); // phpcs:ignore WordPress.PHP.DiscouragedPHPFunctions -- its form.
+		$bytes = base64_decode( substr( $key, 6 ), true ); // phpcs:ignore WordPress.PHP
 		return is_string( $bytes ) && strlen( $bytes ) >= 24 && strlen( $bytes ) <= 64 ? $bytes : '';
 	}
 
@@ -2205,7 +2198,8 @@ final class Memberhook_Outbox {
 			$pairs[] = $wpdb->prepare( '(%d, %d)', $id, $version );
 		}
 		if ( $pairs ) {
-			$wpdb->query( "DELETE FROM $table WHERE (contact_id, version) IN (" . implode( ', ', $pairs ) . ')' ); // phpcs:ignore WordPress.DB.PreparedSQL -- prepared above.
+			$sql = "DELETE FROM $table WHERE (contact_id, version) IN (" . implode( ', ', $pairs ) . ')';
+			$wpdb->query( $sql ); // phpcs:ignore WordPress.DB -- prepared above.
 		}
 	}
 
@@ -2221,16 +2215,11 @@ final class Memberhook_Outbox {
 		$now   = time();
 		$wait  = min( max( self::FIRST_DELAY, $answer['retry_after'] ), self::MAX_DELAY );
 		$in    = implode( ', ', array_map( 'intval', $ids ) );
-		$set   = $wpdb->prepare(
-			'attempts = attempts + 1, last_error = %s, failed = IF(queued_at < %d, 1, 0), due_at = %d + GREATEST(%d, LEAST(%d, %d * POW(2, LEAST(attempts - 1, 10))))',
-			self::shorten( $answer['said'] ),
-			$now - self::GIVE_UP,
-			$now,
-			$wait,
-			self::MAX_DELAY,
-			self::FIRST_DELAY
-		);
-		$wpdb->query( "UPDATE $table SET $set WHERE contact_id IN ($in)" ); // phpcs:ignore WordPress.DB.PreparedSQL -- prepared above.
+		$said  = self::shorten( $answer['said'] );
+		$sql   = "UPDATE $table SET attempts = attempts + 1, last_error = %s, failed = IF(queued_at < %d, 1, 0),
+			due_at = %d + GREATEST(%d, LEAST(%d, %d * POW(2, LEAST(attempts - 1, 10)))) WHERE contact_id IN ($in)";
+		$sql   = $wpdb->prepare( $sql, $said, $now - self::GIVE_UP, $now, $wait, self::MAX_DELAY, self::FIRST_DELAY ); // phpcs:ignore WordPress.DB
+		$wpdb->query( $sql ); // phpcs:ignore WordPress.DB
 		update_option( self::PAUSED, $now + $wait, false );
 	}
 
@@ -2238,7 +2227,7 @@ final class Memberhook_Outbox {
 	private static function plan_rest() {
 		global $wpdb;
 		$table = self::table();
-		$due   = $wpdb->get_var( "SELECT MIN(due_at) FROM $table WHERE failed = 0" ); // phpcs:ignore WordPress.DB.PreparedSQL.InterpolatedNotPrepared -- our table.
+		$due   = $wpdb->get_var( "SELECT MIN(due_at) FROM $table WHERE failed = 0" ); // phpcs:ignore WordPress.DB
 		if ( null === $due ) {
 			wp_clear_scheduled_hook( self::SEND );
 			return;
@@ -2281,9 +2270,10 @@ final class Memberhook_Outbox {
 		self::make_table();
 		$table = self::table();
 		$now   = time();
-		$wpdb->query( $wpdb->prepare( "UPDATE $table SET due_at = %d, queued_at = %d, attempts = 0, failed = 0", $now, $now ) ); // phpcs:ignore WordPress.DB.PreparedSQL.InterpolatedNotPrepared -- our table.
+		$sql   = "UPDATE $table SET due_at = %d, queued_at = %d, attempts = 0, failed = 0";
+		$wpdb->query( $wpdb->prepare( $sql, $now, $now ) ); // phpcs:ignore WordPress.DB
 		update_option( self::PAUSED, 0, false );
-		self::send();
+		call_user_func( self::safe( 'send' ) );
 	}
 
 	/**
@@ -2295,9 +2285,9 @@ final class Memberhook_Outbox {
 		global $wpdb;
 		self::make_table();
 		$table = self::table();
-		$found = $wpdb->get_row( "SELECT COUNT(*) AS everything, COALESCE(SUM(failed), 0) AS failed FROM $table" ); // phpcs:ignore WordPress.DB.PreparedSQL.InterpolatedNotPrepared -- our table.
+		$found = $wpdb->get_row( "SELECT SUM(failed = 0) AS waiting, SUM(failed) AS failed FROM $table" ); // phpcs:ignore WordPress.DB
 		return array(
-			'waiting' => $found ? (int) $found->everything - (int) $found->failed : 0,
+			'waiting' => $found ? (int) $found->waiting : 0,
 			'failed'  => $found ? (int) $found->failed : 0,
 		);
 	}
@@ -2312,9 +2302,11 @@ final class Memberhook_Outbox {
 	private static function log( $count, $answer, $ids ) {
 		$said = $answer['said'];
 		foreach ( array_slice( $answer['refused'], 0, 3 ) as $refused ) {
-			if ( isset( $refused['index'], $ids[ (int) $refused['index'] ], $refused['error']['message'] ) ) {
+			$id  = $ids[ (int) ( $refused['index'] ?? -1 ) ] ?? 0;
+			$why = $refused['error']['message'] ?? null;
+			if ( $id && is_string( $why ) ) {
 				/* translators: 1: id of a contact, 2: why */
-				$said .= ' ' . sprintf( __( 'Contact %1$d was refused: %2$s', 'memberhook-connector' ), $ids[ (int) $refused['index'] ], (string) $refused['error']['message'] );
+				$said .= ' ' . sprintf( __( 'Contact %1$d was refused: %2$s', 'memberhook-connector' ), $id, $why );
 			}
 		}
 		$log = array_slice( self::last_deliveries(), 0, 19 );
@@ -2351,9 +2343,9 @@ final class Memberhook_Outbox {
 		$stored = is_array( $stored ) ? $stored : array();
 		return array(
 			'enabled' => ! empty( $stored['enabled'] ),
-			'url'     => isset( $stored['url'] ) ? (string) $stored['url'] : '',
-			'members' => isset( $stored['members'] ) && in_array( $stored['members'], array( 'tags', 'all' ), true ) ? $stored['members'] : 'none',
-			'tags'    => isset( $stored['tags'] ) ? array_map( 'intval', (array) $stored['tags'] ) : array(),
+			'url'     => (string) ( $stored['url'] ?? '' ),
+			'members' => in_array( $stored['members'] ?? '', array( 'tags', 'all' ), true ) ? $stored['members'] : 'none',
+			'tags'    => array_map( 'intval', (array) ( $stored['tags'] ?? array() ) ),
 		);
 	}
 
@@ -2403,13 +2395,18 @@ final class Memberhook_Outbox {
 ) {$wpdb->get_charset_collate()};"
 		);
 		update_option( self::MADE, self::SCHEMA );
+		// Plugins of a network are deleted from its main site, wherever they were active.
+		$switched = is_multisite() && switch_to_blog( get_main_site_id() );
+		register_uninstall_hook( __FILE__, array( __CLASS__, 'uninstall' ) );
+		if ( $switched ) {
+			restore_current_blog();
+		}
 		return true;
 	}
 
 	/** Makes the table, and has it removed with the plugin. */
 	public static function activate() {
 		self::make_table( true );
-		register_uninstall_hook( __FILE__, array( __CLASS__, 'uninstall' ) );
 	}
 
 	/** Plans nothing more. What waits is kept. */
@@ -2418,19 +2415,21 @@ final class Memberhook_Outbox {
 		wp_clear_scheduled_hook( self::SWEEP );
 	}
 
-	/** Leaves nothing behind. */
+	/** Leaves nothing of the outbox behind, on no site. Members keep their tags: what they may see depends on them. */
 	public static function uninstall() {
 		global $wpdb;
-		$sites = is_multisite() ? get_sites( array( 'fields' => 'ids', 'number' => 0 ) ) : array( get_current_blog_id() ); // phpcs:ignore WordPress.Arrays
-		foreach ( $sites as $site ) {
-			if ( is_multisite() ) {
-				switch_to_blog( $site );
-			}
-			$table = self::table();
-			$wpdb->query( "DROP TABLE IF EXISTS $table" ); // phpcs:ignore WordPress.DB -- ours.
+		$every = array(
+			'fields' => 'ids',
+			'number' => 0,
+		);
+		foreach ( is_multisite() ? get_sites( $every ) : array( get_current_blog_id() ) as $site ) {
+			$switched = is_multisite() && switch_to_blog( $site );
+			$table    = self::table();
+			$wpdb->query( "DROP TABLE IF EXISTS $table" ); // phpcs:ignore WordPress.DB
 			array_map( 'delete_option', array( self::SETTINGS, self::KEY, self::LOG, self::PAUSED, self::MADE ) );
 			delete_transient( self::SLOW );
-			if ( is_multisite() ) {
+			self::deactivate(); // WordPress does that on one site only.
+			if ( $switched ) {
 				restore_current_blog();
 			}
 		}
@@ -2446,14 +2445,6 @@ final class Memberhook_Outbox {
 		return mb_substr( wp_check_invalid_utf8( $text, true ), 0, 300 );
 	}
 
-	/**
-	 * Tells PHP's log of an error, and nobody else.
-	 *
-	 * @param \Throwable $error Any.
-	 */
-	private static function complain( $error ) {
-		error_log( 'Memberhook Connector: ' . get_class( $error ) . ': ' . $error->getMessage() . ' at ' . basename( $error->getFile() ) . ':' . $error->getLine() ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- its place.
-	}
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -2474,7 +2465,7 @@ final class Memberhook_Page {
 
 	/** Puts the page into the menu. */
 	public static function add() {
-		add_options_page( __( 'Memberhook', 'memberhook-connector' ), __( 'Memberhook', 'memberhook-connector' ), 'manage_options', self::SLUG, array( __CLASS__, 'show' ) );
+		add_options_page( 'Memberhook', 'Memberhook', 'manage_options', self::SLUG, array( __CLASS__, 'show' ) );
 	}
 
 	/** What may be saved, and how it is checked. The Settings API looks at nonce and capability. */
@@ -2491,17 +2482,24 @@ final class Memberhook_Page {
 	 */
 	public static function clean_settings( $sent ) {
 		$sent = is_array( $sent ) ? $sent : array();
-		$old  = Memberhook_Outbox::settings();
-		$url  = isset( $sent['url'] ) && is_string( $sent['url'] ) ? esc_url_raw( trim( $sent['url'] ), array( 'https', 'http' ) ) : '';
+		$url  = $sent['url'] ?? '';
+		$url  = is_string( $url ) ? esc_url_raw( trim( $url ), array( 'https', 'http' ) ) : '';
 		if ( '' !== $url && ! preg_match( '~/hooks/[^/?#]+/events/?$~', $url ) ) {
-			self::error( 'url', __( 'The address was not saved: it ends in /hooks/NAME/events. Copy it from where the signing key was shown.', 'memberhook-connector' ) );
-			$url = $old['url'];
+			self::error(
+				'url',
+				__(
+					'The address was not saved: it ends in /hooks/NAME/events. Copy it from where the signing key was shown.',
+					'memberhook-connector'
+				)
+			);
+			$url = Memberhook_Outbox::settings()['url'];
 		}
+		$tags = array_map( 'absint', (array) ( $sent['tags'] ?? array() ) );
 		return array(
 			'enabled' => ! empty( $sent['enabled'] ),
 			'url'     => $url,
-			'members' => isset( $sent['members'] ) && in_array( $sent['members'], array( 'tags', 'all' ), true ) ? $sent['members'] : 'none',
-			'tags'    => isset( $sent['tags'] ) ? array_values( array_unique( array_filter( array_map( 'absint', (array) $sent['tags'] ) ) ) ) : array(),
+			'members' => in_array( $sent['members'] ?? '', array( 'tags', 'all' ), true ) ? $sent['members'] : 'none',
+			'tags'    => array_values( array_unique( array_filter( $tags ) ) ),
 		);
 	}
 
@@ -2556,7 +2554,8 @@ final class Memberhook_Page {
 		Memberhook_Outbox::send_all_now();
 		$left = array_sum( Memberhook_Outbox::counts() );
 		/* translators: %d: number of contacts */
-		self::back( $left ? sprintf( _n( '%d contact still waits.', '%d contacts still wait.', $left, 'memberhook-connector' ), $left ) : __( 'Everything is sent.', 'memberhook-connector' ), ! $left );
+		$text = _n( '%d contact still waits.', '%d contacts still wait.', $left, 'memberhook-connector' );
+		self::back( $left ? sprintf( $text, $left ) : __( 'Everything is sent.', 'memberhook-connector' ), ! $left );
 	}
 
 	/**
@@ -2585,19 +2584,22 @@ final class Memberhook_Page {
 
 	/** The page. */
 	public static function show() {
-		if ( ! current_user_can( 'manage_options' ) ) {
-			return;
+		echo '<div class="wrap"><h1>Memberhook</h1><p>';
+		if ( Memberhook_Outbox::is_fluentcrm_active() ) {
+			esc_html_e( 'New and changed contacts of this site\'s FluentCRM are passed on to Memberhook as they change.', 'memberhook-connector' );
+			echo ' ';
+			esc_html_e( 'That goes for fields, tags, lists and status. No automation is needed for it.', 'memberhook-connector' );
+			echo '</p>';
+			self::show_notices();
+			self::show_form();
+			self::show_buttons();
+			self::show_deliveries();
+		} else {
+			esc_html_e( 'FluentCRM is not active on this site, so there is nothing to set here.', 'memberhook-connector' );
+			echo ' ';
+			esc_html_e( 'Memberhook makes and changes members through this plugin without any setting.', 'memberhook-connector' );
+			echo '</p>';
 		}
-		echo '<div class="wrap"><h1>' . esc_html__( 'Memberhook', 'memberhook-connector' ) . '</h1>';
-		if ( ! Memberhook_Outbox::is_fluentcrm_active() ) {
-			echo '<p>' . esc_html__( 'FluentCRM is not active on this site, so there is nothing to set here. Memberhook makes and changes members through this plugin without any setting.', 'memberhook-connector' ) . '</p></div>';
-			return;
-		}
-		echo '<p>' . esc_html__( 'New and changed contacts of this site\'s FluentCRM are passed on to Memberhook as they change: fields, tags, lists and status. No automation is needed for that.', 'memberhook-connector' ) . '</p>';
-		self::show_notices();
-		self::show_form();
-		self::show_buttons();
-		self::show_deliveries();
 		echo '</div>';
 	}
 
@@ -2612,11 +2614,12 @@ final class Memberhook_Page {
 		$log = Memberhook_Outbox::last_deliveries();
 		if ( $log && in_array( $log[0]['status'], array( 401, 403 ), true ) ) {
 			/* translators: %s: Memberhook's own words */
-			self::notice( sprintf( __( 'Memberhook does not accept what this site sends, so changes wait here. It says: %s', 'memberhook-connector' ), $log[0]['said'] ), 'error' );
+			$text = __( 'Memberhook does not accept what this site sends, so changes wait here. It says: %s', 'memberhook-connector' );
+			self::notice( sprintf( $text, $log[0]['said'] ), 'error' );
 		}
-		$url = Memberhook_Outbox::settings()['url'];
-		if ( 0 === strpos( $url, 'http://' ) ) {
-			self::notice( __( 'The address is not https: contacts\' data can be read on the way. That is in order only on the same machine or network.', 'memberhook-connector' ), 'warning' );
+		if ( 0 === strpos( Memberhook_Outbox::settings()['url'], 'http://' ) ) {
+			$text = __( 'The address is not https, which is in order on the same machine only: who listens can read it.', 'memberhook-connector' );
+			self::notice( $text, 'warning' );
 		}
 	}
 
@@ -2634,7 +2637,7 @@ final class Memberhook_Page {
 	private static function show_form() {
 		add_option( Memberhook_Outbox::KEY, '', '', false ); // Else saving it would have it loaded on every page.
 		$settings = Memberhook_Outbox::settings();
-		$name     = Memberhook_Outbox::SETTINGS;
+		$name     = Memberhook_Outbox::SETTINGS; // Needs no escaping.
 		$has_key  = '' !== (string) get_option( Memberhook_Outbox::KEY, '' );
 		echo '<form method="post" action="options.php">';
 		settings_fields( self::GROUP );
@@ -2642,21 +2645,28 @@ final class Memberhook_Page {
 		self::row(
 			'memberhook-enabled',
 			__( 'Pass changes on', 'memberhook-connector' ),
-			sprintf( '<input type="checkbox" id="memberhook-enabled" name="%s[enabled]" value="1"%s>', esc_attr( $name ), checked( $settings['enabled'], true, false ) )
+			"<input type='checkbox' id='memberhook-enabled' name='{$name}[enabled]' value='1'" . checked( $settings['enabled'], true, false ) . '>'
 		);
 		self::row(
 			'memberhook-url',
 			__( 'Address', 'memberhook-connector' ),
-			sprintf( '<input type="url" class="regular-text code" id="memberhook-url" name="%s[url]" value="%s" placeholder="https://members.example/hooks/NAME/events">', esc_attr( $name ), esc_attr( $settings['url'] ) )
+			sprintf(
+				'<input type="url" class="regular-text code" id="memberhook-url" name="%s[url]" value="%s" placeholder="%s">',
+				$name,
+				esc_attr( $settings['url'] ),
+				'https://members.example/hooks/NAME/events'
+			)
 		);
 		self::row(
 			'memberhook-key',
 			__( 'Signing key', 'memberhook-connector' ),
 			sprintf(
-				'<input type="password" class="regular-text code" id="memberhook-key" name="%s" value="" autocomplete="off" placeholder="%s"><p class="description">%s</p>',
-				esc_attr( Memberhook_Outbox::KEY ),
-				esc_attr( $has_key ? __( 'stored', 'memberhook-connector' ) : 'whsec_…' ),
-				esc_html( $has_key ? __( 'Stored. Leave this empty to keep it.', 'memberhook-connector' ) : __( 'Memberhook shows it once: memberhook key add NAME --signing', 'memberhook-connector' ) )
+				'<input type="password" class="regular-text code" id="memberhook-key" name="%s" autocomplete="off" placeholder="whsec_…">'
+					. '<p class="description">%s</p>',
+				Memberhook_Outbox::KEY,
+				$has_key
+					? esc_html__( 'Stored. Leave this empty to keep it.', 'memberhook-connector' )
+					: esc_html__( 'Memberhook shows it once: memberhook key add NAME --signing', 'memberhook-connector' )
 			)
 		);
 		$choices = array(
@@ -2666,17 +2676,33 @@ final class Memberhook_Page {
 		);
 		$radios  = '';
 		foreach ( $choices as $value => $text ) {
-			$radios .= sprintf( '<label><input type="radio" name="%s[members]" value="%s"%s> %s</label><br>', esc_attr( $name ), esc_attr( $value ), checked( $settings['members'], $value, false ), esc_html( $text ) );
+			$radios .= self::choice( 'radio', "{$name}[members]", $value, $settings['members'] === $value, $text );
 		}
 		self::row( '', __( 'Who becomes a member', 'memberhook-connector' ), "<fieldset>$radios</fieldset>" );
 		$boxes = '';
 		foreach ( self::tags() as $id => $title ) {
-			$boxes .= sprintf( '<label><input type="checkbox" name="%s[tags][]" value="%d"%s> %s</label><br>', esc_attr( $name ), $id, checked( in_array( $id, $settings['tags'], true ), true, false ), esc_html( $title ) );
+			$boxes .= self::choice( 'checkbox', "{$name}[tags][]", $id, in_array( $id, $settings['tags'], true ), $title );
 		}
-		self::row( '', __( 'Tags', 'memberhook-connector' ), $boxes ? '<fieldset style="max-height:16em;overflow:auto">' . $boxes . '</fieldset>' : esc_html__( 'FluentCRM has no tags yet.', 'memberhook-connector' ) );
+		$boxes = $boxes ? $boxes : esc_html__( 'FluentCRM has no tags yet.', 'memberhook-connector' );
+		self::row( '', __( 'Tags', 'memberhook-connector' ), "<fieldset style='max-height:16em;overflow:auto'>$boxes</fieldset>" );
 		echo '</table>';
 		submit_button();
 		echo '</form>';
+	}
+
+	/**
+	 * One of several things to choose.
+	 *
+	 * @param string     $type  Of the input: radio or checkbox.
+	 * @param string     $name  Of the input.
+	 * @param string|int $value Of the input.
+	 * @param bool       $is_on Whether it is chosen.
+	 * @param string     $text  Plain text.
+	 * @return string HTML.
+	 */
+	private static function choice( $type, $name, $value, $is_on, $text ) {
+		$input = sprintf( '<input type="%s" name="%s" value="%s"%s>', $type, $name, esc_attr( $value ), checked( $is_on, true, false ) );
+		return "<label>$input " . esc_html( $text ) . '</label><br>';
 	}
 
 	/**
@@ -2688,7 +2714,7 @@ final class Memberhook_Page {
 	 */
 	private static function row( $id, $label, $html ) {
 		$label = $id ? sprintf( '<label for="%s">%s</label>', esc_attr( $id ), esc_html( $label ) ) : esc_html( $label );
-		echo '<tr><th scope="row">' . $label . '</th><td>' . $html . '</td></tr>'; // phpcs:ignore WordPress.Security.EscapeOutput -- escaped above.
+		echo "<tr><th scope='row'>$label</th><td>$html</td></tr>"; // phpcs:ignore WordPress.Security -- escaped above.
 	}
 
 	/**
@@ -2710,13 +2736,22 @@ final class Memberhook_Page {
 
 	/** The test, and how much waits. */
 	private static function show_buttons() {
-		$counts = Memberhook_Outbox::counts();
+		$counts  = Memberhook_Outbox::counts();
+		$waiting = $counts['waiting'];
+		$failed  = $counts['failed'];
 		echo '<h2>' . esc_html__( 'Deliveries', 'memberhook-connector' ) . '</h2><p>';
 		/* translators: %d: number of contacts */
-		echo esc_html( sprintf( _n( '%d contact is waiting to be sent.', '%d contacts are waiting to be sent.', $counts['waiting'], 'memberhook-connector' ), $counts['waiting'] ) );
-		if ( $counts['failed'] ) {
-			/* translators: %d: number of contacts */
-			echo ' <strong>' . esc_html( sprintf( _n( '%d contact was tried for three days and given up.', '%d contacts were tried for three days and given up.', $counts['failed'], 'memberhook-connector' ), $counts['failed'] ) ) . '</strong>';
+		$text = _n( '%d contact is waiting to be sent.', '%d contacts are waiting to be sent.', $waiting, 'memberhook-connector' );
+		echo esc_html( sprintf( $text, $waiting ) );
+		if ( $failed ) {
+			$text = _n(
+				/* translators: %d: number of contacts */
+				'%d contact was tried for three days and given up.',
+				'%d contacts were tried for three days and given up.',
+				$failed,
+				'memberhook-connector'
+			);
+			echo ' <strong>' . esc_html( sprintf( $text, $failed ) ) . '</strong>';
 		}
 		echo '</p>';
 		self::button( 'memberhook_test', __( 'Test', 'memberhook-connector' ) );
@@ -2732,7 +2767,8 @@ final class Memberhook_Page {
 	 * @param string $label  Plain text.
 	 */
 	private static function button( $action, $label ) {
-		printf( '<form method="post" action="%s" style="display:inline-block;margin-right:1em">', esc_url( admin_url( 'admin-post.php' ) ) );
+		$url = admin_url( 'admin-post.php' );
+		printf( '<form method="post" action="%s" style="display:inline-block;margin-right:1em">', esc_url( $url ) );
 		printf( '<input type="hidden" name="action" value="%s">', esc_attr( $action ) );
 		wp_nonce_field( $action );
 		submit_button( $label, 'secondary', 'submit', false );
@@ -2741,12 +2777,20 @@ final class Memberhook_Page {
 
 	/** The last deliveries. */
 	private static function show_deliveries() {
-		echo '<table class="widefat striped" style="margin-top:1em"><thead><tr><th>' . esc_html__( 'Time', 'memberhook-connector' ) . '</th><th>' . esc_html__( 'Contacts', 'memberhook-connector' ) . '</th><th>' . esc_html__( 'Answer', 'memberhook-connector' ) . '</th></tr></thead><tbody>';
+		printf(
+			'<table class="widefat striped" style="margin-top:1em"><thead><tr><th>%s</th><th>%s</th><th>%s</th></tr></thead><tbody>',
+			esc_html__( 'Time', 'memberhook-connector' ),
+			esc_html__( 'Contacts', 'memberhook-connector' ),
+			esc_html__( 'Answer', 'memberhook-connector' )
+		);
 		$log = Memberhook_Outbox::last_deliveries();
 		foreach ( $log as $one ) {
-			$answer = trim( ( $one['ok'] ? __( 'Stored.', 'memberhook-connector' ) : __( 'Not sent; it is tried again.', 'memberhook-connector' ) ) . ' ' . $one['said'] );
-			printf( '<tr><td>%s</td><td>%d</td><td>%s</td></tr>', esc_html( wp_date( 'Y-m-d H:i:s', $one['time'] ) ), (int) $one['count'], esc_html( $answer ) );
+			$time   = wp_date( 'Y-m-d H:i:s', $one['time'] );
+			$result = $one['ok'] ? __( 'Stored.', 'memberhook-connector' ) : __( 'Not sent; it is tried again.', 'memberhook-connector' );
+			$answer = trim( $result . ' ' . $one['said'] );
+			printf( '<tr><td>%s</td><td>%d</td><td>%s</td></tr>', esc_html( $time ), (int) $one['count'], esc_html( $answer ) );
 		}
+
 		if ( ! $log ) {
 			echo '<tr><td colspan="3">' . esc_html__( 'Nothing has been sent yet.', 'memberhook-connector' ) . '</td></tr>';
 		}
