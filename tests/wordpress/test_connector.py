@@ -10,30 +10,17 @@ from typing import Any
 import pytest
 
 from memberhook.connections import secrets as boxes
-from memberhook.connections.models import Hook, Site
+from memberhook.connections.models import Site
 from memberhook.followups import run as followups
 from memberhook.inbox.models import Delivery
 from memberhook.members.types import Tag
 from memberhook.pipeline import Tools
-from tests.conftest import Clock, FakeCrm, Send, ended
+from tests.conftest import Clock, Send, ended
 from tests.sites.contract import COURSE, MAP, NEWS, World
 from tests.wordpress.conftest import CONNECTOR
 from tests.wordpress.runner import WordPress
 
 LOGGED_IN = "return !is_wp_error(wp_authenticate($login, $password));"
-
-
-@pytest.fixture
-def world(
-    row: Site,
-    make_hook: Callable[..., Hook],
-    fake_crm: FakeCrm,
-    tools: Tools,
-    clock: Clock,
-    send: Send,
-    work: Callable[[], int],
-) -> World:
-    return World(row, make_hook(site=row, field_map=list(MAP)), fake_crm, tools, clock, send, work)
 
 
 def plan(**values: Any) -> dict[str, Any]:
