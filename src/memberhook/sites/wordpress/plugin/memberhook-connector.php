@@ -489,7 +489,9 @@ function memberhook_apply( $batch ) {
 	Memberhook_Meta_Rows::end();
 	if ( $counts ) {
 		add_action( 'user_register', 'wp_maybe_update_user_counts' );
-		wp_maybe_update_user_counts();
+		if ( in_array( null, array_column( $batch['plans'], 'member' ), true ) ) {
+			wp_maybe_update_user_counts();
+		}
 	}
 	return $answers;
 }
@@ -960,13 +962,13 @@ function memberhook_change( $plan, $batch ) {
 		do_action( 'memberhook_member_updated', $user_id, $changes, $batch['connection'] );
 	}
 	memberhook_tell_tags( $user_id, $plan, $before, $batch );
-	$user    = get_userdata( $user_id );
-	$created = get_user_meta( $user_id, memberhook_meta_key( '_memberhook_created_for' ), true );
+	$user = WP_User::get_data_by( 'id', $user_id );
+	$key  = $plan['resumes'] ? get_user_meta( $user_id, memberhook_meta_key( '_memberhook_created_for' ), true ) : '';
 	return array(
 		'id'       => (string) $user_id,
 		'login'    => $user->user_login,
 		'email'    => $user->user_email,
-		'created'  => $plan['resumes'] && $created === $plan['key'],
+		'created'  => $plan['resumes'] && $key === $plan['key'],
 		'changes'  => $changes,
 		'warnings' => $warnings,
 	);
