@@ -2220,7 +2220,8 @@ final class Memberhook_Outbox {
 		$said  = self::shorten( $answer['said'] );
 		$sql   = "UPDATE $table SET attempts = attempts + 1, last_error = %s, failed = IF(queued_at < %d, 1, 0),
 			due_at = %d + GREATEST(%d, LEAST(%d, %d * POW(2, LEAST(attempts - 1, 10)))) WHERE contact_id IN ($in)";
-		$sql   = $wpdb->prepare( $sql, $said, $now - self::GIVE_UP, $now, $wait, self::MAX_DELAY, self::FIRST_DELAY ); // phpcs:ignore WordPress.DB
+		$past  = $now - self::GIVE_UP;
+		$sql   = $wpdb->prepare( $sql, $said, $past, $now, $wait, self::MAX_DELAY, self::FIRST_DELAY ); // phpcs:ignore WordPress.DB
 		$wpdb->query( $sql ); // phpcs:ignore WordPress.DB
 		update_option( self::PAUSED, $now + $wait, false );
 	}
@@ -2518,7 +2519,8 @@ final class Memberhook_Page {
 			return $old;
 		}
 		if ( '' === Memberhook_Outbox::secret_bytes( $sent ) ) {
-			self::error( 'key', __( 'The signing key was not saved: it begins with whsec_ and is copied as a whole.', 'memberhook-connector' ) );
+			$text = __( 'The signing key was not saved: it begins with whsec_ and is copied as a whole.', 'memberhook-connector' );
+			self::error( 'key', $text );
 			return $old;
 		}
 		return $sent;
@@ -2588,7 +2590,7 @@ final class Memberhook_Page {
 	public static function show() {
 		echo '<div class="wrap"><h1>Memberhook</h1><p>';
 		if ( Memberhook_Outbox::is_fluentcrm_active() ) {
-			esc_html_e( 'New and changed contacts of this site\'s FluentCRM are passed on to Memberhook as they change.', 'memberhook-connector' );
+			esc_html_e( 'New and changed contacts of this site\'s FluentCRM are passed on to Memberhook at once.', 'memberhook-connector' );
 			echo ' ';
 			esc_html_e( 'That goes for fields, tags, lists and status. No automation is needed for it.', 'memberhook-connector' );
 			echo '</p>';
@@ -2620,7 +2622,7 @@ final class Memberhook_Page {
 			self::notice( sprintf( $text, $log[0]['said'] ), 'error' );
 		}
 		if ( 0 === strpos( Memberhook_Outbox::settings()['url'], 'http://' ) ) {
-			$text = __( 'The address is not https, which is in order on the same machine only: who listens can read it.', 'memberhook-connector' );
+			$text = __( 'The address is not https, so others can read what is sent; use https, or the same machine.', 'memberhook-connector' );
 			self::notice( $text, 'warning' );
 		}
 	}
@@ -2647,7 +2649,8 @@ final class Memberhook_Page {
 		self::row(
 			'memberhook-enabled',
 			__( 'Pass changes on', 'memberhook-connector' ),
-			"<input type='checkbox' id='memberhook-enabled' name='{$name}[enabled]' value='1'" . checked( $settings['enabled'], true, false ) . '>'
+			"<input type='checkbox' id='memberhook-enabled' name='{$name}[enabled]' value='1'"
+				. checked( $settings['enabled'], true, false ) . '>'
 		);
 		self::row(
 			'memberhook-url',
