@@ -128,7 +128,8 @@ def test_a_right_given_to_one_user_alone_protects_as_well(connected: WordPress) 
 @pytest.mark.parametrize(
     "key",
     ["wp_capabilities", "WP_Capabilities", "wp_user_level", "session_tokens", "_application_passwords", "user_login",
-     "user_activation_key", "memberhook_contact_shop", "wp_2_capabilities", "wp_çapabilities", "role", "ID"],
+     "user_activation_key", "memberhook_contact_shop", "wp_2_capabilities", "wp_çapabilities", "role", "ID",
+     "wp_\uff43apabilities", "wp_capab\u00adilities", "wp_capabilities "],
 )  # fmt: skip
 def test_no_field_is_a_way_around_the_rules(connected: WordPress, key: str) -> None:
     login = f"key{abs(hash(key))}"

@@ -140,6 +140,9 @@ function memberhook_is_privileged_elsewhere( $user_id ) {
  * @return bool
  */
 function memberhook_is_closed_key( $key ) {
+	if ( preg_match( '/[^\x20-\x7e]/', $key ) ) {
+		return true; // The database takes many letters for others (ｃ for c), and so one key for another.
+	}
 	$plain  = preg_replace( '/[^a-z0-9_]/', '', strtolower( remove_accents( $key ) ) );
 	$closed = '/^(|_.*|(.*_)?memberhook_.*|id|user_login|user_email|user_pass|user_registered|user_activation_key|user_status'
 		. '|spam|deleted|role|roles|caps|allcaps|cap_key|capabilities|user_level|session_tokens|primary_blog|source_domain'
@@ -848,11 +851,13 @@ function memberhook_create( $plan, $batch ) {
 	$data     = memberhook_core_data( $plan['fields'], $warnings );
 	$role     = memberhook_grantable( $plan['role'], $warnings ) ? $plan['role'] : '';
 	$meta     = array();
-	foreach ( array_diff_key( $plan['fields'], $data ) as $key => $value ) {
-		if ( null !== $value && ! in_array( $key, MEMBERHOOK_CORE_FIELDS, true ) && ! memberhook_is_closed_key( $key ) ) {
+	foreach ( memberhook_meta_fields( $plan['fields'], $warnings ) as $key => $value ) {
+		if ( null !== $value ) {
 			$meta[ $key ] = $value;
 		}
 	}
+	$written = array_keys( $data + $meta );
+
 	$meta[ memberhook_meta_key( '_memberhook_created_for' ) ] = $plan['key'];
 	if ( $plan['welcome'] ) {
 		$meta[ memberhook_meta_key( '_memberhook_welcome' ) ] = $plan['key'];
@@ -880,7 +885,7 @@ function memberhook_create( $plan, $batch ) {
 		'login'    => $user->user_login,
 		'email'    => $user->user_email,
 		'created'  => true,
-		'changes'  => memberhook_named( $plan, array_keys( $plan['fields'] ) ),
+		'changes'  => memberhook_named( $plan, $written ),
 		'warnings' => $warnings,
 	);
 }
@@ -1031,7 +1036,7 @@ function memberhook_change_fields( WP_User $user, $plan, &$warnings ) {
 		}
 		$changes = array_keys( $data );
 	}
-	return array_merge( $changes, memberhook_change_meta( $user, $plan['fields'] ) );
+	return array_merge( $changes, memberhook_change_meta( $user, memberhook_meta_fields( $plan['fields'], $warnings ) ) );
 }
 
 /**
@@ -1044,9 +1049,6 @@ function memberhook_change_fields( WP_User $user, $plan, &$warnings ) {
 function memberhook_change_meta( WP_User $user, $fields ) {
 	$changes = array();
 	foreach ( $fields as $key => $value ) {
-		if ( in_array( $key, MEMBERHOOK_CORE_FIELDS, true ) || memberhook_is_closed_key( $key ) ) {
-			continue;
-		}
 		$held = memberhook_value( $user, $key );
 		if ( $held === $value ) {
 			continue;
@@ -1056,6 +1058,25 @@ function memberhook_change_meta( WP_User $user, $fields ) {
 		}
 	}
 	return $changes;
+}
+
+/**
+ * Those of the fields that are user meta and open.
+ *
+ * @param array $fields   Field => text, list or null.
+ * @param array $warnings Which are closed; added to.
+ * @return array
+ */
+function memberhook_meta_fields( $fields, &$warnings ) {
+	$open = array();
+	foreach ( array_diff_key( $fields, array_flip( MEMBERHOOK_CORE_FIELDS ) ) as $key => $value ) {
+		if ( memberhook_is_closed_key( (string) $key ) ) {
+			$warnings[] = sprintf( 'The connector writes no field %s: remove it from the hook\'s field map.', $key );
+		} else {
+			$open[ $key ] = $value;
+		}
+	}
+	return $open;
 }
 
 /**
@@ -2622,7 +2643,7 @@ final class Memberhook_Page {
 			self::notice( sprintf( $text, $log[0]['said'] ), 'error' );
 		}
 		if ( 0 === strpos( Memberhook_Outbox::settings()['url'], 'http://' ) ) {
-			$text = __( 'The address is not https, so others can read what is sent; use https, or the same machine.', 'memberhook-connector' );
+			$text = __( 'The address is not https, so others can read what is sent: use https.', 'memberhook-connector' );
 			self::notice( $text, 'warning' );
 		}
 	}
