@@ -654,6 +654,25 @@ def test_a_wrong_key_is_shown_until_it_is_right(shop: Shop, memberhook: Receiver
     assert "does not accept" not in admin.get()[1]
 
 
+def test_settings_that_make_nobody_a_member_are_told(shop: Shop, memberhook: Receiver) -> None:
+    """A test of the address succeeds all the same."""
+    off, no_tag = "Nothing is passed on", "Nobody new becomes a member"
+    admin = shop.page(shop.site.admin_user)
+    assert off not in admin.get()[1], "nothing is set yet"
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"enabled": False}, off),
+        ({"members": "tags"}, no_tag),
+        ({"members": "tags", "tags": [99]}, no_tag),  # deleted since
+        ({"members": "tags", "tags": [99, COURSE]}, ""),
+        ({"members": "none"}, ""),
+        ({"members": "all"}, ""),
+    ]
+    for settings, told in cases:
+        shop.set(memberhook.url, **settings)
+        page = admin.get()[1]
+        assert [text for text in (off, no_tag) if text in page] == [told] * bool(told), settings
+
+
 def test_without_fluentcrm_there_is_nothing_to_set(shop: Shop) -> None:
     shop.site.php(
         "require_once ABSPATH . 'wp-admin/includes/plugin.php'; deactivate_plugins('fluentcrm-stand-in.php');"

@@ -1,7 +1,7 @@
 <?php
 /**
  * Plugin Name: FluentCRM stand-in
- * Description: For tests only: the few names of FluentCRM (2.9.84) that the connector uses, with contacts in tables of the same names.
+ * Description: For tests only: what the connector uses of FluentCRM (2.9.84), in tables of the same names, and what Memberhook reads.
  * Version: 0
  *
  * @package Memberhook
@@ -224,6 +224,70 @@ namespace {
 	}
 
 	add_action( 'plugins_loaded', function () { do_action( 'fluentcrm_loaded', null ); } );
+
+	// A new user is noted with the contact of that e-mail, and with the sync on a user's names and e-mail go to the contact.
+	// FluentCRM writes both past its models and tells nobody.
+	add_action( 'user_register', function ( $id ) {
+		global $wpdb;
+		$wpdb->update( $wpdb->prefix . 'fc_subscribers', array( 'user_id' => $id ), array( 'email' => get_userdata( $id )->user_email ) );
+	}, 99 );
+	add_action( 'profile_update', function ( $id, $before ) {
+		global $wpdb;
+		$user = get_userdata( $id );
+		if ( FluentCrm\App\Services\Helper::isUserSyncEnabled() ) {
+			$now = array( 'email' => $user->user_email, 'first_name' => $user->first_name, 'last_name' => $user->last_name, 'updated_at' => current_time( 'mysql' ) );
+			$wpdb->update( $wpdb->prefix . 'fc_subscribers', $now, array( 'email' => $before->user_email ) );
+			$wpdb->update( $wpdb->prefix . 'fc_subscribers', array_diff_key( $now, array( 'email' => 0 ) ), array( 'email' => $user->user_email ) );
+		}
+	}, 10, 2 );
+
+	/** A contact as FluentCRM's REST API tells it; a listing has another word for the custom fields. */
+	function stand_in_contact( $contact, $custom ) {
+		$labels = function ( $found ) {
+			return array_map( function ( $one ) { return array( 'id' => (int) $one->id, 'title' => $one->title, 'slug' => $one->slug ); }, $found );
+		};
+		$told = array( 'id' => (int) $contact->id, 'tags' => $labels( $contact->tags ), 'lists' => $labels( $contact->lists ) );
+		return $told + array( $custom => (object) $contact->custom_fields() ) + $contact->toArray();
+	}
+
+	function stand_in_page( $rows ) {
+		return array( 'total' => count( $rows ), 'per_page' => 100, 'current_page' => 1, 'last_page' => 1, 'data' => $rows );
+	}
+
+	// What Memberhook reads of FluentCRM's REST API, in the shape that was recorded. Of the filters only that by id is there.
+	add_action( 'rest_api_init', function () {
+		$routes = array(
+			'/subscribers'            => function ( $request ) {
+				$query  = FluentCrm\App\Models\Subscriber::orderBy( 'id', 'ASC' );
+				$filter = json_decode( $request['advanced_filters'] ?? '', true )[0][0] ?? null;
+				if ( $filter && array( 'subscriber', 'id' ) === $filter['source'] ) {
+					$query->whereIn( 'id', $filter['value'] );
+				}
+				$rows = array_map( function ( $contact ) { return stand_in_contact( $contact, 'custom_fields' ); }, $query->get() );
+				return array( 'subscribers' => stand_in_page( $rows ) );
+			},
+			'/subscribers/(?P<id>\d+)' => function ( $request ) {
+				$contact = FluentCrm\App\Models\Subscriber::where( 'id', $request['id'] )->first();
+				$gone    = new WP_REST_Response( array( 'message' => 'Subscriber not found' ), 422 );
+				return $contact ? array( 'subscriber' => stand_in_contact( $contact, 'custom_values' ) ) : $gone;
+			},
+			'/tags'                   => function () {
+				global $wpdb;
+				return array( 'tags' => stand_in_page( $wpdb->get_results( "SELECT * FROM {$wpdb->prefix}fc_tags" ) ) );
+			},
+			'/lists'                  => function () {
+				global $wpdb;
+				return array( 'lists' => $wpdb->get_results( "SELECT * FROM {$wpdb->prefix}fc_lists" ) );
+			},
+			'/custom-fields/contacts' => function () {
+				return array( 'fields' => array( array( 'type' => 'text', 'label' => 'Level', 'slug' => 'level' ) ) );
+			},
+		);
+		foreach ( $routes as $route => $answer ) {
+			$may = function () { return current_user_can( 'manage_options' ); };
+			register_rest_route( 'fluent-crm/v2', $route, array( 'methods' => 'GET', 'permission_callback' => $may, 'callback' => $answer ) );
+		}
+	} );
 
 	// A page that changes contacts: POST a list of what createOrUpdate takes.
 	add_action( 'rest_api_init', function () {

@@ -2642,7 +2642,16 @@ final class Memberhook_Page {
 			$text = __( 'Memberhook does not accept what this site sends, so changes wait here. It says: %s', 'memberhook-connector' );
 			self::notice( sprintf( $text, $log[0]['said'] ), 'error' );
 		}
-		if ( 0 === strpos( Memberhook_Outbox::settings()['url'], 'http://' ) ) {
+		$settings = Memberhook_Outbox::settings();
+		$by_tags  = $settings['enabled'] && 'tags' === $settings['members'];
+		if ( ! $settings['enabled'] && '' !== $settings['url'] ) {
+			$text = __( 'Nothing is passed on: "Pass changes on" is not ticked.', 'memberhook-connector' );
+			self::notice( $text, 'warning' );
+		} elseif ( $by_tags && ! array_intersect( $settings['tags'], array_keys( self::tags() ) ) ) {
+			$text = __( 'Nobody new becomes a member: none of the tags is ticked.', 'memberhook-connector' );
+			self::notice( $text, 'warning' );
+		}
+		if ( 0 === strpos( $settings['url'], 'http://' ) ) {
 			$text = __( 'The address is not https, so others can read what is sent: use https.', 'memberhook-connector' );
 			self::notice( $text, 'warning' );
 		}
