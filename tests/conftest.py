@@ -22,8 +22,7 @@ from memberhook.pipeline import Tools
 from memberhook.queue import bell
 from memberhook.receive.verify import lane
 
-pytest_plugins = ["tests.no_skips"]
-pytest.register_assert_rewrite("tests.sites.contract")
+pytest_plugins = ["tests.no_skips", "tests.sites.contract"]
 
 Send = Callable[..., Delivery]
 

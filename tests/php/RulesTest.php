@@ -62,7 +62,7 @@ class RulesTest extends TestCase {
 
 	public static function closed() {
 		$keys = array( '', '!', 'ID', 'user_login', 'user_pass', 'role', 'wp_capabilities', 'WP_Capabilities', 'xyz_2_capabilities' );
-		array_push( $keys, 'wp_user_level', 'session_tokens', '_application_passwords', 'wp_çapabilities', 'session_tokens!', 'spam' );
+		array_push( $keys, 'wp_user_level', 'session_tokens', '_application_passwords', 'wp_çapabilities', 'wp_ｃapabilities', "wp_capab\u{ad}ilities", 'größe', 'session_tokens!', 'spam' );
 		array_push( $keys, 'memberhook_tags_shop', 'wp_2_memberhook_tags_shop', 'primary_blog', "wp_capabilities\0", ' wp_user_level ' );
 		return array_map( fn( $key ) => array( $key ), $keys );
 	}

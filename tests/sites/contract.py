@@ -73,6 +73,20 @@ class World:
         self.hook.save()
 
 
+@pytest.fixture
+def world(
+    row: Site,
+    make_hook: Callable[..., Hook],
+    fake_crm: FakeCrm,
+    tools: Tools,
+    clock: Clock,
+    send: Send,
+    work: Callable[[], int],
+) -> World:
+    """Of the site that the module's (or the class's) fixture `row` gives."""
+    return World(row, make_hook(site=row, field_map=list(MAP)), fake_crm, tools, clock, send, work)
+
+
 class SiteContract:
     """Kinds that cannot do all of it say so here."""
 
@@ -81,19 +95,6 @@ class SiteContract:
     @pytest.fixture
     def row(self) -> Site:
         raise NotImplementedError
-
-    @pytest.fixture
-    def world(
-        self,
-        row: Site,
-        make_hook: Callable[..., Hook],
-        fake_crm: FakeCrm,
-        tools: Tools,
-        clock: Clock,
-        send: Send,
-        work: Callable[[], int],
-    ) -> World:
-        return World(row, make_hook(site=row, field_map=list(MAP)), fake_crm, tools, clock, send, work)
 
     # --- add
 

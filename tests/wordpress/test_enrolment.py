@@ -91,7 +91,7 @@ def set_up(service: Service, site_a: Running, site_b: WordPress) -> None:
 
 def page_command(start: str) -> list[str]:
     """The words of the page's command that begins so, without the program's name."""
-    lines = [line for block in blocks(PAGE) if block.kind == "text" for line in commands(block)]
+    lines = [line for block in blocks(PAGE) if block.kind in ("sh", "text") for line in commands(block)]
     [line] = [line for line in lines if line.startswith(f"memberhook {start} ")]
     return shlex.split(line)[1:]
 

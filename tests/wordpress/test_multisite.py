@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 from memberhook.connections.models import Hook, Site
-from memberhook.pipeline import Tools
-from tests.conftest import Clock, FakeCrm, Send
 from tests.sites.contract import COURSE, MAP, NEWS, World
 from tests.wordpress.conftest import CONNECTOR, running_or_skip, site_row
 from tests.wordpress.runner import WordPress
@@ -28,19 +26,6 @@ def network() -> Iterator[tuple[WordPress, str]]:
 def row(network: tuple[WordPress, str], db: None) -> Site:
     wordpress, url = network
     return site_row(wordpress, url=url)
-
-
-@pytest.fixture
-def world(
-    row: Site,
-    make_hook: Callable[..., Hook],
-    fake_crm: FakeCrm,
-    tools: Tools,
-    clock: Clock,
-    send: Send,
-    work: Callable[[], int],
-) -> World:
-    return World(row, make_hook(site=row, field_map=list(MAP)), fake_crm, tools, clock, send, work)
 
 
 def test_a_new_member_is_one_of_the_site_alone(world: World, network: tuple[WordPress, str]) -> None:

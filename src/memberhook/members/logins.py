@@ -8,6 +8,7 @@ it do not get into each other's way. The same contact always gives the same logi
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import re
@@ -106,6 +107,7 @@ def _allowed(text: str, rules: LoginRules) -> str:
     return login if any(map(str.isalnum, login[: rules.max_length])) else ""
 
 
+@functools.lru_cache(maxsize=1024)  # asked for each character of each login
 def _nearest(char: str, rules: LoginRules) -> str:
     """The character, as the site allows it: itself, small, or in ASCII; else nothing."""
     forms = (char, char.lower(), ascii_form(char), ascii_form(char).lower())

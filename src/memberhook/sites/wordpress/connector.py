@@ -7,13 +7,15 @@ dies, the batch is halved until the member is found over whom it does, and that 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from memberhook.errors import GiveUp, RetryLater
 from memberhook.members.types import Member, Plan, Role, Tag, Value
 from memberhook.net import read_json
 from memberhook.sites.base import Applied, Checked, Found, Listed, Place, Wanted
+from memberhook.sites.wordpress.check import check
+from memberhook.sites.wordpress.row import Facts, read_roles
 from memberhook.sites.wordpress.values import LOGIN_RULES, sent, stored
 from memberhook.wordpress.errors import Words, problem, rest_code
 from memberhook.wordpress.rest import Rest
@@ -42,7 +44,7 @@ class ConnectorSite:
     def __init__(self, place: Place, rest: Rest) -> None:
         self._place = place
         self._rest = rest
-        self._roles = tuple(read_role(role) for role in place.facts.get("roles", ()))
+        self._roles = Facts.of(place.facts).roles
         self._wp_fusion = str(place.options.get("wp_fusion", ""))
         self._called: dict[str, Tag] = {}  # tags by id, as the site has called them
         self._news: dict[str, Tag] = {}  # tags that the next call takes along
@@ -51,8 +53,6 @@ class ConnectorSite:
         return nullcontext()
 
     def check(self) -> Checked:
-        from memberhook.sites.wordpress.check import check
-
         return check(self._rest)
 
     def roles(self) -> tuple[Role, ...]:
@@ -75,15 +75,16 @@ class ConnectorSite:
                 "wp_fusion": self._wp_fusion,
             },
         )
-        self._roles = tuple(read_role(role) for role in answer["roles"])
-        members = {entry["id"]: _member(entry) for entry in answer["members"]}
-        self._called |= {tag.id: tag for member in members.values() for tag in member.tags}
-        return Found(
-            members=members,
-            emails={email: tuple(ids) for email, ids in dict(answer["emails"]).items()},
-            contacts=dict(answer["contacts"]),
-            taken=frozenset(answer["taken"]),
-        )
+        with self._reading():
+            self._roles = read_roles(answer["roles"])
+            members = {entry["id"]: _member(entry) for entry in answer["members"]}
+            self._called |= {tag.id: tag for member in members.values() for tag in member.tags}
+            return Found(
+                members=members,
+                emails={email: tuple(ids) for email, ids in dict(answer["emails"]).items()},
+                contacts=dict(answer["contacts"]),
+                taken=frozenset(answer["taken"]),
+            )
 
     def remember(self, tags: Collection[Tag]) -> None:
         self._news |= {tag.id: tag for tag in tags if self._called.get(tag.id) != tag}
@@ -147,10 +148,11 @@ class ConnectorSite:
             },
         )
         self._called, self._news = self._called | self._news, {}
-        entries = [entry for entry in answer["applied"] if not entry.get("postponed")]
-        if len(answer["applied"]) != len(plans) or (plans and not entries):
-            raise RetryLater(f"The connector at {self._rest.site} did not answer for each member.", code="bad_answer")
-        return [_applied(entry) for entry in entries]
+        with self._reading():
+            entries = [entry for entry in answer["applied"] if not entry.get("postponed")]
+            if len(answer["applied"]) != len(plans) or (plans and not entries):
+                raise ValueError("not an answer for each member")
+            return [_applied(entry) for entry in entries]
 
     def members(self, emails: Collection[str] = (), fields: Collection[str] = ()) -> Iterator[Listed]:
         if emails:
@@ -163,7 +165,21 @@ class ConnectorSite:
             after = page[-1].id
 
     def _page(self, params: Sequence[tuple[str, str]]) -> list[Listed]:
-        return [_listed(entry) for entry in self._call("GET", "/members", params=params)["members"]]
+        answer = self._call("GET", "/members", params=params)
+        with self._reading():
+            return [_listed(entry) for entry in answer["members"]]
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turns an answer of another shape into `RetryLater`."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            message = (
+                f"The connector at {self._rest.site} answers in another way than this Memberhook knows. Bring it up to "
+                f"date: memberhook wordpress plugin, then memberhook site check {self._place.name}"
+            )
+            raise RetryLater(message, code="bad_answer") from error
 
     def _call(self, method: str, route: str, *, params: Sequence[tuple[str, str]] = (), json: object = None) -> Any:
         """The answer's JSON. Raises `RetryLater`, also for what will only pass when the owner mends it."""
@@ -204,10 +220,6 @@ def _listed(entry: Mapping[str, Any]) -> Listed:
         tags={connection: tuple(slugs) for connection, slugs in tags.items()},
         fields=fields,
     )
-
-
-def read_role(role: Mapping[str, Any]) -> Role:
-    return Role(str(role["slug"]), str(role["title"]), bool(role["privileged"]))
 
 
 def _member(entry: Mapping[str, Any]) -> Member:

@@ -6,7 +6,7 @@ facts: see check.py. Read here are those that people look at: `way`, `wordpress`
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -38,6 +38,11 @@ def options(*, full_cost_hash: bool, wp_fusion: str) -> dict[str, Any]:
     return {"full_cost_hash": full_cost_hash, "wp_fusion": slug}
 
 
+def read_roles(roles: Iterable[Mapping[str, Any]]) -> tuple[Role, ...]:
+    """As the facts and the connector have them. A role that does not say so is privileged: closed by default."""
+    return tuple(Role(r["slug"], r.get("title") or r["slug"], r.get("privileged", True)) for r in roles)
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the site told of itself when it was last checked; all empty before that."""
@@ -50,16 +55,12 @@ class Facts:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Self:
-        """A role that does not say so is privileged: closed by default."""
         connector = facts.get("connector") or None
         return cls(
             way=facts.get("way") or ("connector" if connector else "core" if facts else ""),
             wordpress=facts.get("wordpress") or None,
             connector=connector,
-            roles=tuple(
-                Role(role["slug"], role.get("title") or role["slug"], role.get("privileged", True))
-                for role in facts.get("roles") or ()
-            ),
+            roles=read_roles(facts.get("roles") or ()),
             meta_keys=tuple(facts.get("meta_keys") or ()),
         )
 

@@ -140,6 +140,9 @@ function memberhook_is_privileged_elsewhere( $user_id ) {
  * @return bool
  */
 function memberhook_is_closed_key( $key ) {
+	if ( preg_match( '/[^\x20-\x7e]/', $key ) ) {
+		return true; // The database takes many letters for others (ｃ for c), and so one key for another.
+	}
 	$plain  = preg_replace( '/[^a-z0-9_]/', '', strtolower( remove_accents( $key ) ) );
 	$closed = '/^(|_.*|(.*_)?memberhook_.*|id|user_login|user_email|user_pass|user_registered|user_activation_key|user_status'
 		. '|spam|deleted|role|roles|caps|allcaps|cap_key|capabilities|user_level|session_tokens|primary_blog|source_domain'
@@ -489,7 +492,9 @@ function memberhook_apply( $batch ) {
 	Memberhook_Meta_Rows::end();
 	if ( $counts ) {
 		add_action( 'user_register', 'wp_maybe_update_user_counts' );
-		wp_maybe_update_user_counts();
+		if ( in_array( null, array_column( $batch['plans'], 'member' ), true ) ) {
+			wp_maybe_update_user_counts();
+		}
 	}
 	return $answers;
 }
@@ -846,11 +851,13 @@ function memberhook_create( $plan, $batch ) {
 	$data     = memberhook_core_data( $plan['fields'], $warnings );
 	$role     = memberhook_grantable( $plan['role'], $warnings ) ? $plan['role'] : '';
 	$meta     = array();
-	foreach ( array_diff_key( $plan['fields'], $data ) as $key => $value ) {
-		if ( null !== $value && ! in_array( $key, MEMBERHOOK_CORE_FIELDS, true ) && ! memberhook_is_closed_key( $key ) ) {
+	foreach ( memberhook_meta_fields( $plan['fields'], $warnings ) as $key => $value ) {
+		if ( null !== $value ) {
 			$meta[ $key ] = $value;
 		}
 	}
+	$written = array_keys( $data + $meta );
+
 	$meta[ memberhook_meta_key( '_memberhook_created_for' ) ] = $plan['key'];
 	if ( $plan['welcome'] ) {
 		$meta[ memberhook_meta_key( '_memberhook_welcome' ) ] = $plan['key'];
@@ -878,7 +885,7 @@ function memberhook_create( $plan, $batch ) {
 		'login'    => $user->user_login,
 		'email'    => $user->user_email,
 		'created'  => true,
-		'changes'  => memberhook_named( $plan, array_keys( $plan['fields'] ) ),
+		'changes'  => memberhook_named( $plan, $written ),
 		'warnings' => $warnings,
 	);
 }
@@ -960,13 +967,13 @@ function memberhook_change( $plan, $batch ) {
 		do_action( 'memberhook_member_updated', $user_id, $changes, $batch['connection'] );
 	}
 	memberhook_tell_tags( $user_id, $plan, $before, $batch );
-	$user    = get_userdata( $user_id );
-	$created = get_user_meta( $user_id, memberhook_meta_key( '_memberhook_created_for' ), true );
+	$user = WP_User::get_data_by( 'id', $user_id );
+	$key  = $plan['resumes'] ? get_user_meta( $user_id, memberhook_meta_key( '_memberhook_created_for' ), true ) : '';
 	return array(
 		'id'       => (string) $user_id,
 		'login'    => $user->user_login,
 		'email'    => $user->user_email,
-		'created'  => $plan['resumes'] && $created === $plan['key'],
+		'created'  => $plan['resumes'] && $key === $plan['key'],
 		'changes'  => $changes,
 		'warnings' => $warnings,
 	);
@@ -1029,7 +1036,7 @@ function memberhook_change_fields( WP_User $user, $plan, &$warnings ) {
 		}
 		$changes = array_keys( $data );
 	}
-	return array_merge( $changes, memberhook_change_meta( $user, $plan['fields'] ) );
+	return array_merge( $changes, memberhook_change_meta( $user, memberhook_meta_fields( $plan['fields'], $warnings ) ) );
 }
 
 /**
@@ -1042,9 +1049,6 @@ function memberhook_change_fields( WP_User $user, $plan, &$warnings ) {
 function memberhook_change_meta( WP_User $user, $fields ) {
 	$changes = array();
 	foreach ( $fields as $key => $value ) {
-		if ( in_array( $key, MEMBERHOOK_CORE_FIELDS, true ) || memberhook_is_closed_key( $key ) ) {
-			continue;
-		}
 		$held = memberhook_value( $user, $key );
 		if ( $held === $value ) {
 			continue;
@@ -1054,6 +1058,25 @@ function memberhook_change_meta( WP_User $user, $fields ) {
 		}
 	}
 	return $changes;
+}
+
+/**
+ * Those of the fields that are user meta and open.
+ *
+ * @param array $fields   Field => text, list or null.
+ * @param array $warnings Which are closed; added to.
+ * @return array
+ */
+function memberhook_meta_fields( $fields, &$warnings ) {
+	$open = array();
+	foreach ( array_diff_key( $fields, array_flip( MEMBERHOOK_CORE_FIELDS ) ) as $key => $value ) {
+		if ( memberhook_is_closed_key( (string) $key ) ) {
+			$warnings[] = sprintf( 'The connector writes no field %s: remove it from the hook\'s field map.', $key );
+		} else {
+			$open[ $key ] = $value;
+		}
+	}
+	return $open;
 }
 
 /**
@@ -2218,7 +2241,8 @@ final class Memberhook_Outbox {
 		$said  = self::shorten( $answer['said'] );
 		$sql   = "UPDATE $table SET attempts = attempts + 1, last_error = %s, failed = IF(queued_at < %d, 1, 0),
 			due_at = %d + GREATEST(%d, LEAST(%d, %d * POW(2, LEAST(attempts - 1, 10)))) WHERE contact_id IN ($in)";
-		$sql   = $wpdb->prepare( $sql, $said, $now - self::GIVE_UP, $now, $wait, self::MAX_DELAY, self::FIRST_DELAY ); // phpcs:ignore WordPress.DB
+		$past  = $now - self::GIVE_UP;
+		$sql   = $wpdb->prepare( $sql, $said, $past, $now, $wait, self::MAX_DELAY, self::FIRST_DELAY ); // phpcs:ignore WordPress.DB
 		$wpdb->query( $sql ); // phpcs:ignore WordPress.DB
 		update_option( self::PAUSED, $now + $wait, false );
 	}
@@ -2516,7 +2540,8 @@ final class Memberhook_Page {
 			return $old;
 		}
 		if ( '' === Memberhook_Outbox::secret_bytes( $sent ) ) {
-			self::error( 'key', __( 'The signing key was not saved: it begins with whsec_ and is copied as a whole.', 'memberhook-connector' ) );
+			$text = __( 'The signing key was not saved: it begins with whsec_ and is copied as a whole.', 'memberhook-connector' );
+			self::error( 'key', $text );
 			return $old;
 		}
 		return $sent;
@@ -2586,7 +2611,7 @@ final class Memberhook_Page {
 	public static function show() {
 		echo '<div class="wrap"><h1>Memberhook</h1><p>';
 		if ( Memberhook_Outbox::is_fluentcrm_active() ) {
-			esc_html_e( 'New and changed contacts of this site\'s FluentCRM are passed on to Memberhook as they change.', 'memberhook-connector' );
+			esc_html_e( 'New and changed contacts of this site\'s FluentCRM are passed on to Memberhook at once.', 'memberhook-connector' );
 			echo ' ';
 			esc_html_e( 'That goes for fields, tags, lists and status. No automation is needed for it.', 'memberhook-connector' );
 			echo '</p>';
@@ -2627,7 +2652,7 @@ final class Memberhook_Page {
 			self::notice( $text, 'warning' );
 		}
 		if ( 0 === strpos( $settings['url'], 'http://' ) ) {
-			$text = __( 'The address is not https, which is in order on the same machine only: who listens can read it.', 'memberhook-connector' );
+			$text = __( 'The address is not https, so others can read what is sent: use https.', 'memberhook-connector' );
 			self::notice( $text, 'warning' );
 		}
 	}
@@ -2654,7 +2679,8 @@ final class Memberhook_Page {
 		self::row(
 			'memberhook-enabled',
 			__( 'Pass changes on', 'memberhook-connector' ),
-			"<input type='checkbox' id='memberhook-enabled' name='{$name}[enabled]' value='1'" . checked( $settings['enabled'], true, false ) . '>'
+			"<input type='checkbox' id='memberhook-enabled' name='{$name}[enabled]' value='1'"
+				. checked( $settings['enabled'], true, false ) . '>'
 		);
 		self::row(
 			'memberhook-url',
