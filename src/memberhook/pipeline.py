@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from django.db import transaction
 
@@ -184,10 +185,9 @@ def apply(batch: Batch, ready: Sequence[tuple[Group, Contact]], tools: Tools) ->
     try:
         with site.atomic():
             with transaction.atomic():
-                held = store.hold(batch, (d for group, _ in ready for d in group.deliveries))
-            todo = [(group, contact) for group, contact in ready if all(d.pk in held for d in group.deliveries)]
+                todo = _held(batch, ready)
             for _ in range(ROUNDS):
-                results = _plan_and_apply(todo, batch.hook, site, tools)
+                results = _plan_and_apply(batch, todo, site, tools)
                 todo = [(group, contact) for group, contact, _, applied in results if applied and applied.stale]
                 _settle(batch, site, [result for result in results if not (result[3] and result[3].stale)], tools)
                 if not todo:
@@ -201,12 +201,20 @@ def apply(batch: Batch, ready: Sequence[tuple[Group, Contact]], tools: Tools) ->
 
 
 Result = tuple[Group, Contact, Plan, Applied | None]
+ItemT = TypeVar("ItemT", tuple[Group, Contact], tuple[Group, Plan, Applied | None])
 
 
-def _plan_and_apply(todo: Sequence[tuple[Group, Contact]], hook: Hook, site: Site, tools: Tools) -> list[Result]:
+def _held(batch: Batch, items: Sequence[ItemT]) -> list[ItemT]:
+    """Those whose deliveries are still this worker's. Each begins with its group."""
+    held = store.hold(batch, (d for group, *_ in items for d in group.deliveries))
+    return [item for item in items if all(d.pk in held for d in item[0].deliveries)]
+
+
+def _plan_and_apply(batch: Batch, todo: Sequence[tuple[Group, Contact]], site: Site, tools: Tools) -> list[Result]:
+    hook = batch.hook
     made = make_plans([(group.wish, contact) for group, contact in todo], hook, site)
     plans = [_complete(plan, group, hook, site) for (group, _), plan in zip(todo, made, strict=True)]
-    plans = _with_passwords(plans, [_carrier(group) for group, _ in todo], site, tools)
+    plans = _with_passwords(batch, plans, [_carrier(group) for group, _ in todo], site, tools)
     site.remember({tag.id: tag for _, contact in todo for tag in contact.tags or ()}.values())
     to_apply = [index for index, plan in enumerate(plans) if _has_to_be_applied(plan, site)]
     applied = dict(zip(to_apply, site.apply([plans[i] for i in to_apply]), strict=True)) if to_apply else {}
@@ -241,7 +249,9 @@ def _complete(plan: Plan, group: Group, hook: Hook, site: Site) -> Plan:
     return replace(plan, key=key, resumes=True, return_password=returns, welcome=welcome, warnings=warnings)
 
 
-def _with_passwords(plans: Sequence[Plan], carriers: Sequence[Delivery], site: Site, tools: Tools) -> list[Plan]:
+def _with_passwords(
+    batch: Batch, plans: Sequence[Plan], carriers: Sequence[Delivery], site: Site, tools: Tools
+) -> list[Plan]:
     """Generated passwords, where they are needed. Those that are to be returned are kept before a remote site gets
     them: should this attempt break off, the next one returns the password that the member really has."""
     done, kept = [], []
@@ -254,7 +264,8 @@ def _with_passwords(plans: Sequence[Plan], carriers: Sequence[Delivery], site: S
                 kept.append(carrier)
             plan = replace(plan, changes=replace(plan.changes, password=password))
         done.append(plan)
-    store.keep_secrets(kept)
+    if kept and not store.keep_secrets(batch, kept):
+        raise RetryLater("Another worker has taken this over.", code="site_busy")
     return done
 
 
@@ -263,6 +274,8 @@ def _settle(batch: Batch, site: Site, results: Sequence[Result], tools: Tools) -
     later = [(group, applied.later) for group, _, _, applied in results if applied and applied.later]
     ended = [(group, plan, applied) for group, _, plan, applied in results if not (applied and applied.later)]
     with transaction.atomic():
+        if site.is_remote:  # it took its time, and this worker may have been taken for dead
+            ended = _held(batch, ended)
         linked = [(plan, pk) for _, plan, applied in ended if (pk := _settled_member(plan, applied))]
         links.save(batch.hook, linked)
         _journal(batch, site, ended, tools)

@@ -47,7 +47,7 @@ __all__ = [
 
 @dataclass
 class ClubService(Service):
-    """Its hooks lead to a WordPress that others use too: `members` are those of its own contacts, `mails` those since."""
+    """Its hooks lead to a WordPress that others use too: it knows its own contacts' members and the mails since."""
 
     wordpress: WordPress | None = None
 

@@ -133,10 +133,14 @@ def hold(batch: Batch, deliveries: Iterable[Delivery]) -> set[int]:
     return set(held.select_for_update().values_list("pk", flat=True))
 
 
-def keep_secrets(deliveries: Collection[Delivery]) -> None:
-    """Writes the (encrypted) `secret` of each; `finish` wipes it."""
-    if deliveries:
+def keep_secrets(batch: Batch, deliveries: Collection[Delivery]) -> bool:
+    """Writes the (encrypted) `secret` of each; `finish` wipes it. False where one is not this worker's any more: then
+    nothing is written, and whoever has it now goes by a secret of its own."""
+    with transaction.atomic():
+        if len(hold(batch, deliveries)) < len(deliveries):
+            return False
         Delivery.objects.bulk_update(deliveries, ["secret"])
+        return True
 
 
 def finish(batch: Batch, ends: Iterable[Finish], now: datetime) -> None:
