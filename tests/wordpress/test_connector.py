@@ -90,6 +90,63 @@ def test_who_may_manage_users_but_not_give_every_role_gives_none_of_those(connec
     assert "privileges" in refused["warnings"][0]
 
 
+def test_a_log_in_cookie_without_a_nonce_opens_nothing(connected: WordPress) -> None:
+    """Else any page that an administrator looks at could make members."""
+    fields = {"log": connected.admin_user, "pwd": connected.admin_password}
+    answer = connected.http.request(
+        "POST", f"{connected.url}/wp-login.php", fields=fields, encode_multipart=False, redirect=False
+    )
+    cookies = "; ".join(cookie.split(";")[0] for cookie in answer.headers.getlist("Set-Cookie"))
+    assert "wordpress_logged_in" in cookies
+    body = {"connection": "shop", "plans": [plan(login="forged", email="forged@example.com")]}
+    answer = connected.send("POST", "/wp-json/memberhook/v1/members/apply", body, ("", ""), Cookie=cookies)
+    assert answer.status == 401
+    assert connected.php_json("return get_user_by('login', 'forged');") is False
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {"connection": "shop"},
+        {"connection": "shop", "plans": "x"},
+        {"connection": "shop", "plans": [None]},
+        {"connection": "shop", "plans": [{"member": "1"}]},
+        {"connection": "shop' OR 1=1 --", "plans": []},
+        {"connection": "shop", "plans": [], "wp_fusion": "../_capabilities"},
+        {"connection": "shop", "plans": [plan(login="x", fields={"a": {"b": "c"}})]},
+        {"connection": "shop", "plans": [plan(login="x", roles_added="administrator,editor", email=["a"])]},
+        {"connection": "shop", "plans": [plan(login=f"x{n}", email=f"x{n}@example.com") for n in range(501)]},
+    ],
+)
+def test_what_is_no_plan_is_refused_whole(connected: WordPress, body: Any) -> None:
+    count = "return count_users()['total_users'];"
+    before = connected.php_json(count)
+    answer = connected.post("/wp-json/memberhook/v1/members/apply", body)
+    assert answer.status == 400, answer.data
+    assert json.loads(answer.data)["code"] in ("rest_invalid_param", "rest_missing_callback_param")
+    assert connected.php_json(count) == before
+    assert connected.debug_log("memberhook-connector.php") == ""
+
+
+def test_values_meant_for_sql_or_pages_are_values(connected: WordPress) -> None:
+    evil = "x' OR 1=1 -- %s %d <script>alert(1)</script>"
+    asked = {name: [evil, "%list%", "\\"] for name in ("ids", "contacts", "emails", "logins", "fields")}
+    answer = connected.post("/wp-json/memberhook/v1/members/find", {"connection": "shop", **asked})
+    found = json.loads(answer.data)
+    assert (answer.status, found["members"], found["contacts"], found["emails"]) == (200, [], {}, {})
+    made = apply(
+        connected,
+        plan(login="script", email="script@example.com", fields={"display_name": evil, "nickname": evil, "bio": evil},
+             tags_applied=[{"id": evil, "slug": evil, "title": evil}]),
+    )[0]  # fmt: skip
+    user = connected.php_json("$u = get_userdata($id); return [$u->display_name, $u->bio];", id=int(made["id"]))
+    assert "<script>" not in user[0]
+    assert user[1] == evil  # as it is: whoever shows a field escapes it, as everywhere in WordPress
+    assert connected.php_json("return memberhook_has_tag($tag, $id);", tag=evil, id=int(made["id"]))
+    assert "WordPress database error" not in connected.debug_log("memberhook")
+
+
 @pytest.mark.parametrize("role", ["administrator", "editor"])
 def test_a_privileged_role_is_never_given_whatever_the_connector_is_told(connected: WordPress, role: str) -> None:
     login = f"wants-{role}"
