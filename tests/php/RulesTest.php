@@ -63,12 +63,12 @@ class RulesTest extends TestCase {
 	public static function closed() {
 		$keys = array( '', '!', 'ID', 'user_login', 'user_pass', 'role', 'wp_capabilities', 'WP_Capabilities', 'xyz_2_capabilities' );
 		array_push( $keys, 'wp_user_level', 'session_tokens', '_application_passwords', 'wp_çapabilities', 'wp_ｃapabilities', "wp_capab\u{ad}ilities", 'größe', 'session_tokens!', 'spam' );
-		array_push( $keys, 'memberhook_tags_shop', 'wp_2_memberhook_tags_shop', 'primary_blog', "wp_capabilities\0", ' wp_user_level ' );
+		array_push( $keys, 'memberhook_tags_shop', 'wp_2_memberhook_tags_shop', 'primary_blog', "wp_capabilities\0", ' wp_user_level ', 'wpcapabilities', 'bloguser_level', 'Locale', 'locale ' );
 		return array_map( fn( $key ) => array( $key ), $keys );
 	}
 
 	public function test_open_keys() {
-		foreach ( array( 'city', 'billing_phone', 'fluentcrm_tags', 'level', 'my_capability', 'first_name' ) as $key ) {
+		foreach ( array( 'city', 'billing_phone', 'fluentcrm_tags', 'level', 'my_capability', 'first_name', 'locale' ) as $key ) {
 			$this->assertFalse( memberhook_is_closed_key( $key ), $key );
 		}
 	}

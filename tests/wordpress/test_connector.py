@@ -200,6 +200,24 @@ def test_no_field_is_a_way_around_the_rules(connected: WordPress, key: str) -> N
     assert before.get(key) is None or "administrator" not in str(before[key])
 
 
+def test_a_locale_is_one_that_the_site_has(connected: WordPress) -> None:
+    """WordPress makes a path of it, of files that it runs."""
+    made = apply(connected, plan(login="path", email="path@example.com", fields={"locale": "../../uploads/evil"}))[0]
+    assert connected.php_json("return get_userdata($id)->locale;", id=int(made["id"])) == ""
+    assert "no such language" in made["warnings"][0]
+    assert apply(connected, change(int(made["id"]), fields={"locale": "en_US"}))[0]["changes"] == ["locale"]
+
+
+def test_rights_that_other_code_gives_as_they_are_asked_for_protect(connected: WordPress) -> None:
+    connected.user("by-filter", "subscriber")
+    connected.php("update_option('filtered_user', $id);", id=user_id(connected, "by-filter"))
+    try:
+        told = change(user_id(connected, "by-filter"), email="stolen@example.com", role="customer")
+        assert apply(connected, told)[0]["changes"] == []
+    finally:
+        connected.php("delete_option('filtered_user');")
+
+
 # --- each answers for itself
 
 

