@@ -29,15 +29,15 @@ import click
 import memberhook
 from benchmarks import bars
 from memberhook import conf
-from memberhook.errors import MemberhookError
-from memberhook.members.logins import wanted
-from memberhook.members.plan import plan_batch
-from memberhook.members.types import Action, Contact, FieldMapping, HookOptions, Plan, SiteFacts, Tag, Wish
-from memberhook.net import HttpClient
-from memberhook.simulator.people import Person, people
-from memberhook.sites.base import Place, Wanted
+from memberhook.core.errors import MemberhookError
+from memberhook.core.usernames import wanted
+from memberhook.core.plan import plan_batch
+from memberhook.core.types import Action, Contact, FieldMapping, HookOptions, Plan, SiteFacts, Tag, Wish
+from memberhook.core.http_client import HttpClient
+from memberhook.testing.fluentcrm.people import Person, people
+from memberhook.sites.contract import Place, Wanted
 from memberhook.sites.wordpress.connector import LOGIN_RULES, ConnectorSite
-from memberhook.wordpress.rest import Rest
+from memberhook.sites.wordpress.rest_client import Rest
 from tests.wordpress.runner import NotInstalledError, WordPress, running
 
 CONNECTOR = Path(memberhook.__file__).parent / "sites/wordpress/plugin/memberhook-connector.php"

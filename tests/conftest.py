@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from memberhook import pipeline
-from memberhook.connections.models import Connection, Hook, Site
-from memberhook.crms.base import Catalog, ContactPage, ContactRef, CrmError, FieldWrite
-from memberhook.errors import GiveUp
-from memberhook.findings import Finding
-from memberhook.inbox import store
-from memberhook.inbox.models import Delivery
-from memberhook.local.setup import add_role
-from memberhook.members.types import Contact
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.crms.contract import Catalog, ContactPage, ContactRef, CrmError, FieldWrite
+from memberhook.core.errors import GiveUp
+from memberhook.core.check_result import Finding
+from memberhook.engine import inbox
+from memberhook.models.deliveries import Delivery
+from memberhook.sites.local.setup import add_role
+from memberhook.core.types import Contact
 from memberhook.pipeline import Tools
-from memberhook.queue import bell
-from memberhook.receive.verify import lane
+from memberhook.engine.wakeup import bell
+from memberhook.intake.verify import lane
 
 pytest_plugins = ["tests.no_skips", "tests.sites.contract"]
 
@@ -111,7 +111,7 @@ def tools(clock: Clock) -> Tools:
 def fake_crm(monkeypatch: pytest.MonkeyPatch) -> FakeCrm:
     """Every connection's client is this one."""
     fake = FakeCrm()
-    for module in ("memberhook.pipeline", "memberhook.followups.run"):
+    for module in ("memberhook.pipeline", "memberhook.engine.followups"):
         monkeypatch.setattr(f"{module}.crm_client", lambda connection, http: fake)
     return fake
 
@@ -158,7 +158,7 @@ def send(hook: Hook, clock: Clock) -> Send:
                 "first_due_at": at,
             } | values
         )  # fmt: skip
-        store.append([delivery])
+        inbox.append([delivery])
         return delivery
 
     return send
@@ -170,8 +170,8 @@ def work(clock: Clock, tools: Tools) -> Callable[[], int]:
 
     def work() -> int:
         batches = 0
-        for hook_id in store.waiting_hooks(clock()):
-            while batch := store.claim(hook_id, "w1", clock(), contacts=100, lease=timedelta(seconds=30)):
+        for hook_id in inbox.waiting_hooks(clock()):
+            while batch := inbox.claim(hook_id, "w1", clock(), contacts=100, lease=timedelta(seconds=30)):
                 pipeline.process(batch, tools)
                 batches += 1
         return batches

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from memberhook.connections.models import Site
-from memberhook.errors import MemberhookError
-from memberhook.findings import Finding
-from memberhook.members.types import Role
-from memberhook.sites.base import Checked, Place
-from memberhook.sites.wordpress.row import Facts
+from memberhook.models.connections import Site
+from memberhook.core.errors import MemberhookError
+from memberhook.core.check_result import Finding
+from memberhook.core.types import Role
+from memberhook.sites.contract import Checked, Place
+from memberhook.sites.wordpress.site_data import Facts
 from tests.loopback import Asked, Reply, json_reply
 
 ROLES = [

@@ -20,9 +20,9 @@ import psycopg
 import pytest
 
 from memberhook import conf
-from memberhook.inbox.states import MOVES
-from memberhook.receive.query import CONTROL
-from memberhook.simulator import Running, SimulatedFluentCRM
+from memberhook.core.states import MOVES
+from memberhook.intake.query import CONTROL
+from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.docs_commands import Commands
 from tests.docs_pages import (
     KINDS,
@@ -42,7 +42,7 @@ from tests.docs_pages import (
 from tests.docs_reader import Reader, Snapshot, example_project, matches, same_shape
 from tests.fake_wordpress import over_http
 from tests.loopback import Loopback
-from tests.service.conftest import PASSWORD, Service, connect
+from tests.server.conftest import PASSWORD, Service, connect
 
 DJANGO_PAGE = ROOT / "docs" / "django.md"
 FROM_NOTHING = {"README.md", "start.md", "fluentcrm.md", "django.md"}

@@ -11,16 +11,17 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
 from memberhook import pipeline
-from memberhook.connections.models import Connection, Hook, Link
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.followups import run as followups
-from memberhook.followups.models import FollowUp
-from memberhook.inbox import store
-from memberhook.inbox.models import Attempt, Delivery
-from memberhook.listing import members
-from memberhook.local import accounts, signals
-from memberhook.local.models import Tag as TagRow
-from memberhook.members.types import Contact, Tag
+from memberhook.models.connections import Connection, Hook, Link
+from memberhook.core.errors import GiveUp, RetryLater
+from memberhook.engine import followups
+from memberhook.models.followups import FollowUp
+from memberhook.engine import inbox
+from memberhook.models.deliveries import Attempt, Delivery
+from memberhook.services.members import members
+from memberhook.services import accounts
+from memberhook import signals
+from memberhook.models.tags import Tag as TagRow
+from memberhook.core.types import Contact, Tag
 from memberhook.pipeline import Tools
 from tests.conftest import Clock, FakeCrm, Send, ended
 
@@ -138,7 +139,7 @@ def test_a_crm_that_is_down_means_later_and_in_the_end_failed(
     assert Attempt.objects.count() == attempts
     fake_crm.broken = None
     fake_crm.add(ada())
-    store.replay([delivery.pk], clock())
+    inbox.replay([delivery.pk], clock())
     clock.pass_(hours=1)
     work()
     assert ended(delivery).state == "applied"
@@ -174,9 +175,9 @@ def test_a_worker_that_was_taken_for_dead_writes_nothing(
 ) -> None:
     fake_crm.add(ada())
     delivery = send()
-    batch = store.claim(hook.pk, "slow", clock(), contacts=100, lease=timedelta(seconds=30))
+    batch = inbox.claim(hook.pk, "slow", clock(), contacts=100, lease=timedelta(seconds=30))
     assert batch
-    store.give_back(clock(), workers=["slow"])
+    inbox.give_back(clock(), workers=["slow"])
     pipeline.process(batch, tools)
     assert User.objects.count() == 0
     assert ended(delivery).state == "retrying"
@@ -189,7 +190,7 @@ def test_a_death_between_apply_and_journal_leaves_nothing_half_done(
     fake_crm.add(ada())
     Hook.objects.update(welcome=True, return_password_field="wp_password")
     send()
-    batch = store.claim(hook.pk, "w0", clock(), contacts=100, lease=timedelta(seconds=30))
+    batch = inbox.claim(hook.pk, "w0", clock(), contacts=100, lease=timedelta(seconds=30))
     assert batch
 
     def die(*_: object) -> None:
@@ -200,7 +201,7 @@ def test_a_death_between_apply_and_journal_leaves_nothing_half_done(
         with pytest.raises(KeyboardInterrupt):
             pipeline.process(batch, tools)
     assert (User.objects.count(), FollowUp.objects.count(), Link.objects.count()) == (0, 0, 0)
-    store.give_back(clock(), workers=["w0"])
+    inbox.give_back(clock(), workers=["w0"])
     work()
     assert (User.objects.count(), FollowUp.objects.count(), Link.objects.count()) == (1, 2, 1)
 

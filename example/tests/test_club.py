@@ -11,11 +11,11 @@ import pytest
 from django.contrib.auth import get_user
 from django.core import mail
 from django.test import Client
-from memberhook.connections import keys
-from memberhook.connections.models import Connection, Hook, Site
-from memberhook.inbox.models import Delivery
-from memberhook.local.access import has_role, has_tag
-from memberhook.local.models import MemberField
+from memberhook.services import keys
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.models.deliveries import Delivery
+from memberhook.members_area.access import has_role, has_tag
+from memberhook.models.members import MemberField
 from memberhook.worker import Worker, real_tools
 
 from accounts.models import Person, Profile

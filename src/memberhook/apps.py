@@ -13,6 +13,6 @@ class MemberhookConfig(AppConfig):
 
     def ready(self) -> None:
         from memberhook import checks  # noqa: F401  # registers the system checks
-        from memberhook.local.setup import create_what_is_missing
+        from memberhook.sites.local.setup import create_what_is_missing
 
         post_migrate.connect(create_what_is_missing, sender=self)

@@ -14,27 +14,29 @@ from typing import TypeVar
 from django.db import transaction
 
 from memberhook import conf
-from memberhook.connections import links, secrets
-from memberhook.connections.clients import crm_client, site_of
-from memberhook.connections.models import Connection, Hook
-from memberhook.connections.models import Site as SiteRow
-from memberhook.crms.base import ContactRef, CrmError, Incoming, WebhookRequest
+from memberhook.engine import links
+from memberhook import encryption
+from memberhook.engine.clients import crm_client, site_of
+from memberhook.models.connections import Connection, Hook
+from memberhook.models.connections import Site as SiteRow
+from memberhook.crms.contract import ContactRef, CrmError, Incoming, WebhookRequest
 from memberhook.crms.registry import crm
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.followups.models import FollowUp
-from memberhook.followups.plan import followups_of
-from memberhook.followups.run import Tools as FollowUpTools
-from memberhook.inbox import store
-from memberhook.inbox.models import Delivery
-from memberhook.inbox.retry import after
-from memberhook.inbox.states import State
-from memberhook.inbox.store import Batch, Finish
-from memberhook.journal.outcome import Outcome, outcome, secret_fields
-from memberhook.members.types import Action, Contact, Plan, Wish
-from memberhook.members.wishes import merge
-from memberhook.planning import make_plans
-from memberhook.receive.verify import VerifiedRequest
-from memberhook.sites.base import Applied, Site
+from memberhook.core.errors import GiveUp, RetryLater
+from memberhook.models.followups import FollowUp
+from memberhook.engine.followup_rows import followups_of
+from memberhook.engine.followups import Tools as FollowUpTools
+from memberhook.engine import inbox
+from memberhook.models.deliveries import Delivery
+from memberhook.engine.retry import after
+from memberhook.core.states import State
+from memberhook.engine.inbox import Batch, Finish
+from memberhook.core.outcome import Outcome, outcome, secret_fields
+from memberhook.core.types import Action, Contact, Plan, Wish
+from memberhook.core.intents import merge
+from memberhook.engine.planning import make_plans
+from memberhook.intake.verify import VerifiedRequest
+from memberhook.core.types import Applied
+from memberhook.sites.contract import Site
 
 ROUNDS = 4
 """How often what turned out stale is planned again in one attempt."""
@@ -62,7 +64,7 @@ class Group:
 def accept(requests: Sequence[VerifiedRequest], now: datetime) -> list[Delivery]:
     """Stores verified requests in one transaction. On return they are on disk: now they may be answered 2xx."""
     deliveries = [request.delivery(now) for request in requests]
-    store.append(deliveries)
+    inbox.append(deliveries)
     return deliveries
 
 
@@ -175,7 +177,7 @@ def postpone(batch: Batch, deliveries: Iterable[Delivery], problem: CrmError, to
         due = after(problem, delivery.attempts, now, delivery.first_due_at, tools.jitter)
         state = State.RETRYING if due else State.FAILED
         ends.append(Finish(delivery, state, problem.message, {"code": problem.code}, due))
-    store.finish(batch, ends, now)
+    inbox.finish(batch, ends, now)
 
 
 def apply(batch: Batch, ready: Sequence[tuple[Group, Contact]], tools: Tools) -> None:
@@ -206,7 +208,7 @@ ItemT = TypeVar("ItemT", tuple[Group, Contact], tuple[Group, Plan, Applied | Non
 
 def _held(batch: Batch, items: Sequence[ItemT]) -> list[ItemT]:
     """Those whose deliveries are still this worker's. Each begins with its group."""
-    held = store.hold(batch, (d for group, *_ in items for d in group.deliveries))
+    held = inbox.hold(batch, (d for group, *_ in items for d in group.deliveries))
     return [item for item in items if all(d.pk in held for d in item[0].deliveries)]
 
 
@@ -239,7 +241,7 @@ def _complete(plan: Plan, group: Group, hook: Hook, site: Site) -> Plan:
     if group.wish.action is not Action.ADD or plan.ignored or plan.failed:
         return plan
     carrier = _carrier(group)
-    key = secrets.mark("creation", f"{carrier.pk} {carrier.first_due_at.isoformat()}")[:32]  # a replay has another
+    key = encryption.mark("creation", f"{carrier.pk} {carrier.first_due_at.isoformat()}")[:32]  # a replay has another
     if plan.member is None or plan.member.created_for != key:
         return replace(plan, key=key)
     returns = bool(carrier.secret) and hook.options().return_password
@@ -257,14 +259,14 @@ def _with_passwords(
     done, kept = [], []
     for plan, carrier in zip(plans, carriers, strict=True):
         if plan.generate_password:
-            known = secrets.decrypt(carrier.secret) if carrier.secret else None
+            known = encryption.decrypt(carrier.secret) if carrier.secret else None
             password = known or tools.password()
             if site.is_remote and plan.return_password and not known:
-                carrier.secret = secrets.encrypt(password)
+                carrier.secret = encryption.encrypt(password)
                 kept.append(carrier)
             plan = replace(plan, changes=replace(plan.changes, password=password))
         done.append(plan)
-    if kept and not store.keep_secrets(batch, kept):
+    if kept and not inbox.keep_secrets(batch, kept):
         raise RetryLater("Another worker has taken this over.", code="site_busy")
     return done
 
@@ -302,14 +304,14 @@ def _journal(batch: Batch, site: Site, results: Sequence[tuple[Group, Plan, Appl
         result = outcome(plan, applied, hidden)
         ends += [_finish(delivery, carrier, result) for delivery in group.deliveries]
     FollowUp.objects.bulk_create(follow)
-    store.finish(batch, ends, now)
+    inbox.finish(batch, ends, now)
 
 
 def _told_password(plan: Plan, carrier: Delivery) -> Plan:
     """The plan with the password that an earlier attempt has given the member."""
     if not (plan.resumes and plan.return_password):
         return plan
-    return replace(plan, changes=replace(plan.changes, password=secrets.decrypt(carrier.secret)))
+    return replace(plan, changes=replace(plan.changes, password=encryption.decrypt(carrier.secret)))
 
 
 def _finish(delivery: Delivery, carrier: Delivery, result: Outcome) -> Finish:

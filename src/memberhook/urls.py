@@ -1,14 +1,14 @@
 """All addresses of Memberhook, for projects of one's own: `path("", include("memberhook.urls"))`.
 
-Behind the ASGI wrapper (memberhook.web.asgi) the hook addresses never get here; without it they do.
+Behind the ASGI wrapper (memberhook.intake.asgi) the hook addresses never get here; without it they do.
 """
 
 from __future__ import annotations
 
 from django.urls import path
 
-from memberhook.local import urls as pages
-from memberhook.web import views
+from memberhook.members_area import urls as pages
+from memberhook.intake import views
 
 app_name = pages.app_name
 

@@ -16,13 +16,14 @@ from itertools import groupby
 
 from django.db import DatabaseError, close_old_connections
 
-from memberhook import conf, pipeline, tasks
-from memberhook.errors import RetryLater
-from memberhook.followups import run as followups
-from memberhook.inbox import store
-from memberhook.inbox.store import Batch
-from memberhook.net import HttpClient
-from memberhook.queue import bell
+from memberhook import conf, pipeline
+from memberhook.engine import wakeup
+from memberhook.core.errors import RetryLater
+from memberhook.engine import followups
+from memberhook.engine import inbox
+from memberhook.engine.inbox import Batch
+from memberhook.core.http_client import HttpClient
+from memberhook.engine.wakeup import bell
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ class Worker:
         """Handles all that is due at a hook, batch by batch."""
         close_old_connections()
         while not self.stopping.is_set():
-            batch = store.claim(hook_id, self.name, self.tools.now(), contacts=conf.BATCH(), lease=conf.LEASE())
+            batch = inbox.claim(hook_id, self.name, self.tools.now(), contacts=conf.BATCH(), lease=conf.LEASE())
             if batch is None:
                 return
             self.handle(batch)
@@ -84,22 +85,22 @@ class Worker:
     def sweep(self) -> None:
         """Gives back what dead workers left, rings for what is due, runs follow-ups that are."""
         now = self.tools.now()
-        store.give_back(now)
-        tasks.ring(store.waiting_hooks(now))
+        inbox.give_back(now)
+        wakeup.ring(inbox.waiting_hooks(now))
         followups.run_due(self.name, self.tools)
 
     def tidy(self) -> None:
         """Deletes what is older than it is to be kept."""
-        while store.purge(self.tools.now() - conf.KEEP()):
+        while inbox.purge(self.tools.now() - conf.KEEP()):
             if self.stopping.is_set():
                 return
 
     def beat(self) -> None:
-        store.heartbeat(self.name, self.tools.now(), conf.LEASE())
+        inbox.heartbeat(self.name, self.tools.now(), conf.LEASE())
 
     def run(self) -> None:
         """Works until SIGTERM or SIGINT; a batch in hand is finished first. Call it in the main thread."""
-        tasks.answer_with(self.work)
+        wakeup.answer_with(self.work)
         self.beat()
         for seconds, job in (
             (conf.LEASE().total_seconds() / 6, self.beat),

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from memberhook.cli import doctor
-from memberhook.connections.models import Connection, Hook, Site
-from memberhook.errors import RetryLater
-from memberhook.findings import Finding
-from memberhook.sites.base import Checked
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.core.errors import RetryLater
+from memberhook.core.check_result import Finding
+from memberhook.sites.contract import Checked
 from tests.fake_wordpress import BAD, CONNECTOR, CORE, GOOD, FakeWordPress
 from tests.loopback import Asked, Loopback, Reply
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from memberhook.connections.models import Connection, Hook, Kept, Link, Site
-from memberhook.errors import RetryLater
-from memberhook.findings import Finding
-from memberhook.sites.base import Checked
+from memberhook.models.connections import Connection, Hook, Kept, Link, Site
+from memberhook.core.errors import RetryLater
+from memberhook.core.check_result import Finding
+from memberhook.sites.contract import Checked
 from tests.cli.conftest import Cli
 from tests.fake_wordpress import BAD, CONNECTOR, CORE, GOOD, ROLES, FakeWordPress
 

@@ -13,12 +13,14 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from memberhook.connections import keys, secrets
-from memberhook.connections.models import Connection, Hook, Link, Site
-from memberhook.followups.models import FollowUp, Kind
-from memberhook.inbox.models import Attempt, Delivery, Worker
-from memberhook.local.models import MemberField, MemberTag, Tag
-from memberhook.local.setup import add_role
+from memberhook.services import keys
+from memberhook import encryption
+from memberhook.models.connections import Connection, Hook, Link, Site
+from memberhook.models.followups import FollowUp, Kind
+from memberhook.models.deliveries import Attempt, Delivery, Worker
+from memberhook.models.members import MemberField, MemberTag
+from memberhook.models.tags import Tag
+from memberhook.sites.local.setup import add_role
 from tests.conftest import FakeCrm
 from tests.fake_wordpress import FakeWordPress, club, wordpress
 
@@ -70,7 +72,7 @@ def crm(monkeypatch: pytest.MonkeyPatch) -> FakeCrm:
 def rung(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The hooks that workers were told of."""
     heard: list[int] = []
-    monkeypatch.setattr("memberhook.tasks.ring", heard.extend)
+    monkeypatch.setattr("memberhook.engine.wakeup.ring", heard.extend)
     return heard
 
 
@@ -156,7 +158,7 @@ def world(
     Attempt.objects.create(
         delivery=delivery, number=1, worker="worker@here:1", started_at=now, finished_at=now, result="applied"
     )
-    secret = secrets.encrypt("generated-one")
+    secret = encryption.encrypt("generated-one")
     followup = FollowUp.objects.create(
         delivery=delivery,
         kind=Kind.RETURN_PASSWORD,

@@ -6,12 +6,12 @@ import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
 
-from memberhook.connections.models import Connection
-from memberhook.crms.base import Catalog, CrmField
-from memberhook.errors import RetryLater
-from memberhook.findings import Finding
-from memberhook.local.models import Tag as TagRow
-from memberhook.members.types import FieldType, Tag
+from memberhook.models.connections import Connection
+from memberhook.crms.contract import Catalog, CrmField
+from memberhook.core.errors import RetryLater
+from memberhook.core.check_result import Finding
+from memberhook.models.tags import Tag as TagRow
+from memberhook.core.types import FieldType, Tag
 from tests.conftest import FakeCrm
 
 ADD = "/console/memberhook/connection/add/"

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from memberhook.connections.models import Hook
+from memberhook.models.connections import Hook
 from memberhook.console.filters import STATUSES, with_status
 from memberhook.console.html import badge, short
 from memberhook.console.requests import hide, readable
-from memberhook.followups.models import FollowUp, Kind
-from memberhook.inbox.models import Delivery
+from memberhook.models.followups import FollowUp, Kind
+from memberhook.models.deliveries import Delivery
 from tests.console.conftest import World
 
 LIST = "/console/memberhook/delivery/"

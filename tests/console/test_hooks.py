@@ -9,12 +9,13 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from memberhook.connections import keys
-from memberhook.connections.models import Connection, Hook, Site
-from memberhook.inbox.models import Delivery
-from memberhook.local.models import RoleInfo, Tag
-from memberhook.local.setup import add_role
-from memberhook.members.types import TagRole
+from memberhook.services import keys
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.models.deliveries import Delivery
+from memberhook.models.members import RoleInfo
+from memberhook.models.tags import Tag
+from memberhook.sites.local.setup import add_role
+from memberhook.core.types import TagRole
 from tests.console.conftest import FIELDS
 
 ADD = "/console/memberhook/hook/add/"

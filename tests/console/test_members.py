@@ -7,8 +7,9 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
-from memberhook.local.models import MemberField, MemberTag, RoleInfo, Tag
-from memberhook.local.setup import add_role
+from memberhook.models.members import MemberField, MemberTag, RoleInfo
+from memberhook.models.tags import Tag
+from memberhook.sites.local.setup import add_role
 from tests.console.conftest import World
 
 USERS = "/console/auth/user/"

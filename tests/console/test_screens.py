@@ -12,10 +12,11 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
-from memberhook.connections.models import Connection
+from memberhook.models.connections import Connection
 from memberhook.console import base
-from memberhook.inbox.models import Delivery
-from memberhook.local.models import RoleInfo, Tag
+from memberhook.models.deliveries import Delivery
+from memberhook.models.members import RoleInfo
+from memberhook.models.tags import Tag
 from tests.console.conftest import World
 
 LISTS = ("delivery", "hook", "connection", "site", "roleinfo", "tag", "followup", "worker")

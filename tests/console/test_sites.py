@@ -10,10 +10,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from memberhook.connections.models import Connection, Hook, Link, Site
-from memberhook.errors import RetryLater
-from memberhook.findings import Finding
-from memberhook.sites.base import Checked
+from memberhook.models.connections import Connection, Hook, Link, Site
+from memberhook.core.errors import RetryLater
+from memberhook.core.check_result import Finding
+from memberhook.sites.contract import Checked
 from memberhook.sites.wordpress import plugin_file
 from tests.console.test_connections import errors, told
 from tests.console.test_hooks import form as hook_form

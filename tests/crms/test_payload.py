@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memberhook.crms.base import WebhookRequest
+from memberhook.crms.contract import WebhookRequest
 from memberhook.crms.payload import Payload, Source, read
-from memberhook.errors import Refused
+from memberhook.core.errors import Refused
 
 JSON = "application/json; charset=utf-8"
 FORM = "application/x-www-form-urlencoded"

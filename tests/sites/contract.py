@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from memberhook.connections.models import Hook, Site
-from memberhook.inbox.models import Delivery
-from memberhook.listing import members
-from memberhook.members.types import Contact, Tag
+from memberhook.models.connections import Hook, Site
+from memberhook.models.deliveries import Delivery
+from memberhook.services.members import members
+from memberhook.core.types import Contact, Tag
 from memberhook.pipeline import Tools
 from tests.conftest import Clock, FakeCrm, Send, ended
 

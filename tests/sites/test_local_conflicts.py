@@ -10,10 +10,10 @@ from django.contrib.auth import get_user_model
 from django.db import IntegrityError
 from django.db.models.signals import pre_save
 
-from memberhook.connections.models import Hook
-from memberhook.members.types import Changes, Contact, Plan
-from memberhook.sites.base import Wanted
-from memberhook.sites.local import LocalSite
+from memberhook.models.connections import Hook
+from memberhook.core.types import Changes, Contact, Plan
+from memberhook.sites.contract import Wanted
+from memberhook.sites.local.site import LocalSite
 
 CONTACT = Contact("7", "ada@example.com")
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 
-from memberhook.connections.models import Hook
-from memberhook.local.setup import add_role
-from memberhook.members.types import Changes, Contact, Plan
-from memberhook.sites.base import Wanted
-from memberhook.sites.local import LocalSite
+from memberhook.models.connections import Hook
+from memberhook.sites.local.setup import add_role
+from memberhook.core.types import Changes, Contact, Plan
+from memberhook.sites.contract import Wanted
+from memberhook.sites.local.site import LocalSite
 
 CONTACT = Contact("7", "ada@example.com")
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import memberhook
-from memberhook.connections.models import Site
-from memberhook.net import HttpClient
+from memberhook.models.connections import Site
+from memberhook.core.http_client import HttpClient
 from memberhook.pipeline import Tools
 from tests.wordpress.runner import NotInstalledError, WordPress, running
 

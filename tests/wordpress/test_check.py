@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from memberhook.connections.clients import open_site_row
-from memberhook.connections.models import Site
-from memberhook.net import HttpClient
+from memberhook.engine.clients import open_site_row
+from memberhook.models.connections import Site
+from memberhook.core.http_client import HttpClient
 from tests.wordpress.runner import WordPress
 
 

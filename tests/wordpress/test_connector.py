@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from memberhook.connections import secrets as boxes
-from memberhook.connections.models import Site
-from memberhook.followups import run as followups
-from memberhook.inbox.models import Delivery
-from memberhook.members.types import Tag
+from memberhook import encryption as boxes
+from memberhook.models.connections import Site
+from memberhook.engine import followups
+from memberhook.models.deliveries import Delivery
+from memberhook.core.types import Tag
 from memberhook.pipeline import Tools
 from tests.conftest import Clock, Send, ended
 from tests.sites.contract import COURSE, MAP, NEWS, World

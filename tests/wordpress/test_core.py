@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from memberhook.connections.models import Site as SiteRow
-from memberhook.followups import run as followups
-from memberhook.members.types import Member
-from memberhook.net import HttpClient
+from memberhook.models.connections import Site as SiteRow
+from memberhook.engine import followups
+from memberhook.core.types import Member
+from memberhook.core.http_client import HttpClient
 from memberhook.pipeline import Tools
-from memberhook.sites.base import Applied, Kept, Place, Site, Wanted
+from memberhook.core.types import Applied
+from memberhook.sites.contract import Kept, Place, Site, Wanted
 from memberhook.sites.registry import open_site
 from tests.conftest import Clock, Send, ended
 from tests.sites.contract import SiteContract, World

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from memberhook.simulator import Running, SimulatedFluentCRM
+from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.docs_pages import ROOT, blocks, commands
-from tests.service.conftest import PASSWORD, Service
-from tests.service.test_contract import wait_until
+from tests.server.conftest import PASSWORD, Service
+from tests.server.test_contract import wait_until
 from tests.wordpress.conftest import CONNECTOR, running_or_skip
 from tests.wordpress.runner import WordPress
 from tests.wordpress.test_connector import apply, change, plan

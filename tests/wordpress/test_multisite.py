@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from memberhook.connections.models import Hook, Site
+from memberhook.models.connections import Hook, Site
 from tests.sites.contract import COURSE, MAP, NEWS, World
 from tests.wordpress.conftest import CONNECTOR, running_or_skip, site_row
 from tests.wordpress.runner import WordPress

@@ -20,11 +20,11 @@ import pytest
 import urllib3
 from django.test import Client
 
-from memberhook.connections import secrets
-from memberhook.connections.models import AccessKey, Hook
-from memberhook.inbox.models import Delivery
-from memberhook.receive import signed
-from tests.web import project_urls
+from memberhook import encryption
+from memberhook.models.connections import AccessKey, Hook
+from memberhook.models.deliveries import Delivery
+from memberhook.intake import signatures
+from tests.intake import project_urls
 from tests.wordpress.conftest import CONNECTOR, running_or_skip
 from tests.wordpress.runner import NOBODY, WordPress
 
@@ -68,8 +68,8 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/hooks/shop/events"
 
     def take(self, request: Request) -> tuple[int, Any]:
-        signature = signed.read({name.lower(): value for name, value in request.headers.items()})
-        assert signed.check(signature, request.body, [signed.secret_bytes(KEY)], time.time()) == 0
+        signature = signatures.read({name.lower(): value for name, value in request.headers.items()})
+        assert signatures.check(signature, request.body, [signatures.secret_bytes(KEY)], time.time()) == 0
         self.requests.append(request)
         self.meanwhile()
         default = {"accepted": len(request.data.get("contacts", [])), "deliveries": [], "refused": []}
@@ -277,7 +277,7 @@ def test_memberhook_takes_what_is_sent(
     shop.change({**ADA, "tags": [COURSE]}, {"email": "eve@example.com", "first_name": "Eve&role=administrator"})
     [request] = memberhook.wait()
     hook = make_hook(name="shop", trust_payload=True)
-    AccessKey.objects.create(hook=hook, digest="x", hint="x", signing_secret=secrets.encrypt(KEY))
+    AccessKey.objects.create(hook=hook, digest="x", hint="x", signing_secret=encryption.encrypt(KEY))
     headers = {name: value for name, value in request.headers.items() if name.lower().startswith("webhook-")}
     answer = client.post("/hooks/shop/events", request.body, content_type="application/json", headers=headers)
     assert (answer.status_code, answer.json()["accepted"]) == (202, 2)

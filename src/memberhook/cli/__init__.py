@@ -9,7 +9,7 @@ import click
 from django.core.exceptions import ImproperlyConfigured
 
 from memberhook import __version__
-from memberhook.errors import MemberhookError
+from memberhook.core.errors import MemberhookError
 
 COMMANDS = {
     "serve": "run",
@@ -52,7 +52,7 @@ def set_up() -> None:
     """Sets up Django: the service's settings, or those of the project that DJANGO_SETTINGS_MODULE names."""
     import django
 
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "memberhook.service.settings")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "memberhook.server.settings")
     django.setup()
 
 

@@ -16,15 +16,16 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from memberhook.cli.common import utc_now, with_database
-from memberhook.connections import hooks, keys
-from memberhook.connections.clients import crm_client, save_catalog
-from memberhook.connections.models import Connection, Hook, Site
-from memberhook.errors import UsageError
-from memberhook.followups.mail_files import mail_folder
-from memberhook.inbox.models import Delivery
-from memberhook.local import accounts
-from memberhook.simulator import Running, SimulatedFluentCRM
-from memberhook.simulator.people import Person, people
+from memberhook.services import hooks, keys
+from memberhook.engine.clients import crm_client
+from memberhook.services.catalog import save_catalog
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.core.errors import UsageError
+from memberhook.engine.mail_files import mail_folder
+from memberhook.models.deliveries import Delivery
+from memberhook.services import accounts
+from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
+from memberhook.testing.fluentcrm.people import Person, people
 from memberhook.worker import real_tools
 
 NAME = "demo"
@@ -52,8 +53,8 @@ def demo_command(host: str, port: int, buyers: int) -> None:
     People buy a course in the simulated CRM, get its tag, and become members here: with a role, a welcome e-mail and a
     password that goes back to the CRM. It is all in the data folder; delete it when you have seen enough.
     """
-    from memberhook.cli.run import use_address
-    from memberhook.service.serve import remember_address, serve
+    from memberhook.cli.serve import use_address
+    from memberhook.server.serve import remember_address, serve
 
     _refuse_real_data()
     use_address(host, port)

@@ -15,19 +15,20 @@ from django.core.checks import run_checks
 
 from memberhook import conf
 from memberhook.cli.common import as_json, show, utc_now, with_database
-from memberhook.connections import sites
-from memberhook.connections.clients import crm_client, known_fields, site_of
-from memberhook.connections.hooks import tag_rules
-from memberhook.connections.models import AccessKey, Connection, Hook, Site
-from memberhook.errors import MemberhookError
-from memberhook.findings import Finding
-from memberhook.followups.mail_files import FileBackend, mail_folder
-from memberhook.followups.welcome import mailer
-from memberhook.inbox.models import Delivery
-from memberhook.inbox.states import State
-from memberhook.net import HttpClient
+from memberhook.services import sites
+from memberhook.engine.clients import crm_client, site_of
+from memberhook.services.catalog import known_fields
+from memberhook.services.hooks import tag_rules
+from memberhook.models.connections import AccessKey, Connection, Hook, Site
+from memberhook.core.errors import MemberhookError
+from memberhook.core.check_result import Finding
+from memberhook.engine.mail_files import FileBackend, mail_folder
+from memberhook.engine.welcome import mailer
+from memberhook.models.deliveries import Delivery
+from memberhook.core.states import State
+from memberhook.core.http_client import HttpClient
 from memberhook.sites.registry import REMOTE
-from memberhook.web import health
+from memberhook.engine import health
 from memberhook.worker import real_tools
 
 LEAST_DISK = 200 * 1024 * 1024

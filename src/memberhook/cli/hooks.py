@@ -7,23 +7,12 @@ from datetime import timedelta
 import click
 from django.db import transaction
 
-from memberhook.cli.common import (
-    Duration,
-    as_json,
-    connection_named,
-    hook_named,
-    iso,
-    say,
-    show,
-    site_named,
-    utc_now,
-    with_database,
-)
-from memberhook.connections import hooks, keys
-from memberhook.connections.clients import site_of
-from memberhook.connections.models import Hook
-from memberhook.errors import UsageError
-from memberhook.members.types import Action, UsernameFormat
+from memberhook.cli.common import Duration, as_json, connection_named, hook_named, iso, say, show, site_named, utc_now, with_database
+from memberhook.services import hooks, keys
+from memberhook.engine.clients import site_of
+from memberhook.models.connections import Hook
+from memberhook.core.errors import UsageError
+from memberhook.core.types import Action, UsernameFormat
 from memberhook.worker import real_tools
 
 ACTIONS = click.Choice([action.value for action in Action])

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from memberhook.cli import accounts
+from memberhook.cli import credentials
 from memberhook.cli.common import as_json, iso, say, show, site_named, utc_now, with_database
-from memberhook.connections import sites
-from memberhook.connections.models import Site
-from memberhook.errors import UsageError
-from memberhook.sites.base import Checked
+from memberhook.services import sites
+from memberhook.models.connections import Site
+from memberhook.core.errors import UsageError
+from memberhook.sites.contract import Checked
 from memberhook.sites.registry import REMOTE
-from memberhook.sites.wordpress import row
+from memberhook.sites.wordpress import site_data
 from memberhook.worker import real_tools
 
 
@@ -29,8 +29,8 @@ def site_command() -> None:
 @click.option("--username", required=True, help="The WordPress user that the application password belongs to.")
 @click.option("--password-stdin", is_flag=True, help="Read the application password from standard input.")
 @click.option("--allow-private", is_flag=True, help="The address may be in a private or loopback network.")
-@click.option("--full-cost-hash", is_flag=True, help=row.FULL_COST_HASH)
-@click.option("--wp-fusion", metavar="SLUG", default="", help=row.WP_FUSION)
+@click.option("--full-cost-hash", is_flag=True, help=site_data.FULL_COST_HASH)
+@click.option("--wp-fusion", metavar="SLUG", default="", help=site_data.WP_FUSION)
 @as_json
 @with_database
 def add(
@@ -55,13 +55,13 @@ def add(
         raise UsageError(
             f"{name!r} is the name of the {site.kind} site; choose another with --name.", code="name_taken"
         )
-    old_url, site.url = site.url, accounts.checked_url(url)
+    old_url, site.url = site.url, credentials.checked_url(url)
     site.username, site.allow_private = username, allow_private
-    site.options = row.options(full_cost_hash=full_cost_hash, wp_fusion=wp_fusion)
-    site.password = accounts.read_password(password_stdin)
-    accounts.check_columns(site)
+    site.options = site_data.options(full_cost_hash=full_cost_hash, wp_fusion=wp_fusion)
+    site.password = credentials.read_password(password_stdin)
+    credentials.check_columns(site)
     checked = sites.look(site, real_tools().http)
-    accounts.refuse(f"{REMOTE[kind]} at {site.url}", checked.findings, "Nothing was stored.", as_json=as_json)
+    credentials.refuse(f"{REMOTE[kind]} at {site.url}", checked.findings, "Nothing was stored.", as_json=as_json)
     site.facts, site.checked_at, site.paused_until = dict(checked.facts), utc_now(), None
     site.save()
     moved = sites.moved_warning(site, old_url)
@@ -80,7 +80,7 @@ def check(name: str, as_json: bool) -> None:
     """
     site = site_named(name)
     checked = sites.look(site, real_tools().http)
-    accounts.refuse(f"{sites.kind_name(site)} {name}", checked.findings, "", as_json=as_json)
+    credentials.refuse(f"{sites.kind_name(site)} {name}", checked.findings, "", as_json=as_json)
     sites.save_facts(site, checked, utc_now())
     sites.resume(site)
     _tell(site, checked, [], as_json=as_json)
@@ -90,10 +90,10 @@ def _tell(site: Site, checked: Checked, notes: list[str], *, as_json: bool) -> N
     facts = sites.known_facts(site)
     data = {
         **_summary(site),
-        "checks": accounts.data(checked.findings),
+        "checks": credentials.data(checked.findings),
         "roles": [{"slug": r.slug, "title": r.title, "privileged": r.privileged} for r in facts.roles],
     }
-    lines = [*accounts.lines(checked.findings), *notes]
+    lines = [*credentials.lines(checked.findings), *notes]
     if sites.is_remote(site):
         lines += [
             f"{site.name} is {sites.kind_name(site)} {facts.wordpress or ''}".rstrip() + f", reached by {facts.how}.",

@@ -23,12 +23,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from memberhook.addresses import target_of
-from memberhook.connections.models import Account
+from memberhook.core.url_check import target_of
+from memberhook.models.connections import Account
 from memberhook.console.base import ModelForm, Password, Screen, TextInput
 from memberhook.console.html import badge
-from memberhook.errors import MemberhookError
-from memberhook.findings import Finding
+from memberhook.core.errors import MemberhookError
+from memberhook.core.check_result import Finding
 
 FIELDS = ("address", "username", "password", "allow_private")
 

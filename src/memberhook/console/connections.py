@@ -12,13 +12,14 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from memberhook.connections.clients import crm_client, known_fields, save_catalog
-from memberhook.connections.models import Connection
+from memberhook.engine.clients import crm_client
+from memberhook.services.catalog import known_fields, save_catalog
+from memberhook.models.connections import Connection
 from memberhook.console.accounts import FIELDS, AccountForm, AccountScreen, address_field
 from memberhook.console.base import Select
 from memberhook.console.html import moment
 from memberhook.crms.registry import CRMS, crm
-from memberhook.local.models import Tag
+from memberhook.models.tags import Tag
 from memberhook.worker import real_tools
 
 

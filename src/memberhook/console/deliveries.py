@@ -15,8 +15,8 @@ from memberhook.console.delivery_page import delivery_page
 from memberhook.console.filters import ActionFilter, HookFilter, OriginFilter, StatusFilter
 from memberhook.console.html import badge, moment, short
 from memberhook.console.replaying import Replay, replay_view
-from memberhook.inbox.models import Delivery
-from memberhook.inbox.states import State
+from memberhook.models.deliveries import Delivery
+from memberhook.core.states import State
 
 
 class DeliveryScreen(ReadOnlyScreen):

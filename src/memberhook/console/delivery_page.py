@@ -10,15 +10,15 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from memberhook.connections.models import Hook
+from memberhook.models.connections import Hook
 from memberhook.console.html import FOLLOW_UPS, TONES, screen_url
 from memberhook.console.requests import ReadableRequest, hide, readable
-from memberhook.followups.models import FollowUp, Kind
-from memberhook.inbox.models import Attempt, Delivery
-from memberhook.inbox.states import FINISHED, State
-from memberhook.journal.outcome import HIDDEN, secret_fields
-from memberhook.local.setup import LOCAL
-from memberhook.members.protected import is_secret
+from memberhook.models.followups import FollowUp, Kind
+from memberhook.models.deliveries import Attempt, Delivery
+from memberhook.core.states import FINISHED, State
+from memberhook.core.outcome import HIDDEN, secret_fields
+from memberhook.sites.local.setup import LOCAL
+from memberhook.core.closed_fields import is_secret
 
 NEXT: Mapping[str, str] = {
     State.PENDING: "It waits for a worker.",

@@ -8,10 +8,10 @@ from django.contrib.admin import ModelAdmin, SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from memberhook.connections.models import Hook
-from memberhook.inbox.models import Delivery, with_status
-from memberhook.inbox.states import STATUSES
-from memberhook.members.types import Action
+from memberhook.models.connections import Hook
+from memberhook.models.deliveries import Delivery, with_status
+from memberhook.core.states import STATUSES
+from memberhook.core.types import Action
 
 
 class StatusFilter(SimpleListFilter):

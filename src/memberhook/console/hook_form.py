@@ -10,14 +10,15 @@ from django import forms
 from django.contrib.auth import get_user_model
 
 from memberhook.conf import words
-from memberhook.connections.clients import known_fields, open_site_row
-from memberhook.connections.hooks import DEFAULT_MAP, tag_rule, tag_rules
-from memberhook.connections.models import Connection, Hook, Site
+from memberhook.services.catalog import known_fields
+from memberhook.engine.clients import open_site_row
+from memberhook.services.hooks import DEFAULT_MAP, tag_rule, tag_rules
+from memberhook.models.connections import Connection, Hook, Site
 from memberhook.console.base import Checkboxes, ModelForm, Select, TextArea, TextInput, set_choices
 from memberhook.console.field_map import FieldMapField
-from memberhook.errors import MemberhookError, UsageError
-from memberhook.local.setup import LOCAL
-from memberhook.members.types import FieldType, Role, UsernameFormat
+from memberhook.core.errors import MemberhookError, UsageError
+from memberhook.sites.local.setup import LOCAL
+from memberhook.core.types import FieldType, Role, UsernameFormat
 from memberhook.worker import real_tools
 
 USERNAMES = (

@@ -11,14 +11,14 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from memberhook.connections import hooks, keys
-from memberhook.connections.models import Hook
+from memberhook.services import hooks, keys
+from memberhook.models.connections import Hook
 from memberhook.console.base import Screen
 from memberhook.console.hook_form import HookForm
 from memberhook.console.html import link, screen_url
 from memberhook.console.keys import KeyInline, new_key_view, show_key
-from memberhook.inbox.models import Delivery
-from memberhook.members.types import Action
+from memberhook.models.deliveries import Delivery
+from memberhook.core.types import Action
 
 
 class HookScreen(Screen):

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timezone import localtime
 
-from memberhook.followups.models import Kind
+from memberhook.models.followups import Kind
 
 TONES = {
     "applied": "good",

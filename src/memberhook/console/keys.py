@@ -15,11 +15,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from memberhook.conf import words
-from memberhook.connections import hooks, keys
-from memberhook.connections.models import AccessKey, Hook
+from memberhook.services import hooks, keys
+from memberhook.models.connections import AccessKey, Hook
 from memberhook.console.base import Checkboxes, InlineFormSet, ModelForm, Radios, StackedInline, TextInput, set_choices
-from memberhook.errors import UsageError
-from memberhook.members.types import Action
+from memberhook.core.errors import UsageError
+from memberhook.core.types import Action
 
 KEEP_OLD = timedelta(hours=24)
 

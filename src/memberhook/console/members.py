@@ -17,24 +17,16 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from memberhook.connections.models import Link
-from memberhook.console.base import (
-    AdminPasswordChangeForm,
-    ModelForm,
-    Screen,
-    Select,
-    TabularInline,
-    TextArea,
-    UserChangeForm,
-    UserCreationForm,
-)
+from memberhook.models.connections import Link
+from memberhook.console.base import AdminPasswordChangeForm, ModelForm, Screen, Select, TabularInline, TextArea, UserChangeForm, UserCreationForm
 from memberhook.console.html import screen_url
-from memberhook.inbox.models import Delivery
-from memberhook.journal.outcome import HIDDEN
-from memberhook.local.models import MemberField, MemberTag, Tag
-from memberhook.local.roles import group_roles
-from memberhook.local.setup import LOCAL
-from memberhook.members.protected import is_secret
+from memberhook.models.deliveries import Delivery
+from memberhook.core.outcome import HIDDEN
+from memberhook.models.members import MemberField, MemberTag
+from memberhook.models.tags import Tag
+from memberhook.sites.local.group_roles import group_roles
+from memberhook.sites.local.setup import LOCAL
+from memberhook.core.closed_fields import is_secret
 
 KINDS: Mapping[str, str] = {"text": "text", "number": "number", "yes_no": "yes or no", "list": "list, one a line"}
 YES_NO = {"yes": True, "no": False}

@@ -8,7 +8,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 
-from memberhook.connections.models import Connection, Hook, Site
+from memberhook.models.connections import Connection, Hook, Site
 from memberhook.console.connections import ConnectionScreen
 from memberhook.console.deliveries import DeliveryScreen
 from memberhook.console.hooks import HookScreen
@@ -16,9 +16,10 @@ from memberhook.console.members import GroupScreen, MemberScreen
 from memberhook.console.roles import RoleScreen, TagScreen
 from memberhook.console.running import FollowUpScreen, WorkerScreen
 from memberhook.console.sites import SiteScreen
-from memberhook.followups.models import FollowUp
-from memberhook.inbox.models import Delivery, Worker
-from memberhook.local.models import RoleInfo, Tag
+from memberhook.models.followups import FollowUp
+from memberhook.models.deliveries import Delivery, Worker
+from memberhook.models.members import RoleInfo
+from memberhook.models.tags import Tag
 
 
 def register(site: AdminSite) -> None:

@@ -16,10 +16,10 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from memberhook import tasks
-from memberhook.inbox import store
-from memberhook.inbox.models import Delivery
-from memberhook.inbox.states import FINISHED, State
+from memberhook.engine import wakeup
+from memberhook.engine import inbox
+from memberhook.models.deliveries import Delivery
+from memberhook.core.states import FINISHED, State
 
 AT_ONCE = 500
 SHOWN = 10
@@ -70,9 +70,9 @@ class Replay:
         now, count, hooks = timezone.now(), 0, set[int]()
         chosen = iter(list(self.finished.values_list("pk", "hook_id")))
         while part := list(islice(chosen, AT_ONCE)):
-            count += store.replay([pk for pk, _ in part], now)
+            count += inbox.replay([pk for pk, _ in part], now)
             hooks.update(hook for _, hook in part)
-        tasks.ring(hooks)
+        wakeup.ring(hooks)
         level = messages.SUCCESS if count else messages.WARNING
         text = f"Replayed {count} {'delivery' if count == 1 else 'deliveries'}: the list shows how they go on."
         messages.add_message(self.request, level, text if count else "Nothing had ended, so nothing was replayed.")

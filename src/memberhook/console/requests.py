@@ -7,11 +7,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from memberhook.crms import payload
-from memberhook.crms.base import WebhookRequest
-from memberhook.errors import Refused
-from memberhook.inbox.models import Delivery
-from memberhook.journal.outcome import HIDDEN
-from memberhook.members.protected import is_secret
+from memberhook.crms.contract import WebhookRequest
+from memberhook.core.errors import Refused
+from memberhook.models.deliveries import Delivery
+from memberhook.core.outcome import HIDDEN
+from memberhook.core.closed_fields import is_secret
 
 LONGEST_SHOWN = 100_000
 

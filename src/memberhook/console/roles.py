@@ -15,8 +15,9 @@ from django.utils.text import slugify
 
 from memberhook.console.base import ModelForm, ReadOnlyScreen, Screen
 from memberhook.console.html import badge, link, screen_url
-from memberhook.local.models import RoleInfo, Tag
-from memberhook.local.roles import group_roles, risky_permissions
+from memberhook.models.members import RoleInfo
+from memberhook.models.tags import Tag
+from memberhook.sites.local.group_roles import group_roles, risky_permissions
 
 REASONS_SHOWN = 4
 

@@ -14,8 +14,8 @@ from django.utils.safestring import SafeString
 from memberhook import conf
 from memberhook.console.base import ReadOnlyScreen
 from memberhook.console.html import FOLLOW_UPS, badge, link, moment, screen_url, short, span
-from memberhook.followups.models import FollowUp, Kind
-from memberhook.inbox.models import Delivery, Worker
+from memberhook.models.followups import FollowUp, Kind
+from memberhook.models.deliveries import Delivery, Worker
 
 STATES = {
     "waiting": Q(done_at=None),

@@ -13,14 +13,14 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from memberhook.connections import sites
-from memberhook.connections.models import Site
+from memberhook.services import sites
+from memberhook.models.connections import Site
 from memberhook.console.accounts import FIELDS, AccountForm, AccountScreen, address_field
 from memberhook.console.base import Checkbox, Select, TextInput
 from memberhook.console.html import badge, moment
-from memberhook.errors import UsageError
+from memberhook.core.errors import UsageError
 from memberhook.sites.registry import REMOTE
-from memberhook.sites.wordpress import plugin_file, row
+from memberhook.sites.wordpress import plugin_file, site_data
 from memberhook.worker import real_tools
 
 OPTIONS = ("full_cost_hash", "wp_fusion")
@@ -38,9 +38,9 @@ class SiteForm(AccountForm):
     kind = forms.ChoiceField(choices=tuple(REMOTE.items()), widget=Select)
     address = address_field("Of the WordPress, like https://club.example.")
     full_cost_hash = forms.BooleanField(
-        label="Full-cost hash", required=False, widget=Checkbox, help_text=row.FULL_COST_HASH
+        label="Full-cost hash", required=False, widget=Checkbox, help_text=site_data.FULL_COST_HASH
     )
-    wp_fusion = forms.CharField(label="WP Fusion", required=False, widget=TextInput, help_text=row.WP_FUSION)
+    wp_fusion = forms.CharField(label="WP Fusion", required=False, widget=TextInput, help_text=site_data.WP_FUSION)
 
     class Meta(AccountForm.Meta):
         model = Site
@@ -53,13 +53,13 @@ class SiteForm(AccountForm):
     def clean_wp_fusion(self) -> str:
         slug: str = self.cleaned_data["wp_fusion"]
         try:
-            return str(row.options(full_cost_hash=False, wp_fusion=slug)["wp_fusion"])
+            return str(site_data.options(full_cost_hash=False, wp_fusion=slug)["wp_fusion"])
         except UsageError as error:
             raise forms.ValidationError(error.message) from error
 
     def save(self, commit: bool = True) -> Any:
         chosen = {name: self.cleaned_data[name] for name in OPTIONS}
-        self.instance.options = row.options(**chosen)
+        self.instance.options = site_data.options(**chosen)
         return super().save(commit)
 
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import NoReturn, TypeAlias
 from urllib.parse import unquote_to_bytes
 
-from memberhook.crms.base import WebhookRequest
-from memberhook.errors import Refused
+from memberhook.crms.contract import WebhookRequest
+from memberhook.core.errors import Refused
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 

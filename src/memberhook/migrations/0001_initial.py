@@ -5,8 +5,8 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import memberhook.inbox.states
-import memberhook.members.types
+import memberhook.core.states
+import memberhook.core.types
 
 
 class Migration(migrations.Migration):
@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
                 ("contact_id", models.CharField(db_index=True, max_length=100, null=True)),
                 ("email", models.CharField(db_index=True, max_length=320, null=True)),
                 ("lane", models.CharField(max_length=400)),
-                ("state", models.CharField(default=memberhook.inbox.states.State["PENDING"], max_length=10)),
+                ("state", models.CharField(default=memberhook.core.states.State["PENDING"], max_length=10)),
                 ("attempts", models.PositiveIntegerField(default=0)),
                 ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("claimed_by", models.CharField(max_length=100, null=True)),
@@ -143,7 +143,7 @@ class Migration(migrations.Migration):
                     "username_format",
                     models.CharField(
                         choices=[("email", "email"), ("first-last", "first-last"), ("first-number", "first-number")],
-                        default=memberhook.members.types.UsernameFormat["EMAIL"],
+                        default=memberhook.core.types.UsernameFormat["EMAIL"],
                         max_length=20,
                     ),
                 ),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 
-from memberhook.errors import UsageError
-from memberhook.sites.base import Place, Site
+from memberhook.core.errors import UsageError
+from memberhook.sites.contract import Place, Site
 
-SITES = {"local": "memberhook.sites.local", "wordpress": "memberhook.sites.wordpress"}
+SITES = {"local": "memberhook.sites.local.site", "wordpress": "memberhook.sites.wordpress"}
 REMOTE = {"wordpress": "WordPress"}
 """Those that are added, not always there, as people call them."""
 

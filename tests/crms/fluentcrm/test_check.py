@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from memberhook.crms.fluentcrm import FluentCrmClient
-from memberhook.simulator import Running, SimulatedFluentCRM
+from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.crms.fluentcrm.conftest import PASSWORD, Connect, Serve
 from tests.loopback import Asked, Reply, json_reply, page_reply
 

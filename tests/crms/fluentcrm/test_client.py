@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from memberhook.crms.base import Catalog, ContactRef, CrmField, FieldWrite
+from memberhook.crms.contract import Catalog, ContactRef, CrmField, FieldWrite
 from memberhook.crms.fluentcrm import CRM, FluentCrmClient
 from memberhook.crms.fluentcrm.contacts import BUILT_IN
 from memberhook.crms.registry import crm as registered
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.members.types import Contact, FieldType, Tag
-from memberhook.simulator import Running, SimulatedFluentCRM
+from memberhook.core.errors import GiveUp, RetryLater
+from memberhook.core.types import Contact, FieldType, Tag
+from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.crms.fluentcrm.conftest import PASSWORD, Connect, Serve
 from tests.crms.fluentcrm.helpers import recorded_answer, recorded_body
 from tests.loopback import Asked, Reply, json_reply, page_reply

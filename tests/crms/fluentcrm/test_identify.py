@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from memberhook.crms.base import ContactRef, Incoming, WebhookRequest
+from memberhook.crms.contract import ContactRef, Incoming, WebhookRequest
 from memberhook.crms.fluentcrm import CRM
-from memberhook.errors import Refused
-from memberhook.members.types import Contact, Tag, Value
+from memberhook.core.errors import Refused
+from memberhook.core.types import Contact, Tag, Value
 from tests.crms.fluentcrm.helpers import recorded_request, webhooks
 
 PHOTO = "://site-a.example/wp-content/plugins/fluent-crm/assets/images/avatar.png"

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memberhook.crms.base import ContactRef, Incoming, WebhookRequest
+from memberhook.crms.contract import ContactRef, Incoming, WebhookRequest
 from memberhook.crms.fluentcrm import CRM
-from memberhook.errors import Refused
+from memberhook.core.errors import Refused
 from tests.crms.fluentcrm.helpers import recorded_body
 
 EVE = "eve@example.com"

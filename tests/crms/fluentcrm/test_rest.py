@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from memberhook.crms.base import ContactRef, FieldWrite
-from memberhook.crms.fluentcrm.errors import problem
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.members.types import Contact
-from memberhook.net import Response
-from memberhook.wordpress.errors import retry_after
-from memberhook.wordpress.rest import base_address
+from memberhook.crms.contract import ContactRef, FieldWrite
+from memberhook.crms.fluentcrm.api_errors import problem
+from memberhook.core.errors import GiveUp, RetryLater
+from memberhook.core.types import Contact
+from memberhook.core.http_client import Response
+from memberhook.sites.wordpress.rest_errors import retry_after
+from memberhook.sites.wordpress.rest_client import base_address
 from tests.crms.fluentcrm.conftest import PASSWORD, USERNAME, Connect, Serve
 from tests.crms.fluentcrm.helpers import recorded_answer
 from tests.loopback import Asked, Reply, json_reply, page_reply

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from memberhook.members.types import Changes, Contact, Member, Plan, Tag
-from memberhook.sites.base import Kept
+from memberhook.core.types import Changes, Contact, Member, Plan, Tag
+from memberhook.sites.contract import Kept
 
 GOLD, SILVER = Tag("1", "gold", "Gold"), Tag("2", "silver", "Silver")
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from memberhook import __version__
-from memberhook.net import HttpClient
-from memberhook.sites.base import Checked
+from memberhook.core.http_client import HttpClient
+from memberhook.sites.contract import Checked
 from memberhook.sites.wordpress.check import RIGHTS, check
-from memberhook.wordpress.rest import Rest
+from memberhook.sites.wordpress.rest_client import Rest
 from tests.loopback import Asked, Reply, json_reply, page_reply
 from tests.sites.wordpress.conftest import Serve
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from memberhook.errors import RetryLater
-from memberhook.members.types import Member, Tag
-from memberhook.net import HttpClient
-from memberhook.sites.base import Place, Site, Wanted
+from memberhook.core.errors import RetryLater
+from memberhook.core.types import Member, Tag
+from memberhook.core.http_client import HttpClient
+from memberhook.sites.contract import Place, Site, Wanted
 from memberhook.sites.registry import open_site
 from tests.loopback import Asked, Loopback, Reply, json_reply, page_reply
 from tests.sites.wordpress.conftest import Serve

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from memberhook.members.types import Value
+from memberhook.core.types import Value
 from memberhook.sites.wordpress.values import sent, stored
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
-from memberhook.crms.base import CrmError
-from memberhook.errors import GiveUp, RetryLater
+from memberhook.crms.contract import CrmError
+from memberhook.core.errors import GiveUp, RetryLater
 
 Item = TypeVar("Item", bound=Hashable)
 Done = TypeVar("Done")

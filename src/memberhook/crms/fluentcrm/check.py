@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from memberhook.crms.fluentcrm.errors import WORDS, plugin_inactive, problem
-from memberhook.crms.fluentcrm.rest import NAMESPACE, FluentCrmRest
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.findings import Finding
-from memberhook.wordpress.check import bad, good, look, no_passwords, reached, takes_no_passwords
-from memberhook.wordpress.errors import rest_code
+from memberhook.crms.fluentcrm.api_errors import WORDS, plugin_inactive, problem
+from memberhook.crms.fluentcrm.api import NAMESPACE, FluentCrmRest
+from memberhook.core.errors import GiveUp, RetryLater
+from memberhook.core.check_result import Finding
+from memberhook.sites.wordpress.rest_check import bad, good, look, no_passwords, reached, takes_no_passwords
+from memberhook.sites.wordpress.rest_errors import rest_code
 
 NOBODY = 2**63 - 1
 """An id that the database can hold and will never give. (0 makes FluentCRM 2.9.84 crash.)"""

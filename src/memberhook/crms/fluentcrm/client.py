@@ -10,18 +10,18 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
-from memberhook.crms.base import Account, Catalog, ContactPage, ContactRef, CrmError, CrmField, FieldWrite
+from memberhook.crms.contract import Account, Catalog, ContactPage, ContactRef, CrmError, CrmField, FieldWrite
 from memberhook.crms.fluentcrm.batch import PERHAPS_OF_ONE, one_by_one
 from memberhook.crms.fluentcrm.check import check
 from memberhook.crms.fluentcrm.contacts import BUILT_IN, contact_of, custom_fields_of, tags_of
-from memberhook.crms.fluentcrm.rest import FluentCrmRest
+from memberhook.crms.fluentcrm.api import FluentCrmRest
 from memberhook.crms.fluentcrm.writing import write_fields
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.findings import Finding
-from memberhook.members.types import Contact, Tag
-from memberhook.net import HttpClient
-from memberhook.reading import BadFieldError, Foreign, whole_number
-from memberhook.wordpress.rest import Params
+from memberhook.core.errors import GiveUp, RetryLater
+from memberhook.core.check_result import Finding
+from memberhook.core.types import Contact, Tag
+from memberhook.core.http_client import HttpClient
+from memberhook.core.json_access import BadFieldError, Foreign, whole_number
+from memberhook.sites.wordpress.rest_client import Params
 
 PAGE = 100
 _LONGEST_LIST = 5000

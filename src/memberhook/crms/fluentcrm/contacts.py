@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from memberhook.crms.base import CrmField
-from memberhook.members.types import Contact, FieldType, Tag, Value
-from memberhook.reading import BadFieldError, Foreign
+from memberhook.crms.contract import CrmField
+from memberhook.core.types import Contact, FieldType, Tag, Value
+from memberhook.core.json_access import BadFieldError, Foreign
 
 _T = FieldType
 

@@ -13,12 +13,12 @@ import re
 from collections.abc import Mapping
 
 from memberhook.crms import payload as payloads
-from memberhook.crms.base import ContactRef, Incoming, WebhookRequest
+from memberhook.crms.contract import ContactRef, Incoming, WebhookRequest
 from memberhook.crms.fluentcrm.contacts import BUILT_IN_NAMES, email_in, fields_of, tags_or_none, version_of
 from memberhook.crms.payload import Json, Payload, Source
-from memberhook.errors import Refused
-from memberhook.members.types import Contact
-from memberhook.reading import whole_number
+from memberhook.core.errors import Refused
+from memberhook.core.types import Contact
+from memberhook.core.json_access import whole_number
 
 _ID_NAMES = ("contact_id", "id")
 _EMAIL_NAMES = ("email", "user_email")

@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from memberhook.crms.base import CrmError, FieldWrite
+from memberhook.crms.contract import CrmError, FieldWrite
 from memberhook.crms.fluentcrm.batch import PERHAPS_OF_ONE, one_by_one
 from memberhook.crms.fluentcrm.contacts import BUILT_IN_NAMES
-from memberhook.crms.fluentcrm.rest import FluentCrmRest
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.reading import whole_number
+from memberhook.crms.fluentcrm.api import FluentCrmRest
+from memberhook.core.errors import GiveUp, RetryLater
+from memberhook.core.json_access import whole_number
 
 CHUNK = 100
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from memberhook.errors import UsageError
-from memberhook.sites.base import Place, Site
+from memberhook.core.errors import UsageError
+from memberhook.sites.contract import Place, Site
 from memberhook.sites.wordpress.connector import ConnectorSite
-from memberhook.sites.wordpress.core import CoreSite
-from memberhook.wordpress.rest import Rest
+from memberhook.sites.wordpress.core_rest import CoreSite
+from memberhook.sites.wordpress.rest_client import Rest
 
 
 def open_site(place: Place) -> Site:

@@ -15,17 +15,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from memberhook import __version__
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.findings import Finding
-from memberhook.net import Response, read_json
-from memberhook.reading import object_at
-from memberhook.sites.base import Checked
-from memberhook.sites.wordpress import roles
-from memberhook.sites.wordpress.row import Facts
+from memberhook.core.errors import GiveUp, RetryLater
+from memberhook.core.check_result import Finding
+from memberhook.core.http_client import Response, read_json
+from memberhook.core.json_access import object_at
+from memberhook.sites.contract import Checked
+from memberhook.sites.wordpress import known_roles
+from memberhook.sites.wordpress.site_data import Facts
 from memberhook.sites.wordpress.users import PREFERENCES, ROUTE, Users
-from memberhook.wordpress.check import bad, good, look, no_passwords, takes_no_passwords
-from memberhook.wordpress.errors import problem, rest_code
-from memberhook.wordpress.rest import Rest
+from memberhook.sites.wordpress.rest_check import bad, good, look, no_passwords, takes_no_passwords
+from memberhook.sites.wordpress.rest_errors import problem, rest_code
+from memberhook.sites.wordpress.rest_client import Rest
 
 CONNECTOR = "memberhook/v1"
 RIGHTS = ("list_users", "create_users", "edit_users", "promote_users")
@@ -187,7 +187,7 @@ def _core_facts(rest: Rest) -> dict[str, Any]:
     batch = bool(writing) and all(object_at(endpoint, "allow_batch").get("v1") for endpoint in writing)
     schema = object_at(told, "schema", "properties", "meta", "properties")
     notes = object_at(schema, PREFERENCES).get("additionalProperties") is True
-    known, meta = roles.to_facts(roles.learn(Users(rest, batch=False))), _meta(schema)
+    known, meta = known_roles.to_facts(known_roles.learn(Users(rest, batch=False))), _meta(schema)
     return {"batch": batch, "meta": meta, "meta_keys": sorted(meta), "notes": notes, "roles": known}
 
 

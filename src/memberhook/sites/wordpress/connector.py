@@ -10,15 +10,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.members.types import Member, Plan, Role, Tag, Value
-from memberhook.net import read_json
-from memberhook.sites.base import Applied, Checked, Found, Listed, Place, Wanted
+from memberhook.core.errors import GiveUp, RetryLater
+from memberhook.core.types import Member, Plan, Role, Tag, Value
+from memberhook.core.http_client import read_json
+from memberhook.core.types import Applied
+from memberhook.sites.contract import Checked, Found, Listed, Place, Wanted
 from memberhook.sites.wordpress.check import check
-from memberhook.sites.wordpress.row import Facts, read_roles
+from memberhook.sites.wordpress.site_data import Facts, read_roles
 from memberhook.sites.wordpress.values import LOGIN_RULES, sent, stored
-from memberhook.wordpress.errors import Words, problem, rest_code
-from memberhook.wordpress.rest import Rest
+from memberhook.sites.wordpress.rest_errors import Words, problem, rest_code
+from memberhook.sites.wordpress.rest_client import Rest
 
 NAMESPACE = "/memberhook/v1"
 AT_ONCE = 100

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.members.types import Value
-from memberhook.net import Response, read_json
-from memberhook.reading import Foreign, object_at, reading
+from memberhook.core.errors import GiveUp, RetryLater
+from memberhook.core.types import Value
+from memberhook.core.http_client import Response, read_json
+from memberhook.core.json_access import Foreign, object_at, reading
 from memberhook.sites.wordpress.capabilities import has_privileges
 from memberhook.sites.wordpress.values import stored
-from memberhook.wordpress.errors import problem
-from memberhook.wordpress.rest import Params, Rest
+from memberhook.sites.wordpress.rest_errors import problem
+from memberhook.sites.wordpress.rest_client import Params, Rest
 
 Item = TypeVar("Item")
 

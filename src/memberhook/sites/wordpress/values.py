@@ -5,7 +5,7 @@ Sources: sanitize_user() in wp-includes/formatting.php, wp_insert_user() in wp-i
 
 from __future__ import annotations
 
-from memberhook.members.types import LoginRules, Value
+from memberhook.core.types import LoginRules, Value
 
 LOGIN_RULES = LoginRules(60, "A-Za-z0-9 _.@-")
 

@@ -1,0 +1,130 @@
+"""5 PLAN: what a contact holds for a member, by the hook's field map. Decides which mapping counts.
+
+Where several mappings name one site field, the last one that has a value counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from memberhook.core import closed_fields
+from memberhook.core.field_values import Result, is_empty, same, site_value, written
+from memberhook.core.text import storable
+from memberhook.core.types import Contact, FieldMapping, FieldType, HookOptions, Value, as_it_is
+
+FIRST_NAME, LAST_NAME, DISPLAY_NAME = "first_name", "last_name", "display_name"
+_NAMES = frozenset({FIRST_NAME, LAST_NAME, DISPLAY_NAME})
+"""Always one line of text: sites keep them in columns."""
+
+_LOCAL_PART, _LABEL = r"[^\s@<>\"(),:;\[\]\\]+", r"[^\s@.<>\"'(),:;\[\]\\]+"
+_EMAIL = re.compile(rf"{_LOCAL_PART}@{_LABEL}(\.{_LABEL})+")
+_LONGEST_EMAIL = 254  # RFC 3696, erratum 1690
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A contact as the field map shows it to the site.
+
+    `values` and `cleared` are plain fields by the site's names. `email` may be unusable; `login`, `email` and
+    `password` are "" and `roles` is () where the contact has none.
+    """
+
+    email: str
+    login: str
+    password: str = field(repr=False)
+    roles: tuple[str, ...]
+    values: dict[str, Value] = field(repr=False)
+    cleared: frozenset[str]
+    warnings: tuple[str, ...]
+
+
+def read(contact: Contact, options: HookOptions) -> Mapped:
+    """A contact through the field map.
+
+    A CRM field that the contact does not have is empty (FluentCRM leaves erased custom fields out of its answers),
+    except where the payload is trusted: there it was just not sent.
+    """
+    values: dict[str, Value] = {}
+    cleared: set[str] = set()
+    password, warnings = _password(contact, options)
+    for mapping in options.field_map:
+        name = mapping.site_field.strip()
+        if closed_fields.plain_key(name) in closed_fields.OWN_MEANING:
+            continue
+        if closed_fields.is_closed(name):
+            warnings.append(f"No CRM may set the site's field {name}: remove it from the hook's field map.")
+            continue
+        if options.trust_payload and mapping.crm_field not in contact.fields:
+            continue
+        reading = site_value(contact.fields.get(mapping.crm_field), _typed(mapping, name))
+        if reading.result is Result.VALUE:
+            values[name] = reading.value
+        elif reading.result is Result.CLEAR:
+            cleared.add(name)
+        elif reading.warning:
+            warnings.append(reading.warning)
+    return Mapped(
+        email=member_email(contact, options),
+        login=_written(_own(contact, options, closed_fields.LOGIN)),
+        password=password,
+        roles=_roles(_own(contact, options, closed_fields.ROLE)),
+        values=values,
+        cleared=frozenset(cleared - values.keys()),
+        warnings=tuple(warnings),
+    )
+
+
+def updates(
+    mapped: Mapped, held: Iterable[tuple[str, Value]], stored: Callable[[Value], Value] = as_it_is
+) -> dict[str, Value]:
+    """The fields of a member to write, given those it holds; None empties one. `stored`: see `SiteFacts`."""
+    now = dict(held)
+    changed = {name: value for name, value in mapped.values.items() if not same(stored(value), now.get(name))}
+    return changed | {name: None for name in mapped.cleared if not is_empty(now.get(name))}
+
+
+def member_email(contact: Contact, options: HookOptions) -> str:
+    """The address that the member has or gets: the mapped one, else the contact's own. It may be unusable or ""."""
+    return _written(_own(contact, options, closed_fields.EMAIL)).strip() or contact.email.strip()
+
+
+def usable_email(email: str) -> bool:
+    """Whether this is one address of the usual form. Whether mail arrives there is not asked."""
+    return len(email) <= _LONGEST_EMAIL and email.isprintable() and bool(_EMAIL.fullmatch(email))
+
+
+def _typed(mapping: FieldMapping, name: str) -> FieldMapping:
+    if name in _NAMES and mapping.type is not FieldType.TEXT:
+        return replace(mapping, site_field=name, type=FieldType.TEXT)
+    return mapping
+
+
+def _own(contact: Contact, options: HookOptions, name: str) -> Value:
+    """The value mapped to a site field with an own meaning; None without one."""
+    for mapping in reversed(options.field_map):
+        value = contact.fields.get(mapping.crm_field)
+        if closed_fields.plain_key(mapping.site_field) == name and not is_empty(value):
+            return value
+    return None
+
+
+def _written(value: Value) -> str:
+    if isinstance(value, tuple):
+        return value[0] if len(value) == 1 else ""
+    return "" if value is None else written(value)
+
+
+def _roles(value: Value) -> tuple[str, ...]:
+    texts = value if isinstance(value, tuple) else (_written(value),)
+    return tuple(text for text in texts if text.strip())
+
+
+def _password(contact: Contact, options: HookOptions) -> tuple[str, list[str]]:
+    """The mapped password exactly as it is, and warnings. Blank is none: nobody's password is a space."""
+    value = _own(contact, options, closed_fields.PASSWORD)
+    password = _written(value)
+    if not is_empty(value) and (isinstance(value, bool | float | tuple) or not storable(password)):
+        return "", ["The CRM's field for the password holds something that can be no password, so it is not used."]
+    return (password if password.strip() else ""), []

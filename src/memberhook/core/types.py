@@ -1,0 +1,264 @@
+"""The words of the plan: contact, member, options, plan. All frozen."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+Value = str | int | float | bool | tuple[str, ...] | None
+"""What a field can hold. Dates and date-times are ISO 8601 text; multi-selects are tuples of text."""
+
+
+def as_it_is(value: Value) -> Value:
+    return value
+
+
+class Action(enum.StrEnum):
+    ADD = "add"
+    UPDATE = "update"
+    UPDATE_TAGS = "update_tags"
+
+
+class FieldType(enum.StrEnum):
+    """How a mapped value is read. AUTO: lists stay lists, everything else is text."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    MULTILINE = "multiline"
+    NUMBER = "number"
+    DATE = "date"
+    DATETIME = "datetime"
+    CHECKBOX = "checkbox"
+    SELECT = "select"
+    MULTISELECT = "multiselect"
+    RAW = "raw"
+
+
+class UsernameFormat(enum.StrEnum):
+    EMAIL = "email"
+    FIRST_LAST = "first-last"
+    FIRST_NUMBER = "first-number"
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag of the CRM. It is known by `id`; slug and title may change."""
+
+    id: str
+    slug: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """A person in the CRM.
+
+    `fields` holds built-in and custom fields by the CRM's own names, e-mail and names included. They may hold
+    passwords, so they are never part of a repr; the same goes for those of members and changes.
+    `tags` is None where the source does not tell them (most payloads); `version` is the CRM's `updated_at`, text that
+    sorts by time, or None.
+    """
+
+    id: str | None
+    email: str
+    fields: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    tags: tuple[Tag, ...] | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    slug: str
+    title: str
+    privileged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user of a site as found. `tags` are those that came from the hook's connection.
+
+    `protected`: holds a privileged role (or is staff): e-mail, login, password and role stay.
+    `contact_id`, `contact_version`, `password_mark` come from the link with the hook's connection; None without one.
+    `elsewhere`: has an account in the site's network, but is no member of this site yet (WordPress multisite).
+    `created_for`: the `Plan.key` that created it, where the site keeps that. `unsettled`: what the site keeps of it for
+    others (tags under the keys of another plugin) is not as it should be, so it is applied even if nothing changes.
+    """
+
+    id: str
+    login: str
+    email: str
+    roles: frozenset[str] = frozenset()
+    fields: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    tags: tuple[Tag, ...] = ()
+    protected: bool = False
+    contact_id: str | None = None
+    contact_version: str | None = None
+    password_mark: str | None = None
+    elsewhere: bool = False
+    created_for: str | None = None
+    unsettled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMapping:
+    """`site_field ← crm_field`. `clears`: an empty value in the CRM empties the site's field."""
+
+    site_field: str
+    crm_field: str
+    type: FieldType = FieldType.AUTO
+    clears: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TagRole:
+    """While the contact has the tag (its id, slug or title), the member has the role (its slug)."""
+
+    tag: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class HookOptions:
+    """What the owner of a hook has set, as the plan needs it.
+
+    `confirmed_privileged`: privileged roles among the allowed ones that the owner has confirmed by typing their names;
+    without that they are never granted.
+    """
+
+    default_role: str = "subscriber"
+    allowed_roles: frozenset[str] = frozenset()
+    confirmed_privileged: frozenset[str] = frozenset()
+    tag_roles: tuple[TagRole, ...] = ()
+    field_map: tuple[FieldMapping, ...] = ()
+    username_format: UsernameFormat = UsernameFormat.EMAIL
+    welcome: bool = False
+    return_password: bool = False
+    trust_payload: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRules:
+    """What a site takes as a login: at most `max_length` characters, only those `allowed`.
+
+    `allowed` is the inside of a regex character class (`a-z0-9_.@-`). Digits are always among them.
+    """
+
+    max_length: int
+    allowed: str
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFacts:
+    """`emails`: lower-cased e-mail → ids of the members that have it; `logins`: lower-cased logins that are taken.
+
+    Both need to hold only what could matter for the contacts at hand. `stored`: a value as the site would give it back.
+    `no_welcome`: why the site sends no welcome e-mails; empty where it does, or where we do.
+    """
+
+    roles: tuple[Role, ...]
+    login_rules: LoginRules
+    emails: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    logins: frozenset[str] = frozenset()
+    stored: Callable[[Value], Value] = as_it_is
+    no_welcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the deliveries of one contact ask for together.
+
+    `roles`: from their URLs, oldest first. `notify`: the `send_notification` of the first `add`.
+    """
+
+    action: Action
+    roles: tuple[str, ...] = ()
+    notify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What to write; None (or empty) leaves as it is. A password is never part of a repr.
+
+    `role` becomes the member's only one; then `roles_added` are given and `roles_removed` taken away.
+    """
+
+    email: str | None = None
+    role: str | None = None
+    roles_added: tuple[str, ...] = ()
+    roles_removed: tuple[str, ...] = ()
+    password: str | None = field(default=None, repr=False)
+    fields: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    tags_applied: tuple[Tag, ...] = ()
+    tags_removed: tuple[Tag, ...] = ()
+
+    def names(self) -> tuple[str, ...]:
+        """The names of what changes, as an outcome's `changes` lists them."""
+        named = (
+            ("user_email", self.email is not None),
+            ("role", bool(self.role is not None or self.roles_added or self.roles_removed)),
+            ("user_pass", self.password is not None),
+        )
+        names = [name for name, changes in named if changes] + sorted(self.fields)
+        return tuple(names + (["tags"] if self.tags_applied or self.tags_removed else []))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would change for one member.
+
+    Exactly one of these holds: `ignored` tells why nothing is done; `failed` tells why it cannot be done, now or later;
+    `member` is None: a member with `login` is created (`changes` has e-mail, role and all else); `member` is set:
+    `changes` are made to it. In `changes.fields`, None empties a field.
+    `link`: the contact is to be linked with the member (it is not yet, or with another contact).
+    `generate_password`: a created member needs one; `return_password`: and it goes back to the CRM.
+    `welcome`: the created member gets the welcome e-mail. `key`: names the delivery that a creation is for, so that the
+    site can tell a repetition from another creation. `resumes`: an attempt that broke off has created this member.
+    """
+
+    contact: Contact
+    member: Member | None = None
+    login: str | None = None
+    changes: Changes = field(default_factory=Changes)
+    link: bool = False
+    ignored: str | None = None
+    failed: str | None = None
+    generate_password: bool = False
+    return_password: bool = False
+    welcome: bool = False
+    warnings: tuple[str, ...] = ()
+    key: str = ""
+    resumes: bool = False
+
+    @property
+    def creates(self) -> bool:
+        return self.member is None and self.ignored is None and self.failed is None
+
+    @property
+    def changes_nothing(self) -> bool:
+        return not self.creates and not self.changes.names()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of one plan.
+
+    `stale`: the site has changed since the plan was made (the login is taken by now, the member is gone); nothing was
+    done, find and plan again. `error`: the site refused this member for good, in words; nothing was done. `later`: the
+    site broke down over this member alone, in words; try again later. `warnings`: what the site could not take over,
+    beside those of the plan.
+    """
+
+    member_id: str = ""
+    login: str = ""
+    email: str = ""
+    created: bool = False
+    changes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    stale: bool = False
+    error: str | None = None
+    later: str | None = None
+
+    @property
+    def done(self) -> bool:
+        return not (self.stale or self.error or self.later)

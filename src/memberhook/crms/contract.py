@@ -1,0 +1,130 @@
+"""The contract of a CRM: who is this webhook about, and a client that loads contacts and writes fields back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from memberhook.core.errors import GiveUp, RetryLater
+from memberhook.core.check_result import Finding
+from memberhook.core.types import Contact, FieldType, Tag
+from memberhook.core.http_client import HttpClient
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """A webhook as it arrived, without key and control parameters.
+
+    `query`: the raw contact-data part of the URL's query; `contact_id`: the control parameter, which outranks the data.
+    """
+
+    method: str
+    query: str = ""
+    content_type: str = ""
+    user_agent: str = ""
+    body: bytes = b""
+    contact_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRef:
+    """Who a webhook is about: the CRM's id, or only an e-mail. One of the two is set."""
+
+    id: str | None = None
+    email: str | None = None
+
+    def __str__(self) -> str:
+        return f"contact {self.id}" if self.id else "the contact with the e-mail of the webhook"
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """What a webhook says: whom it is about, and the contact as far as the payload tells it.
+
+    `payload` is a hint; it is used alone only where the hook trusts it. `payload_problem` says why it is not to be
+    believed (it is None then); None where there is nothing to say.
+    """
+
+    ref: ContactRef
+    payload: Contact | None = None
+    payload_problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CrmField:
+    """A field of the CRM: `name` as `--map` takes it, `title` as people see it."""
+
+    name: str
+    title: str
+    type: FieldType
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What a connection knows of its CRM."""
+
+    tags: tuple[Tag, ...] = ()
+    lists: tuple[Tag, ...] = ()
+    fields: tuple[CrmField, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where a CRM is and who we are there."""
+
+    url: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+
+CrmError = RetryLater | GiveUp
+
+
+class CrmClient(Protocol):
+    """Speaks to one account. Raises `RetryLater` or `GiveUp` (never anything else) when the CRM as a whole fails."""
+
+    def check(self) -> list[Finding]:
+        """Credentials and rights, each told apart; never raises for what it is there to find out."""
+        ...
+
+    def catalog(self) -> Catalog: ...
+
+    def load(self, refs: Sequence[ContactRef]) -> Mapping[ContactRef, Contact | CrmError]:
+        """Every ref has an answer: the contact with tags, lists and custom fields, or why this one cannot be had."""
+        ...
+
+    def write_fields(self, writes: Sequence[FieldWrite]) -> Mapping[str, CrmError | None]:
+        """Writes fields of many contacts; answers by contact id, None where it is done."""
+        ...
+
+    def contacts(self, tag: Tag | None = None) -> Iterator[ContactPage]:
+        """All contacts (that have `tag`), page by page, each once, in the order of their ids."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FieldWrite:
+    """`fresh`: the contact was loaded a moment ago and has this e-mail, so a write keyed by e-mail is safe."""
+
+    contact_id: str
+    email: str
+    fields: Mapping[str, str] = field(repr=False)
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPage:
+    contacts: tuple[Contact, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class CrmInfo:
+    """A registry entry. `identify` is pure; it raises `Refused` when the request names no contact or cannot be read."""
+
+    slug: str
+    name: str
+    identify: Callable[[WebhookRequest], Incoming]
+    client: Callable[[Account, HttpClient], CrmClient]

@@ -1,0 +1,57 @@
+"""From rows to what speaks: the CRM client of a connection, the site of a hook, and the connection's catalog."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from datetime import datetime
+
+from memberhook.engine.overflow import RowKeeper
+from memberhook.models.connections import Connection, Hook
+from memberhook.models.connections import Site as SiteRow
+from memberhook.crms.contract import Account, Catalog, CrmClient, CrmField
+from memberhook.crms.registry import crm
+from memberhook.models.tags import save_tags
+from memberhook.core.types import FieldType
+from memberhook.core.http_client import HttpClient
+from memberhook.sites.contract import Place, Site
+from memberhook.sites.registry import open_site
+
+OpenHttp = Callable[[bool], HttpClient]
+"""Gives the HTTP client; the argument says whether private addresses may be called."""
+
+
+def crm_client(connection: Connection, http: OpenHttp) -> CrmClient:
+    account = Account(connection.url, connection.username, connection.password)
+    return _client(connection.kind, account, http(connection.allow_private))
+
+
+@functools.lru_cache(maxsize=64)
+def _client(kind: str, account: Account, http: HttpClient) -> CrmClient:
+    """Kept, since a client learns how its CRM is to be spoken to."""
+    return crm(kind).client(account, http)
+
+
+def site_of(hook: Hook, http: OpenHttp) -> Site:
+    """The hook's site as its connection sees it."""
+    return open_site_row(hook.site, http, hook.connection)
+
+
+def open_site_row(site: SiteRow, http: OpenHttp | None = None, connection: Connection | None = None) -> Site:
+    """`http` may be left out for the local site alone."""
+    return open_site(
+        site.kind,
+        Place(
+            name=site.name,
+            connection_id=connection.pk if connection else 0,
+            connection=connection.name if connection else "",
+            crm=connection.kind if connection else "",
+            url=site.url,
+            username=site.username,
+            password=site.password,
+            options=site.options,
+            facts=site.facts,
+            http=http(site.allow_private) if http and site.url else None,
+            keeper=RowKeeper(site.pk, connection.pk if connection else None),
+        ),
+    )

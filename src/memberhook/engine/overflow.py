@@ -1,0 +1,82 @@
+"""What is kept of members for sites that cannot: rows behind `sites.base.Keeper`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from memberhook.models.connections import Kept as KeptRow
+from memberhook.models.tags import Tag as TagRow
+from memberhook.models.tags import save_tags
+from memberhook.core.types import Tag, Value
+from memberhook.sites.contract import Kept
+
+
+@dataclass(frozen=True, slots=True)
+class RowKeeper:
+    """Of one site, as seen from one connection; without one (`connection_id` is None) from all together."""
+
+    site_id: int
+    connection_id: int | None
+
+    def read(self, member_ids: Collection[str]) -> dict[str, Kept]:
+        rows = self._rows(member_ids)
+        named = _tags_as_they_are(rows)
+        kept: dict[str, Kept] = {}
+        for row in rows:
+            before = kept.get(row.member_id, Kept())
+            tags = (*before.tags, *named[row.pk])
+            kept[row.member_id] = Kept(tags, {**before.fields, **{k: _value(v) for k, v in row.fields.items()}})
+        return kept
+
+    def slugs(self, member_ids: Collection[str]) -> dict[str, dict[str, tuple[str, ...]]]:
+        rows = RowKeeper(self.site_id, None)._rows(member_ids)
+        named = _tags_as_they_are(rows)
+        found: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
+        for row in rows:
+            if named[row.pk]:
+                found[row.member_id][row.connection.name] = tuple(sorted(tag.slug for tag in named[row.pk]))
+        return dict(found)
+
+    def remember(self, tags: Collection[Tag]) -> None:
+        if self.connection_id is not None:
+            save_tags(self.connection_id, tags)
+
+    def _rows(self, member_ids: Collection[str]) -> list[KeptRow]:
+        rows = KeptRow.objects.filter(site_id=self.site_id, member_id__in=list(member_ids)).order_by("pk")
+        if self.connection_id is not None:
+            rows = rows.filter(connection_id=self.connection_id)
+        return list(rows.select_related("connection"))
+
+    def write(self, kept: Mapping[str, Kept]) -> None:
+        if self.connection_id is None:
+            raise ValueError("What is kept belongs to a connection.")
+        KeptRow.objects.bulk_create(
+            [
+                KeptRow(
+                    site_id=self.site_id,
+                    connection_id=self.connection_id,
+                    member_id=member_id,
+                    tags=[asdict(tag) for tag in entry.tags],
+                    fields=dict(entry.fields),
+                )
+                for member_id, entry in kept.items()
+            ],
+            update_conflicts=True,
+            unique_fields=["site", "connection", "member_id"],
+            update_fields=["tags", "fields"],
+        )
+
+
+def _tags_as_they_are(rows: Sequence[KeptRow]) -> dict[int, tuple[Tag, ...]]:
+    """The tags of each row, by its key; renamed ones by the name that they have now."""
+    known = {
+        (tag.connection_id, tag.crm_id): Tag(tag.crm_id, tag.slug, tag.title)
+        for tag in TagRow.objects.filter(connection_id__in={row.connection_id for row in rows})
+    }
+    return {row.pk: tuple(known.get((row.connection_id, tag["id"])) or Tag(**tag) for tag in row.tags) for row in rows}
+
+
+def _value(value: Value | list[str]) -> Value:
+    return tuple(value) if isinstance(value, list) else value

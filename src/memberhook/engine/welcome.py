@@ -1,0 +1,57 @@
+"""The welcome e-mail of the local site: who you are there, and a link to set a password."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.tokens import default_token_generator
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from memberhook import conf
+from memberhook.models.followups import FollowUp
+
+
+def welcome_mail(followup: FollowUp) -> EmailMessage | None:
+    """The message, or None when the member is gone.
+
+    Its Message-ID depends on the follow-up alone: should the worker die between sending and noting it, the second copy
+    is the same message to every mail server and reader.
+    """
+    user = get_user_model()._default_manager.filter(pk=followup.member_id).first()
+    if user is None:
+        return None
+    public = conf.PUBLIC_URL().rstrip("/")
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    context: dict[str, Any] = {
+        "site_name": conf.SITE_NAME(),
+        "login": user.get_username(),
+        "name": getattr(user, "first_name", "") or user.get_username(),
+        "set_password_url": public
+        + reverse("memberhook:set_password", args=[uid, default_token_generator.make_token(user)]),
+        "login_url": public + reverse("memberhook:login"),
+    }
+    subject = " ".join(render_to_string("memberhook/mail/welcome_subject.txt", context).split())
+    body = render_to_string("memberhook/mail/welcome.txt", context)
+    domain = urlsplit(public).hostname or "localhost"
+    email = getattr(user, user.get_email_field_name())
+    return EmailMessage(
+        subject, body, to=[email], headers={"Message-ID": f"<welcome.{followup.pk}.{user.pk}@{domain}>"}
+    )
+
+
+def mailer() -> BaseEmailBackend:
+    """The way to the mail server: from Django 6.1 on one of `mailers`, before a connection."""
+    try:
+        from django.core.mail import mailers
+    except ImportError:
+        from django.core.mail import get_connection
+
+        return get_connection()
+    return mailers.default

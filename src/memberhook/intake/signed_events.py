@@ -1,0 +1,65 @@
+"""What a signed request brings: many contacts, each with its action, or nothing but a test. Pure.
+
+Its one decision: a contact stays data. Its JSON becomes the body of a delivery of its own, just as if the CRM had sent
+it alone, and nothing in it is read as a control parameter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from memberhook.crms import payload as payloads
+from memberhook.crms.contract import WebhookRequest
+from memberhook.crms.payload import Json
+from memberhook.core.errors import Refused
+from memberhook.core.types import Action
+
+MOST_CONTACTS = 500
+JSON_TYPE = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One contact, and what to do for it."""
+
+    action: Action
+    request: WebhookRequest
+
+
+def read(body: bytes, user_agent: str) -> list[Event | Refused] | None:
+    """The contacts in order, one that cannot be read as the reason why; None for a test.
+
+    Raises `Refused` (400, 413) when the request as a whole cannot be read.
+    """
+    data = payloads.read(WebhookRequest("POST", content_type=JSON_TYPE, body=body)).data
+    kind = data.get("type")
+    if kind == "test":
+        return None
+    if kind != "contacts":
+        raise Refused("'type' is not one of: contacts, test.", code="unknown_type")
+    contacts = data.get("contacts")
+    if not isinstance(contacts, list) or not contacts:
+        raise Refused("'contacts' is not a list with at least one contact in it.", code="no_contact")
+    if len(contacts) > MOST_CONTACTS:
+        raise Refused(
+            f"The request brings more than {MOST_CONTACTS} contacts; send them in several.",
+            code="too_many_contacts",
+            status=413,
+        )
+    return [_event(item, user_agent) for item in contacts]
+
+
+def _event(item: Json, user_agent: str) -> Event | Refused:
+    if not isinstance(item, dict):
+        return Refused("This is not an object with 'action' and 'contact'.", code="no_contact")
+    action, contact = item.get("action"), item.get("contact")
+    known: Sequence[str] = list(Action)
+    if not isinstance(action, str) or action not in known:
+        return Refused(f"'action' is not one of: {', '.join(known)}.", code="unknown_action")
+    if not isinstance(contact, dict):
+        return Refused("'contact' is not an object with the contact's data.", code="no_contact")
+    # Escaped to ASCII: what is no valid text in it (half a surrogate pair) stays as it came.
+    body = json.dumps(contact, separators=(",", ":")).encode()
+    return Event(Action(action), WebhookRequest("POST", content_type=JSON_TYPE, user_agent=user_agent, body=body))

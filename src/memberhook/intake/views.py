@@ -1,0 +1,138 @@
+"""The hook addresses as plain Django views, for projects that do not run ASGI. The contract is that of endpoint.py.
+
+What they lack is group commit: each webhook is a transaction of its own, and waiting for its outcome keeps a thread of
+the web server busy.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
+
+from memberhook import conf, pipeline
+from memberhook.engine import wakeup
+from memberhook.core.errors import Refused
+from memberhook.engine import inbox
+from memberhook.models.deliveries import Delivery
+from memberhook.intake.verify import Arrival
+from memberhook.intake import answers, endpoint
+from memberhook.intake.answers import Answer
+from memberhook.intake.batching import Gate, PassedEvents, stored_by
+from memberhook.intake.rate_limit import RateLimit
+from memberhook.worker import real_tools
+
+LOOK_EVERY = 0.02
+"""Seconds between two looks whether the outcome is there."""
+
+
+@login_not_required
+@csrf_exempt
+@transaction.non_atomic_requests
+def hook(request: HttpRequest, name: str | None = None) -> HttpResponse:
+    """A webhook for the hook of that name, or (None) for the one that its key opens.
+
+    Not part of the request's transaction (ATOMIC_REQUESTS): what is answered 2xx is committed before.
+    """
+    try:
+        answer = _answer(_arrival(request, name))
+    except Refused as error:
+        answer = answers.refused(error)
+    return _response(request, answer)
+
+
+@login_not_required
+@csrf_exempt
+@transaction.non_atomic_requests
+def events(request: HttpRequest, name: str) -> HttpResponse:
+    """A signed request with the contacts of many changes."""
+    try:
+        answer = _answer(_arrival(request, name, signed=True))
+    except Refused as error:
+        answer = answers.refused(error)
+    status, headers, body = answer.render(as_page=False)
+    return HttpResponse(body, status=status, headers=headers)
+
+
+@login_not_required
+@csrf_exempt
+def delivery(request: HttpRequest, pk: int) -> HttpResponse:
+    """The outcome of a delivery, for whoever has its address."""
+    try:
+        answer = endpoint.outcome(request.method or "", request.META["QUERY_STRING"], str(pk))
+    except Refused as error:
+        answer = answers.refused(error)
+    return _response(request, answer)
+
+
+@functools.cache
+def _tools() -> pipeline.Tools:
+    return real_tools()
+
+
+@functools.cache
+def _gate() -> Gate:
+    return Gate(_tools().now, RateLimit(conf.RATE_LIMIT()))
+
+
+def _arrival(request: HttpRequest, name: str | None, *, signed: bool = False) -> Arrival:
+    method, headers = request.method or "", {key.lower(): value for key, value in request.headers.items()}
+    endpoint.check_head(method, headers, signed=signed)
+    body = _body(request) if method == "POST" else b""
+    peer = request.META.get("REMOTE_ADDR", "")
+    return endpoint.arrival(method, request.META["QUERY_STRING"], headers, body, name, peer, signed=signed)
+
+
+def _body(request: HttpRequest) -> bytes:
+    """Read as a stream: `request.body` has a limit of its own (DATA_UPLOAD_MAX_MEMORY_SIZE)."""
+    limit = conf.MAX_BODY()
+    try:
+        body: bytes = request.read(limit + 1)
+    except UnreadablePostError as error:
+        raise Refused("The request ended before its body did.", code="unreadable_body") from error
+    if len(body) > limit:
+        raise endpoint.too_large(limit)
+    announced = request.META.get("CONTENT_LENGTH") or ""
+    if announced.isdecimal() and len(body) < int(announced):
+        raise Refused("The request ended before its body did.", code="unreadable_body")
+    return body
+
+
+def _answer(arrival: Arrival) -> Answer:
+    entered = _gate().admit([arrival])[0]
+    if isinstance(entered, Refused):
+        return answers.refused(entered)
+    wakeup.ring({delivery.hook_id for delivery in stored_by(entered)})
+    if isinstance(entered, PassedEvents):
+        return answers.accepted(entered.events, entered.deliveries)
+    request = entered.request
+    if request.action is None:
+        return answers.tested()
+    if entered.delivery is None:
+        return endpoint.preview(request, request.action, _tools())
+    if request.in_background:
+        return answers.stored(entered.delivery)
+    return answers.stored(_finished(entered.delivery) or endpoint.look_again(entered.delivery))
+
+
+def _finished(delivery: Delivery) -> Delivery | None:
+    """The delivery when it has ended, or None when it has not within MEMBERHOOK_WAIT."""
+    until = time.monotonic() + conf.WAIT()
+    while time.monotonic() < until:
+        time.sleep(LOOK_EVERY)
+        try:
+            if found := inbox.finished([delivery.pk]):
+                return found[0]
+        except DatabaseError:
+            continue  # the next look may do better
+    return None
+
+
+def _response(request: HttpRequest, answer: Answer) -> HttpResponse:
+    status, headers, body = answer.render(as_page=answers.wants_page(request.headers.get("Accept", "")))
+    return HttpResponse(body, status=status, headers=headers)

@@ -1,1 +1,0 @@
-"""The site `local`: members are Django users, roles are groups; log-in and account pages, guards for host projects."""

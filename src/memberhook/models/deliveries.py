@@ -1,0 +1,103 @@
+"""Deliveries, their attempts, and the workers that are alive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from memberhook.models.connections import Hook
+from memberhook.core.states import State, status
+
+
+class Delivery(models.Model):
+    """One webhook as it arrived, and what became of it.
+
+    `query` is the contact-data part only: no key, no control parameters. `lane` names the contact: deliveries of one
+    lane are handled in order, never side by side. `outcome` is journal data: member, changes, warnings, trail.
+    """
+
+    hook = models.ForeignKey(Hook, on_delete=models.PROTECT, related_name="deliveries")
+    key_hint = models.CharField(max_length=8, blank=True)
+    action = models.CharField(max_length=20)
+    role = models.CharField(max_length=100, null=True)
+    notify = models.BooleanField(default=False)
+    origin = models.CharField(max_length=12, default="webhook", help_text="webhook, import or resync")
+    method = models.CharField(max_length=8, blank=True)
+    query = models.TextField(blank=True)
+    content_type = models.CharField(max_length=200, blank=True)
+    user_agent = models.CharField(max_length=300, blank=True)
+    body = models.BinaryField(blank=True)
+    remote = models.CharField(max_length=45, blank=True)
+    contact_id = models.CharField(max_length=100, null=True, db_index=True)
+    email = models.CharField(max_length=320, null=True, db_index=True)
+    lane = models.CharField(max_length=400)
+    secret = models.TextField(blank=True, help_text="Encrypted: the password of a member whose creation is under way.")
+
+    state = models.CharField(max_length=10, default=State.PENDING)
+    attempts = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField(default=timezone.now)
+    claimed_by = models.CharField(max_length=100, null=True)
+    claimed_at = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    message = models.TextField(blank=True)
+    outcome: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
+    received_at = models.DateTimeField(default=timezone.now)
+    first_due_at = models.DateTimeField(
+        default=timezone.now, help_text="Since when it is tried: giving up counts from here."
+    )
+    finished_at = models.DateTimeField(null=True, db_index=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        indexes = [
+            models.Index(fields=["hook", "due_at"], name="delivery_due", condition=Q(finished_at=None)),
+            models.Index(fields=["lane"], name="delivery_lane", condition=Q(finished_at=None)),
+            models.Index(fields=["state", "-id"], name="delivery_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"delivery {self.pk}"
+
+    @property
+    def status(self) -> str:
+        return status(self.state, self.attempts)
+
+
+def with_status(deliveries: models.QuerySet[Delivery], status: str) -> models.QuerySet[Delivery]:
+    """Those that stand like this: what `states.status` says of one, as a query."""
+    if status == State.PENDING:
+        return deliveries.filter(Q(state=State.PENDING) | Q(state=State.WORKING, attempts__lte=1))
+    if status == State.RETRYING:
+        return deliveries.filter(Q(state=State.RETRYING) | Q(state=State.WORKING, attempts__gt=1))
+    return deliveries.filter(state=status)
+
+
+class Attempt(models.Model):
+    """One try at a delivery. `result`: the state it led to, or `abandoned` where the worker died."""
+
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="tries")
+    number = models.PositiveIntegerField()
+    worker = models.CharField(max_length=100)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField()
+    result = models.CharField(max_length=10)
+    message = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["delivery", "number"]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number}"
+
+
+class Worker(models.Model):
+    """A worker process and when it was last heard of."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class ServiceConfig(AppConfig):
+    name = "memberhook.server"
+    label = "memberhook_service"
+    verbose_name = "Memberhook service"
+
+    def ready(self) -> None:
+        from django.contrib import admin
+
+        admin.site.index_template = "memberhook/console/index.html"  # a host project keeps its own front page

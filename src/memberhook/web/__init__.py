@@ -1,1 +1,0 @@
-"""The web process: a lean ASGI application for the hook addresses in front of Django's for everything else."""
