@@ -30,14 +30,14 @@ import memberhook
 from benchmarks import bars
 from memberhook import conf
 from memberhook.core.errors import MemberhookError
-from memberhook.core.usernames import wanted
-from memberhook.core.plan import plan_batch
-from memberhook.core.types import Action, Contact, FieldMapping, HookOptions, Plan, SiteFacts, Tag, Wish
 from memberhook.core.http_client import HttpClient
-from memberhook.testing.fluentcrm.people import Person, people
-from memberhook.sites.contract import Place, Wanted
-from memberhook.sites.wordpress.connector import LOGIN_RULES, ConnectorSite
+from memberhook.core.plan import plan_batch
+from memberhook.core.types import Action, Contact, FieldMapping, HookOptions, Intent, Plan, SiteSnapshot, Tag
+from memberhook.core.usernames import wanted
+from memberhook.sites.contract import MemberQuery, SiteContext
+from memberhook.sites.wordpress.connector import USERNAME_RULES, ConnectorSite
 from memberhook.sites.wordpress.rest_client import Rest
+from memberhook.testing.fluentcrm.people import Person, people
 from tests.wordpress.runner import NotInstalledError, WordPress, running
 
 CONNECTOR = Path(memberhook.__file__).parent / "sites/wordpress/plugin/memberhook-connector.php"
@@ -70,9 +70,9 @@ class Site:
 
     def connector(self, contacts: Sequence[Contact], action: Action) -> int:
         """One batch, as the worker handles it."""
-        site = ConnectorSite(Place("site", connection="shop"), self.rest())
+        site = ConnectorSite(SiteContext("site", connection="shop"), self.rest())
         plans = [_with_password(plan) for plan in _plans(site, contacts, action)]
-        site.remember({tag.id: tag for contact in contacts for tag in contact.tags or ()}.values())
+        site.upsert_tags({tag.id: tag for contact in contacts for tag in contact.tags or ()}.values())
         applied = site.apply(plans)
         wrong = [one for one in applied if not one.done or not one.changes or one.warnings]
         if wrong:
@@ -96,16 +96,16 @@ class Site:
 def _plans(site: ConnectorSite, contacts: Sequence[Contact], action: Action) -> list[Plan]:
     """As `planning.make_plans` makes them for a hook that knows no links yet."""
     found = site.find(
-        Wanted(
+        MemberQuery(
             contact_ids=[contact.id for contact in contacts if contact.id],
             emails=[contact.email for contact in contacts],
-            logins=[first_login(contact) for contact in contacts],
+            logins=[first_username(contact) for contact in contacts],
             fields=[mapping.site_field for mapping in MAP],
         )
     )
-    facts = SiteFacts(site.roles(), site.login_rules, found.emails, found.taken, site.stored)
+    facts = SiteSnapshot(site.roles(), site.username_rules, found.emails, found.taken, site.stored)
     members = [found.members.get(found.contacts.get(contact.id or "", "")) for contact in contacts]
-    asked = [(Wish(action), contact, member) for contact, member in zip(contacts, members, strict=True)]
+    asked = [(Intent(action), contact, member) for contact, member in zip(contacts, members, strict=True)]
     return plan_batch(asked, OPTIONS, facts, lambda password: password)
 
 
@@ -120,8 +120,8 @@ def contact_of(number: int, person: Person, *tags: Tag) -> Contact:
     return Contact(str(number), person.email, fields, tags)
 
 
-def first_login(contact: Contact) -> str:
-    return wanted(contact, OPTIONS, LOGIN_RULES, 1)[0]
+def first_username(contact: Contact) -> str:
+    return wanted(contact, OPTIONS, USERNAME_RULES, 1)[0]
 
 
 def core_user(contact: Contact) -> dict[str, object]:
@@ -129,7 +129,7 @@ def core_user(contact: Contact) -> dict[str, object]:
     first, last = contact.fields["first_name"], contact.fields["last_name"]
     meta = {"benchmark_city": contact.fields["city"], "benchmark_contact": contact.id}
     return {
-        "username": first_login(contact),
+        "username": first_username(contact),
         "email": contact.email,
         "first_name": first,
         "last_name": last,

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from memberhook import pipeline
-from memberhook.models.connections import Connection, Hook, Site
-from memberhook.crms.contract import Catalog, ContactPage, ContactRef, CrmError, FieldWrite
-from memberhook.core.errors import GiveUp
-from memberhook.core.check_result import Finding
-from memberhook.engine import inbox
-from memberhook.models.deliveries import Delivery
-from memberhook.sites.local.setup import add_role
+from memberhook.core.check_result import CheckResult
+from memberhook.core.errors import PermanentError
 from memberhook.core.types import Contact
-from memberhook.pipeline import Tools
-from memberhook.engine.wakeup import bell
-from memberhook.intake.verify import lane
+from memberhook.crms.contract import Catalog, ContactPage, ContactRef, CrmError, FieldWrite
+from memberhook.engine import inbox
+from memberhook.engine.wakeup import message_queue
+from memberhook.intake.verify import ordering_key
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.models.deliveries import Delivery
+from memberhook.pipeline import Runtime
+from memberhook.sites.local.setup import add_role
 
 pytest_plugins = ["tests.no_skips", "tests.sites.contract"]
 
@@ -56,7 +56,7 @@ class FakeCrm:
         for contact in self.people.values():
             if contact.id == ref.id or (ref.email and contact.email.lower() == ref.email.lower()):
                 return contact
-        return GiveUp("The contact is not in the CRM any more.", code="contact_gone")
+        return PermanentError("The contact is not in the CRM any more.", code="contact_gone")
 
     def load(self, refs: Sequence[ContactRef]) -> Mapping[ContactRef, Contact | CrmError]:
         self.loads.append(tuple(refs))
@@ -70,7 +70,7 @@ class FakeCrm:
         self.written += writes
         return {write.contact_id: None for write in writes}
 
-    def check(self) -> list[Finding]:
+    def check(self) -> list[CheckResult]:
         return []
 
     def catalog(self) -> Catalog:
@@ -84,8 +84,8 @@ class FakeCrm:
 def _close_the_bell() -> Iterator[None]:
     """What the suite rang is closed with it: Huey keeps its connection else."""
     yield
-    if bell.cache_info().currsize:
-        bell().storage.close()
+    if message_queue.cache_info().currsize:
+        message_queue().storage.close()
 
 
 @pytest.fixture
@@ -94,12 +94,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def tools(clock: Clock) -> Tools:
+def runtime(clock: Clock) -> Runtime:
     def no_network(_: bool) -> object:
         raise AssertionError("a unit test calls the network")
 
     numbers = iter(range(1000))
-    return Tools(
+    return Runtime(
         now=clock,
         jitter=lambda: 0.5,
         http=no_network,  # type: ignore[arg-type]
@@ -154,7 +154,7 @@ def send(hook: Hook, clock: Clock) -> Send:
         delivery = Delivery(
             **{
                 "hook": hook, "action": action, "method": "POST", "body": body, "content_type": "application/json",
-                "contact_id": contact, "lane": lane(hook, contact, None), "due_at": at, "received_at": at,
+                "contact_id": contact, "ordering_key": ordering_key(hook, contact, None), "due_at": at, "received_at": at,
                 "first_due_at": at,
             } | values
         )  # fmt: skip
@@ -165,14 +165,14 @@ def send(hook: Hook, clock: Clock) -> Send:
 
 
 @pytest.fixture
-def work(clock: Clock, tools: Tools) -> Callable[[], int]:
+def work(clock: Clock, runtime: Runtime) -> Callable[[], int]:
     """Does all that is due, as a worker would; how many batches."""
 
     def work() -> int:
         batches = 0
         for hook_id in inbox.waiting_hooks(clock()):
             while batch := inbox.claim(hook_id, "w1", clock(), contacts=100, lease=timedelta(seconds=30)):
-                pipeline.process(batch, tools)
+                pipeline.process(batch, runtime)
                 batches += 1
         return batches
 

@@ -300,6 +300,8 @@ def test_pictures_are_shown_and_small() -> None:
 def test_readme_and_docs_know_each_other() -> None:
     assert "docs/start.md" in links(README)
     assert "`README.md`" in prose(ROOT / "docs" / "start.md"), "no link: Sphinx knows nothing outside docs/"
-    listed = re.search(r"```\{toctree\}\n.*?\n\n(.*?)```", (ROOT / "docs" / "index.md").read_text("utf-8"), re.DOTALL)
-    assert listed
-    assert set(listed[1].split()) == {page.stem for page in PAGES if page != README} - {"index"}
+    summaries = re.search(
+        r"```\{toctree\}\n.*?\n\n(.*?)```", (ROOT / "docs" / "index.md").read_text("utf-8"), re.DOTALL
+    )
+    assert summaries
+    assert set(summaries[1].split()) == {page.stem for page in PAGES if page != README} - {"index"}

@@ -13,29 +13,26 @@ from typing import TypeVar
 
 from django.db import transaction
 
-from memberhook import conf
-from memberhook.engine import links
-from memberhook import encryption
+from memberhook import conf, encryption
+from memberhook.core.errors import PermanentError, TransientError
+from memberhook.core.intents import merge
+from memberhook.core.outcome import Outcome, outcome, secret_fields
+from memberhook.core.states import State
+from memberhook.core.types import Action, Applied, Contact, Intent, Plan
+from memberhook.crms.contract import ContactEvent, ContactRef, CrmError, WebhookRequest
+from memberhook.crms.registry import crm
+from memberhook.engine import inbox, links
 from memberhook.engine.clients import crm_client, site_of
+from memberhook.engine.followup_rows import followups_of
+from memberhook.engine.followups import Runtime as FollowUpRuntime
+from memberhook.engine.inbox import Claim, Result
+from memberhook.engine.planning import make_plans
+from memberhook.engine.retry import after
+from memberhook.intake.verify import VerifiedRequest
 from memberhook.models.connections import Connection, Hook
 from memberhook.models.connections import Site as SiteRow
-from memberhook.crms.contract import ContactRef, CrmError, Incoming, WebhookRequest
-from memberhook.crms.registry import crm
-from memberhook.core.errors import GiveUp, RetryLater
-from memberhook.models.followups import FollowUp
-from memberhook.engine.followup_rows import followups_of
-from memberhook.engine.followups import Tools as FollowUpTools
-from memberhook.engine import inbox
 from memberhook.models.deliveries import Delivery
-from memberhook.engine.retry import after
-from memberhook.core.states import State
-from memberhook.engine.inbox import Batch, Finish
-from memberhook.core.outcome import Outcome, outcome, secret_fields
-from memberhook.core.types import Action, Contact, Plan, Wish
-from memberhook.core.intents import merge
-from memberhook.engine.planning import make_plans
-from memberhook.intake.verify import VerifiedRequest
-from memberhook.core.types import Applied
+from memberhook.models.followups import FollowUp
 from memberhook.sites.contract import Site
 
 ROUNDS = 4
@@ -43,7 +40,7 @@ ROUNDS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Tools(FollowUpTools):
+class Runtime(FollowUpRuntime):
     """What comes from outside: time, chance, network, and new passwords (120 random bits or more)."""
 
     password: Callable[[], str]
@@ -54,8 +51,8 @@ class Group:
     """The deliveries of one contact, oldest first, and what they ask for together."""
 
     deliveries: tuple[Delivery, ...]
-    incoming: Incoming
-    wish: Wish
+    contact_event: ContactEvent
+    intent: Intent
 
 
 # 1 RECEIVE and 2 INBOX
@@ -71,41 +68,43 @@ def accept(requests: Sequence[VerifiedRequest], now: datetime) -> list[Delivery]
 # 3 to 8
 
 
-def process(batch: Batch, tools: Tools) -> None:
+def process(claim: Claim, runtime: Runtime) -> None:
     """Brings every delivery of the batch to its end or to its next attempt. Safe to run twice, or to die in."""
-    hook = batch.hook
-    groups = identify(batch.deliveries, hook)
-    contacts = load(groups, hook, tools)
+    hook = claim.hook
+    groups = identify(claim.deliveries, hook)
+    contacts = load(groups, hook, runtime)
     ready = []
     for group, contact in zip(groups, contacts, strict=True):
         if isinstance(contact, Contact):
             ready.append((group, contact))
         else:
-            postpone(batch, group.deliveries, contact, tools)
+            postpone(claim, group.deliveries, contact, runtime)
     if ready:
-        apply(batch, regroup(ready), tools)
+        apply(claim, regroup(ready), runtime)
 
 
 def identify(deliveries: Iterable[Delivery], hook: Hook) -> list[Group]:
     """3: whom the deliveries are about. Those of one contact become one group."""
     info = crm(hook.connection.kind)
-    lanes: dict[str, list[Delivery]] = {}
+    ordering_keys: dict[str, list[Delivery]] = {}
     for delivery in deliveries:
-        lanes.setdefault(delivery.lane, []).append(delivery)
+        ordering_keys.setdefault(delivery.ordering_key, []).append(delivery)
     groups = []
-    for group in lanes.values():
-        incoming = [info.identify(_request(d)) if d.method else Incoming(ContactRef(d.contact_id)) for d in group]
-        newest = max(enumerate(incoming), key=lambda known: (_version(known[1]), known[0]))[1]
-        groups.append(Group(tuple(group), newest, _wish(group)))
+    for group in ordering_keys.values():
+        contact_event = [
+            info.identify(_request(d)) if d.method else ContactEvent(ContactRef(d.contact_id)) for d in group
+        ]
+        newest = max(enumerate(contact_event), key=lambda known: (_version(known[1]), known[0]))[1]
+        groups.append(Group(tuple(group), newest, _intent(group)))
     return groups
 
 
-def _wish(deliveries: Iterable[Delivery]) -> Wish:
-    return merge([Wish(Action(d.action), (d.role,) if d.role else (), d.notify) for d in deliveries])
+def _intent(deliveries: Iterable[Delivery]) -> Intent:
+    return merge([Intent(Action(d.action), (d.role,) if d.role else (), d.notify) for d in deliveries])
 
 
-def _version(incoming: Incoming) -> str:
-    return (incoming.payload and incoming.payload.version) or ""
+def _version(contact_event: ContactEvent) -> str:
+    return (contact_event.payload and contact_event.payload.version) or ""
 
 
 def _request(delivery: Delivery) -> WebhookRequest:
@@ -119,40 +118,41 @@ def _request(delivery: Delivery) -> WebhookRequest:
     )
 
 
-def load(groups: Sequence[Group], hook: Hook, tools: Tools) -> list[Contact | CrmError]:
+def load(groups: Sequence[Group], hook: Hook, runtime: Runtime) -> list[Contact | CrmError]:
     """4: the contacts as the CRM has them now, or as the webhook tells where the hook trusts it."""
     trusted = [hook.trust_payload and all(d.method for d in group.deliveries) for group in groups]
-    refs = {group.incoming.ref: None for group, by_payload in zip(groups, trusted, strict=True) if not by_payload}
-    answers = _ask(list(refs), hook, tools) if refs else {}
+    refs = {group.contact_event.ref: None for group, by_payload in zip(groups, trusted, strict=True) if not by_payload}
+    answers = _ask(list(refs), hook, runtime) if refs else {}
     return [
-        _trusted(group.incoming) if by_payload else answers[group.incoming.ref]
+        _trusted(group.contact_event) if by_payload else answers[group.contact_event.ref]
         for group, by_payload in zip(groups, trusted, strict=True)
     ]
 
 
-def _ask(refs: Sequence[ContactRef], hook: Hook, tools: Tools) -> Mapping[ContactRef, Contact | CrmError]:
+def _ask(refs: Sequence[ContactRef], hook: Hook, runtime: Runtime) -> Mapping[ContactRef, Contact | CrmError]:
     try:
-        return crm_client(hook.connection, tools.http).load(refs)
-    except GiveUp as error:
+        return crm_client(hook.connection, runtime.http).load(refs)
+    except PermanentError as error:
         return dict.fromkeys(refs, error)
-    except RetryLater as error:
-        pause(hook.connection, error, tools)
+    except TransientError as error:
+        pause(hook.connection, error, runtime)
         return dict.fromkeys(refs, error)
 
 
-def _trusted(incoming: Incoming) -> Contact | CrmError:
-    if incoming.payload is None:
+def _trusted(contact_event: ContactEvent) -> Contact | CrmError:
+    if contact_event.payload is None:
         problem = (
-            incoming.payload_problem or "The webhook does not carry the contact's data, and the hook trusts it alone."
+            contact_event.payload_problem
+            or "The webhook does not carry the contact's data, and the hook trusts it alone."
         )
-        return GiveUp(problem, code="payload_not_usable")
-    return incoming.payload
+        return PermanentError(problem, code="payload_not_usable")
+    return contact_event.payload
 
 
-def pause(account: Connection | SiteRow, error: RetryLater, tools: Tools) -> None:
+def pause(account: Connection | SiteRow, error: TransientError, runtime: Runtime) -> None:
     """The CRM or the site as a whole is not to be had: leave it alone for a moment, or for as long as it asked."""
     seconds = min(error.retry_after or conf.RETRY_FIRST(), 3600.0)
-    until = tools.now() + timedelta(seconds=seconds)
+    until = runtime.now() + timedelta(seconds=seconds)
     type(account)._default_manager.filter(pk=account.pk).update(paused_until=until)
 
 
@@ -166,58 +166,62 @@ def regroup(ready: Sequence[tuple[Group, Contact]]) -> list[tuple[Group, Contact
 
 def _joined(pairs: Sequence[tuple[Group, Contact]]) -> Group:
     deliveries = sorted((d for group, _ in pairs for d in group.deliveries), key=lambda d: d.pk)
-    return Group(tuple(deliveries), pairs[-1][0].incoming, _wish(deliveries))
+    return Group(tuple(deliveries), pairs[-1][0].contact_event, _intent(deliveries))
 
 
-def postpone(batch: Batch, deliveries: Iterable[Delivery], problem: CrmError, tools: Tools) -> None:
+def postpone(claim: Claim, deliveries: Iterable[Delivery], problem: CrmError, runtime: Runtime) -> None:
     """Sets the next attempt, or the end when what went wrong won't pass or has lasted too long."""
-    now = tools.now()
+    now = runtime.now()
     ends = []
     for delivery in deliveries:
-        due = after(problem, delivery.attempts, now, delivery.first_due_at, tools.jitter)
+        due = after(problem, delivery.attempts, now, delivery.first_due_at, runtime.jitter)
         state = State.RETRYING if due else State.FAILED
-        ends.append(Finish(delivery, state, problem.message, {"code": problem.code}, due))
-    inbox.finish(batch, ends, now)
+        ends.append(Result(delivery, state, problem.message, {"code": problem.code}, due))
+    inbox.finish(claim, ends, now)
 
 
-def apply(batch: Batch, ready: Sequence[tuple[Group, Contact]], tools: Tools) -> None:
+def apply(claim: Claim, ready: Sequence[tuple[Group, Contact]], runtime: Runtime) -> None:
     """5 to 8: plan, apply, note what follows and what happened, as one transaction where the site can."""
-    site = site_of(batch.hook, tools.http)
+    site = site_of(claim.hook, runtime.http)
     todo = list(ready)
     try:
         with site.atomic():
             with transaction.atomic():
-                todo = _held(batch, ready)
+                todo = _still_claimed(claim, ready)
             for _ in range(ROUNDS):
-                results = _plan_and_apply(batch, todo, site, tools)
+                results = _plan_and_apply(claim, todo, site, runtime)
                 todo = [(group, contact) for group, contact, _, applied in results if applied and applied.stale]
-                _settle(batch, site, [result for result in results if not (result[3] and result[3].stale)], tools)
+                _record(claim, site, [result for result in results if not (result[3] and result[3].stale)], runtime)
                 if not todo:
                     return
-            problem = RetryLater("The site kept changing while this was applied; it is tried again.", code="site_busy")
-    except RetryLater as error:  # only a site that is elsewhere can be out of reach
-        pause(batch.hook.site, error, tools)
+            problem = TransientError(
+                "The site kept changing while this was applied; it is tried again.", code="site_busy"
+            )
+    except TransientError as error:  # only a site that is elsewhere can be out of reach
+        pause(claim.hook.site, error, runtime)
         problem = error
     for group, _ in todo:
-        postpone(batch, group.deliveries, problem, tools)
+        postpone(claim, group.deliveries, problem, runtime)
 
 
-Result = tuple[Group, Contact, Plan, Applied | None]
+PlannedGroup = tuple[Group, Contact, Plan, Applied | None]
 ItemT = TypeVar("ItemT", tuple[Group, Contact], tuple[Group, Plan, Applied | None])
 
 
-def _held(batch: Batch, items: Sequence[ItemT]) -> list[ItemT]:
+def _still_claimed(claim: Claim, items: Sequence[ItemT]) -> list[ItemT]:
     """Those whose deliveries are still this worker's. Each begins with its group."""
-    held = inbox.hold(batch, (d for group, *_ in items for d in group.deliveries))
+    held = inbox.lock_claimed(claim, (d for group, *_ in items for d in group.deliveries))
     return [item for item in items if all(d.pk in held for d in item[0].deliveries)]
 
 
-def _plan_and_apply(batch: Batch, todo: Sequence[tuple[Group, Contact]], site: Site, tools: Tools) -> list[Result]:
-    hook = batch.hook
-    made = make_plans([(group.wish, contact) for group, contact in todo], hook, site)
+def _plan_and_apply(
+    claim: Claim, todo: Sequence[tuple[Group, Contact]], site: Site, runtime: Runtime
+) -> list[PlannedGroup]:
+    hook = claim.hook
+    made = make_plans([(group.intent, contact) for group, contact in todo], hook, site)
     plans = [_complete(plan, group, hook, site) for (group, _), plan in zip(todo, made, strict=True)]
-    plans = _with_passwords(batch, plans, [_carrier(group) for group, _ in todo], site, tools)
-    site.remember({tag.id: tag for _, contact in todo for tag in contact.tags or ()}.values())
+    plans = _with_passwords(claim, plans, [_primary(group) for group, _ in todo], site, runtime)
+    site.upsert_tags({tag.id: tag for _, contact in todo for tag in contact.tags or ()}.values())
     to_apply = [index for index, plan in enumerate(plans) if _has_to_be_applied(plan, site)]
     applied = dict(zip(to_apply, site.apply([plans[i] for i in to_apply]), strict=True)) if to_apply else {}
     return [(*pair, plan, applied.get(i)) for i, (pair, plan) in enumerate(zip(todo, plans, strict=True))]
@@ -227,110 +231,112 @@ def _has_to_be_applied(plan: Plan, site: Site) -> bool:
     """Sites that are elsewhere keep the link as well."""
     if plan.ignored or plan.failed:
         return False
-    unsettled = plan.member is not None and plan.member.unsettled
-    return plan.creates or plan.resumes or unsettled or not plan.changes_nothing or (plan.link and site.is_remote)
+    needs_repair = plan.member is not None and plan.member.needs_repair
+    return plan.creates or plan.is_retry or needs_repair or not plan.changes_nothing or (plan.link and site.is_remote)
 
 
-def _carrier(group: Group) -> Delivery:
+def _primary(group: Group) -> Delivery:
     """The delivery that a member is created for, and that tells of it."""
     return next((d for d in group.deliveries if d.action == Action.ADD), group.deliveries[-1])
 
 
 def _complete(plan: Plan, group: Group, hook: Hook, site: Site) -> Plan:
     """The plan with the key of its delivery, and whether an earlier attempt at it has created the member."""
-    if group.wish.action is not Action.ADD or plan.ignored or plan.failed:
+    if group.intent.action is not Action.ADD or plan.ignored or plan.failed:
         return plan
-    carrier = _carrier(group)
-    key = encryption.mark("creation", f"{carrier.pk} {carrier.first_due_at.isoformat()}")[:32]  # a replay has another
-    if plan.member is None or plan.member.created_for != key:
+    primary = _primary(group)
+    key = encryption.mark("creation", f"{primary.pk} {primary.first_due_at.isoformat()}")[:32]  # a replay has another
+    if plan.member is None or plan.member.idempotency_key != key:
         return replace(plan, key=key)
-    returns = bool(carrier.secret) and hook.options().return_password
-    welcome = group.wish.notify or hook.welcome
+    returns = bool(primary.secret) and hook.options().return_password
+    welcome = group.intent.notify or hook.welcome
     warnings = (*plan.warnings, site.no_welcome) if welcome and site.no_welcome else plan.warnings
     welcome = welcome and not site.no_welcome
-    return replace(plan, key=key, resumes=True, return_password=returns, welcome=welcome, warnings=warnings)
+    return replace(plan, key=key, is_retry=True, return_password=returns, welcome=welcome, warnings=warnings)
 
 
 def _with_passwords(
-    batch: Batch, plans: Sequence[Plan], carriers: Sequence[Delivery], site: Site, tools: Tools
+    claim: Claim, plans: Sequence[Plan], primaries: Sequence[Delivery], site: Site, runtime: Runtime
 ) -> list[Plan]:
     """Generated passwords, where they are needed. Those that are to be returned are kept before a remote site gets
     them: should this attempt break off, the next one returns the password that the member really has."""
     done, kept = [], []
-    for plan, carrier in zip(plans, carriers, strict=True):
+    for plan, primary in zip(plans, primaries, strict=True):
         if plan.generate_password:
-            known = encryption.decrypt(carrier.secret) if carrier.secret else None
-            password = known or tools.password()
+            known = encryption.decrypt(primary.secret) if primary.secret else None
+            password = known or runtime.password()
             if site.is_remote and plan.return_password and not known:
-                carrier.secret = encryption.encrypt(password)
-                kept.append(carrier)
+                primary.secret = encryption.encrypt(password)
+                kept.append(primary)
             plan = replace(plan, changes=replace(plan.changes, password=password))
         done.append(plan)
-    if kept and not inbox.keep_secrets(batch, kept):
-        raise RetryLater("Another worker has taken this over.", code="site_busy")
+    if kept and not inbox.keep_secrets(claim, kept):
+        raise TransientError("Another worker has taken this over.", code="site_busy")
     return done
 
 
-def _settle(batch: Batch, site: Site, results: Sequence[Result], tools: Tools) -> None:
+def _record(claim: Claim, site: Site, results: Sequence[PlannedGroup], runtime: Runtime) -> None:
     """What was applied is linked, followed up and told in one transaction; what broke the site down comes later."""
     later = [(group, applied.later) for group, _, _, applied in results if applied and applied.later]
     ended = [(group, plan, applied) for group, _, plan, applied in results if not (applied and applied.later)]
     with transaction.atomic():
         if site.is_remote:  # it took its time, and this worker may have been taken for dead
-            ended = _held(batch, ended)
-        linked = [(plan, pk) for _, plan, applied in ended if (pk := _settled_member(plan, applied))]
-        links.save(batch.hook, linked)
-        _journal(batch, site, ended, tools)
+            ended = _still_claimed(claim, ended)
+        linked = [(plan, pk) for _, plan, applied in ended if (pk := _linked_member(plan, applied))]
+        links.save(claim.hook, linked)
+        _record_outcomes(claim, site, ended, runtime)
     for group, message in later:
-        postpone(batch, group.deliveries, RetryLater(message or "", code="site_broke_down"), tools)
+        postpone(claim, group.deliveries, TransientError(message or "", code="site_broke_down"), runtime)
 
 
-def _settled_member(plan: Plan, applied: Applied | None) -> str | None:
+def _linked_member(plan: Plan, applied: Applied | None) -> str | None:
     """Whom the contact is to be linked with now, or nobody."""
     if applied:
         return applied.member_id if applied.done else None
     return plan.member.id if plan.member and not (plan.ignored or plan.failed) else None
 
 
-def _journal(batch: Batch, site: Site, results: Sequence[tuple[Group, Plan, Applied | None]], tools: Tools) -> None:
+def _record_outcomes(
+    claim: Claim, site: Site, results: Sequence[tuple[Group, Plan, Applied | None]], runtime: Runtime
+) -> None:
     """7 (what is to follow) and 8, in the transaction of the change."""
-    hook, now = batch.hook, tools.now()
+    hook, now = claim.hook, runtime.now()
     hidden = secret_fields(hook.options().field_map, hook.return_password_field)
     ends, follow = [], []
     for group, plan, applied in results:
-        carrier = _carrier(group)
+        primary = _primary(group)
         if applied:
-            follow += followups_of(carrier, _told_password(plan, carrier), applied, site, now)
+            follow += followups_of(primary, _with_returned_password(plan, primary), applied, site, now)
         result = outcome(plan, applied, hidden)
-        ends += [_finish(delivery, carrier, result) for delivery in group.deliveries]
+        ends += [_finish(delivery, primary, result) for delivery in group.deliveries]
     FollowUp.objects.bulk_create(follow)
-    inbox.finish(batch, ends, now)
+    inbox.finish(claim, ends, now)
 
 
-def _told_password(plan: Plan, carrier: Delivery) -> Plan:
+def _with_returned_password(plan: Plan, primary: Delivery) -> Plan:
     """The plan with the password that an earlier attempt has given the member."""
-    if not (plan.resumes and plan.return_password):
+    if not (plan.is_retry and plan.return_password):
         return plan
-    return replace(plan, changes=replace(plan.changes, password=encryption.decrypt(carrier.secret)))
+    return replace(plan, changes=replace(plan.changes, password=encryption.decrypt(primary.secret)))
 
 
-def _finish(delivery: Delivery, carrier: Delivery, result: Outcome) -> Finish:
+def _finish(delivery: Delivery, primary: Delivery, result: Outcome) -> Result:
     """All deliveries of a contact share the outcome; only one of them made the member."""
     data, message = result.data, result.message
-    if delivery.pk != carrier.pk:
-        message = f"{message} (Together with delivery {carrier.pk}.)"
+    if delivery.pk != primary.pk:
+        message = f"{message} (Together with delivery {primary.pk}.)"
         if data.get("member"):
             data = {**data, "member": {**data["member"], "created": False}}
-    return Finish(delivery, result.state, message, data)
+    return Result(delivery, result.state, message, data)
 
 
-def preview(request: VerifiedRequest, action: Action, tools: Tools) -> Outcome:
+def preview(request: VerifiedRequest, action: Action, runtime: Runtime) -> Outcome:
     """3 to 5 for one request: what would happen. Raises `RetryLater`, `GiveUp` or `Refused` as the steps do."""
     hook = request.hook
-    wish = Wish(action, (request.role,) if request.role else (), request.notify)
-    group = Group((), request.incoming, wish)
-    contact = load([group], hook, tools)[0]
+    intent = Intent(action, (request.role,) if request.role else (), request.notify)
+    group = Group((), request.contact_event, intent)
+    contact = load([group], hook, runtime)[0]
     if not isinstance(contact, Contact):
         raise contact
-    plan = make_plans([(wish, contact)], hook, site_of(hook, tools.http))[0]
+    plan = make_plans([(intent, contact)], hook, site_of(hook, runtime.http))[0]
     return outcome(plan, None, secret_fields(hook.options().field_map, hook.return_password_field), dry_run=True)

@@ -12,9 +12,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.dispatch import Signal
 
-from memberhook.core.types import Plan, Tag
-from memberhook.core.types import Applied
-
+from memberhook.core.types import Applied, Plan, Tag
 
 member_created = Signal()
 member_changed = Signal()

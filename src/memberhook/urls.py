@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from memberhook.members_area import urls as pages
 from memberhook.intake import views
+from memberhook.members_area import urls as pages
 
 app_name = pages.app_name
 

@@ -17,21 +17,19 @@ from itertools import groupby
 from django.db import DatabaseError, close_old_connections
 
 from memberhook import conf, pipeline
-from memberhook.engine import wakeup
-from memberhook.core.errors import RetryLater
-from memberhook.engine import followups
-from memberhook.engine import inbox
-from memberhook.engine.inbox import Batch
+from memberhook.core.errors import TransientError
 from memberhook.core.http_client import HttpClient
-from memberhook.engine.wakeup import bell
+from memberhook.engine import followups, inbox, wakeup
+from memberhook.engine.inbox import Claim
+from memberhook.engine.wakeup import message_queue
 
 log = logging.getLogger(__name__)
 
 
-def real_tools() -> pipeline.Tools:
+def system_runtime() -> pipeline.Runtime:
     """The world as it is."""
     clients = {allow: HttpClient(allow_private=allow) for allow in (False, True)}
-    return pipeline.Tools(
+    return pipeline.Runtime(
         now=lambda: datetime.now(UTC),
         jitter=random.SystemRandom().random,
         http=clients.__getitem__,
@@ -48,59 +46,62 @@ class Worker:
     """One worker process; several of its threads may work at once."""
 
     name: str
-    tools: pipeline.Tools
+    runtime: pipeline.Runtime
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def work(self, hook_id: int) -> None:
         """Handles all that is due at a hook, batch by batch."""
         close_old_connections()
         while not self.stopping.is_set():
-            batch = inbox.claim(hook_id, self.name, self.tools.now(), contacts=conf.BATCH(), lease=conf.LEASE())
-            if batch is None:
+            claim = inbox.claim(hook_id, self.name, self.runtime.now(), contacts=conf.BATCH(), lease=conf.LEASE())
+            if claim is None:
                 return
-            self.handle(batch)
-            followups.run_due(self.name, self.tools)
+            self.handle(claim)
+            followups.run_due(self.name, self.runtime)
 
-    def handle(self, batch: Batch) -> None:
+    def handle(self, claim: Claim) -> None:
         """Processes a batch; when that breaks in an unforeseen way, each contact alone, so that one harms no other."""
         try:
-            pipeline.process(batch, self.tools)
+            pipeline.process(claim, self.runtime)
         except DatabaseError:
             raise  # nothing can be noted now; the lease gives the batch back
         except Exception:
-            lanes = [list(group) for _, group in groupby(sorted(batch.deliveries, key=_by_lane), key=lambda d: d.lane)]
-            log.exception("A batch of %s contacts broke.", len(lanes))
-            for deliveries in lanes:
-                self._handle_alone(replace(batch, deliveries=tuple(deliveries)))
+            ordering_keys = [
+                list(group)
+                for _, group in groupby(sorted(claim.deliveries, key=_by_ordering_key), key=lambda d: d.ordering_key)
+            ]
+            log.exception("A batch of %s contacts broke.", len(ordering_keys))
+            for deliveries in ordering_keys:
+                self._handle_alone(replace(claim, deliveries=tuple(deliveries)))
 
-    def _handle_alone(self, batch: Batch) -> None:
+    def _handle_alone(self, claim: Claim) -> None:
         try:
-            pipeline.process(batch, self.tools)
+            pipeline.process(claim, self.runtime)
         except DatabaseError:
             raise
         except Exception as error:
             message = f"An error inside Memberhook ({type(error).__name__}); its log tells more. It is tried again."
-            pipeline.postpone(batch, batch.deliveries, RetryLater(message, code="internal_error"), self.tools)
+            pipeline.postpone(claim, claim.deliveries, TransientError(message, code="internal_error"), self.runtime)
 
     def sweep(self) -> None:
         """Gives back what dead workers left, rings for what is due, runs follow-ups that are."""
-        now = self.tools.now()
-        inbox.give_back(now)
-        wakeup.ring(inbox.waiting_hooks(now))
-        followups.run_due(self.name, self.tools)
+        now = self.runtime.now()
+        inbox.release_expired(now)
+        wakeup.notify_workers(inbox.waiting_hooks(now))
+        followups.run_due(self.name, self.runtime)
 
     def tidy(self) -> None:
         """Deletes what is older than it is to be kept."""
-        while inbox.purge(self.tools.now() - conf.KEEP()):
+        while inbox.purge(self.runtime.now() - conf.KEEP()):
             if self.stopping.is_set():
                 return
 
     def beat(self) -> None:
-        inbox.heartbeat(self.name, self.tools.now(), conf.LEASE())
+        inbox.heartbeat(self.name, self.runtime.now(), conf.LEASE())
 
     def run(self) -> None:
         """Works until SIGTERM or SIGINT; a batch in hand is finished first. Call it in the main thread."""
-        wakeup.answer_with(self.work)
+        wakeup.set_handler(self.work)
         self.beat()
         for seconds, job in (
             (conf.LEASE().total_seconds() / 6, self.beat),
@@ -108,7 +109,7 @@ class Worker:
             (3600.0, self.tidy),
         ):
             threading.Thread(target=self._repeat, args=(seconds, job), daemon=True, name=job.__name__).start()
-        consumer = bell().create_consumer(
+        consumer = message_queue().create_consumer(
             workers=conf.WORKERS(),
             periodic=False,
             initial_delay=0.01,
@@ -131,8 +132,8 @@ class Worker:
             self.stopping.wait(seconds)
 
 
-def _by_lane(delivery: object) -> str:
-    return str(getattr(delivery, "lane", ""))
+def _by_ordering_key(delivery: object) -> str:
+    return str(getattr(delivery, "ordering_key", ""))
 
 
 def stop_with(descriptor: int) -> None:

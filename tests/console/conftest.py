@@ -13,13 +13,13 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from memberhook.services import keys
 from memberhook import encryption
 from memberhook.models.connections import Connection, Hook, Link, Site
-from memberhook.models.followups import FollowUp, Kind
 from memberhook.models.deliveries import Attempt, Delivery, Worker
+from memberhook.models.followups import FollowUp, Kind
 from memberhook.models.members import MemberField, MemberTag
 from memberhook.models.tags import Tag
+from memberhook.services import keys
 from memberhook.sites.local.setup import add_role
 from tests.conftest import FakeCrm
 from tests.fake_wordpress import FakeWordPress, club, wordpress
@@ -69,7 +69,7 @@ def crm(monkeypatch: pytest.MonkeyPatch) -> FakeCrm:
 
 
 @pytest.fixture
-def rung(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def notified(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The hooks that workers were told of."""
     heard: list[int] = []
     monkeypatch.setattr("memberhook.engine.wakeup.ring", heard.extend)
@@ -89,7 +89,7 @@ def deliver(hook: Hook) -> Callable[..., Delivery]:
             "content_type": "application/json",
             "body": json.dumps({"id": number}).encode(),
             "contact_id": str(number),
-            "lane": f"contact {number}",
+            "ordering_key": f"contact {number}",
             "state": state,
             "attempts": 0 if state == "pending" else 1,
             "message": f"It is {state}.",

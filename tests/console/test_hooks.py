@@ -9,13 +9,13 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from memberhook.services import keys
+from memberhook.core.types import TagRole
 from memberhook.models.connections import Connection, Hook, Site
 from memberhook.models.deliveries import Delivery
 from memberhook.models.members import RoleInfo
 from memberhook.models.tags import Tag
+from memberhook.services import keys
 from memberhook.sites.local.setup import add_role
-from memberhook.core.types import TagRole
 from tests.console.conftest import FIELDS
 
 ADD = "/console/memberhook/hook/add/"

@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from memberhook.services import keys
 from memberhook.models.connections import AccessKey, Connection, Hook
+from memberhook.services import keys
 from tests.console.test_hooks import change, form
 
 

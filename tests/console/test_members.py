@@ -20,15 +20,15 @@ def shown(console: Client, address: str) -> str:
     return html.unescape(console.get(address).content.decode())
 
 
-def listed(console: Client, query: str) -> set[str]:
+def summaries(console: Client, query: str) -> set[str]:
     return {user.username for user in console.get(f"{USERS}?{query}").context["cl"].result_list}
 
 
 def test_members_are_found_by_tag_and_role(console: Client, world: World) -> None:
     tag, customer = Tag.objects.get(), RoleInfo.objects.get(slug="customer").group_id
-    assert listed(console, f"tag={tag.pk}") == {"ada"}
-    assert listed(console, f"role={customer}") == {"ada"}
-    assert listed(console, "role=nonsense&tag=nonsense") == {"ada", "owner"}
+    assert summaries(console, f"tag={tag.pk}") == {"ada"}
+    assert summaries(console, f"role={customer}") == {"ada"}
+    assert summaries(console, "role=nonsense&tag=nonsense") == {"ada", "owner"}
 
 
 def test_a_member_has_tags_fields_and_contact(console: Client, world: World) -> None:

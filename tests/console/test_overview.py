@@ -7,11 +7,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from memberhook.models.connections import Connection, Hook
 from memberhook.console.html import span
 from memberhook.console.overview import Overview, overview
-from memberhook.models.followups import FollowUp, Kind
+from memberhook.models.connections import Connection, Hook
 from memberhook.models.deliveries import Delivery, Worker
+from memberhook.models.followups import FollowUp, Kind
 
 Deliver = Callable[..., Delivery]
 

@@ -6,7 +6,21 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from memberhook.core.types import Action, Contact, FieldMapping, FieldType, HookOptions, LoginRules, Member, Role, SiteFacts, Tag, TagRole, UsernameFormat, Wish
+from memberhook.core.types import (
+    Action,
+    Contact,
+    FieldMapping,
+    FieldType,
+    HookOptions,
+    Intent,
+    Member,
+    Role,
+    SiteSnapshot,
+    Tag,
+    TagRole,
+    UsernameFormat,
+    UsernameRules,
+)
 from tests.core.world import facts_with, mark
 
 ODD = (
@@ -117,45 +131,45 @@ def roles(draw: st.DrawFn) -> tuple[Role, ...]:
 
 
 _role_lists = st.lists(role_names, max_size=3).map(tuple)
-wishes = st.builds(Wish, st.sampled_from(Action), _role_lists, st.booleans())
+intents = st.builds(Intent, st.sampled_from(Action), _role_lists, st.booleans())
 
-LOGIN_RULES = (
-    LoginRules(150, r"\w.@+-"),
-    LoginRules(60, r"A-Za-z0-9 _.\-@"),
-    LoginRules(60, "a-z0-9"),
-    LoginRules(12, "a-z0-9_.@-"),
-    LoginRules(20, "0-9"),
+USERNAME_RULES = (
+    UsernameRules(150, r"\w.@+-"),
+    UsernameRules(60, r"A-Za-z0-9 _.\-@"),
+    UsernameRules(60, "a-z0-9"),
+    UsernameRules(12, "a-z0-9_.@-"),
+    UsernameRules(20, "0-9"),
 )
 
 
 @st.composite
-def facts(draw: st.DrawFn) -> SiteFacts:
+def facts(draw: st.DrawFn) -> SiteSnapshot:
     """Facts that know of members 2 and 3."""
     holders = st.lists(st.sampled_from(("2", "3")), min_size=1, max_size=2, unique=True).map(tuple)
     emails = st.sampled_from([email.lower() for email in EMAILS if email])
-    logins = st.sampled_from(("ada", "ada1", "ada2", "member", "ada@example.com-2"))
-    taken = st.one_of(emails, logins, text.map(str.lower))
-    return SiteFacts(
+    usernames = st.sampled_from(("ada", "ada1", "ada2", "member", "ada@example.com-2"))
+    taken = st.one_of(emails, usernames, text.map(str.lower))
+    return SiteSnapshot(
         roles=draw(roles()),
-        login_rules=draw(st.sampled_from(LOGIN_RULES)),
+        username_rules=draw(st.sampled_from(USERNAME_RULES)),
         emails=draw(st.dictionaries(emails, holders, max_size=2)) if draw(_seldom) else {},
-        logins=draw(st.frozensets(taken, max_size=6)),
+        usernames=draw(st.frozensets(taken, max_size=6)),
     )
 
 
 @st.composite
 def members(draw: st.DrawFn) -> Member:
     linked = draw(st.sampled_from((None, "7", "8")))
-    elsewhere = draw(_seldom)
+    network_user = draw(_seldom)
     return Member(
         id="1",
-        login=draw(st.sampled_from(("ada", "eve@example.com"))),
+        username=draw(st.sampled_from(("ada", "eve@example.com"))),
         email=draw(st.sampled_from(EMAILS)),
-        roles=frozenset() if elsewhere else draw(st.frozensets(st.sampled_from(SLUGS), max_size=2)),
+        roles=frozenset() if network_user else draw(st.frozensets(st.sampled_from(SLUGS), max_size=2)),
         fields=draw(st.dictionaries(st.sampled_from(PLAIN_FIELDS), value, max_size=4)),
         tags=draw(tags()),
         protected=draw(st.booleans()),
-        elsewhere=elsewhere,
+        network_user=network_user,
         contact_id=linked,
         contact_version=draw(versions) if linked else None,
         password_mark=draw(st.sampled_from((None, mark("old")))) if linked else None,
@@ -166,11 +180,11 @@ def members(draw: st.DrawFn) -> Member:
 class Case:
     """All that `plan` asks for."""
 
-    wish: Wish
+    intent: Intent
     options: HookOptions
     contact: Contact
     member: Member | None
-    facts: SiteFacts
+    facts: SiteSnapshot
 
 
 @st.composite
@@ -182,7 +196,7 @@ def cases(
     """`who`: the member, if any; by default, some cases have one."""
     member = draw(who if who is not None else st.one_of(st.none(), members()))
     return Case(
-        wish=Wish(draw(st.sampled_from(actions)), draw(_role_lists), draw(st.booleans())),
+        intent=Intent(draw(st.sampled_from(actions)), draw(_role_lists), draw(st.booleans())),
         options=draw(hook_options),
         contact=draw(contacts()),
         member=member,

@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from memberhook.core.url_check import is_public, redirect_message, target_of
-from memberhook.core.errors import GiveUp, RetryLater
+from memberhook.core.errors import PermanentError, TransientError
 from memberhook.core.http_client import HttpClient, Response, read_json
-from tests.loopback import Answer, Asked, Loopback, Reply, json_reply
+from memberhook.core.url_check import is_public, redirect_message, target_of
+from tests.loopback import Answer, Loopback, Reply, RequestedRoles, json_reply
 
 MakeClient = Callable[..., HttpClient]
 
@@ -134,14 +134,14 @@ class TestWhomItCalls:
     @pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "localhost", "rebound.example"])
     def test_a_private_address_is_refused(self, client: MakeClient, serve: Serve, host: str) -> None:
         server = serve(Reply())
-        with pytest.raises(GiveUp, match=r"private address \(127\.0\.0\.1\)") as caught:
+        with pytest.raises(PermanentError, match=r"private address \(127\.0\.0\.1\)") as caught:
             client(False, resolve=lambda *_: ["127.0.0.1"]).request("GET", f"http://{host}:{server.port}/")
         assert caught.value.code == "private_address"
         assert not server.asked
 
     def test_the_systems_resolver_reads_odd_spellings(self, client: MakeClient, serve: Serve) -> None:
         server = serve(Reply())
-        with pytest.raises(GiveUp) as caught:
+        with pytest.raises(PermanentError) as caught:
             client(False).request("GET", f"http://2130706433:{server.port}/")
         assert caught.value.code == "private_address"
 
@@ -190,12 +190,12 @@ class TestWhomItCalls:
         ],
     )
     def test_bad_addresses(self, client: MakeClient, url: str) -> None:
-        with pytest.raises(GiveUp) as caught:
+        with pytest.raises(PermanentError) as caught:
             client().request("GET", url)
         assert caught.value.code == "bad_address"
 
     def test_a_header_cannot_bring_another(self, client: MakeClient, serve: Serve) -> None:
-        with pytest.raises(GiveUp) as caught:
+        with pytest.raises(PermanentError) as caught:
             client().request("GET", serve(Reply()).url, headers={"X-A": "b\r\nX-C: d"})
         assert caught.value.code == "bad_address"
 
@@ -208,7 +208,7 @@ def closed_port() -> int:
 
 class TestWhatGoesWrong:
     def test_nobody_listens(self, client: MakeClient) -> None:
-        with pytest.raises(RetryLater, match="takes no connections") as caught:
+        with pytest.raises(TransientError, match="takes no connections") as caught:
             client().request("GET", f"http://127.0.0.1:{closed_port()}/")
         assert caught.value.code == "unreachable"
 
@@ -216,14 +216,14 @@ class TestWhatGoesWrong:
         def resolve(host: str, port: int) -> list[str]:
             raise socket.gaierror(-2, "Name or service not known")
 
-        with pytest.raises(RetryLater, match=r"under the name crm\.example\.") as caught:
+        with pytest.raises(TransientError, match=r"under the name crm\.example\.") as caught:
             client(resolve=resolve).request("GET", "https://crm.example/")
         assert caught.value.code == "unreachable"
 
     @pytest.mark.parametrize(("method", "tries"), [("GET", 2), ("PUT", 2), ("POST", 1)])
     def test_hanging_up_without_an_answer(self, client: MakeClient, serve: Serve, method: str, tries: int) -> None:
         server = serve(Reply(raw=[]))
-        with pytest.raises(RetryLater, match="ended the connection") as caught:
+        with pytest.raises(TransientError, match="ended the connection") as caught:
             client().request(method, server.url, json={})
         assert caught.value.code == "unreachable"
         assert len(server.asked) == tries
@@ -233,25 +233,25 @@ class TestWhatGoesWrong:
     )
     def test_half_an_answer(self, client: MakeClient, serve: Serve, head: bytes) -> None:
         server = serve(Reply(raw=[b"HTTP/1.1 200 OK\r\n" + head]))
-        with pytest.raises(RetryLater) as caught:
+        with pytest.raises(TransientError) as caught:
             client().request("POST", server.url)
         assert caught.value.code == "unreachable"
 
     def test_no_http(self, client: MakeClient, serve: Serve) -> None:
-        with pytest.raises(RetryLater) as caught:
+        with pytest.raises(TransientError) as caught:
             client().request("POST", serve(Reply(raw=[b"220 mail.example ESMTP\r\n"])).url)
         assert caught.value.code == "unreachable"
 
     def test_packed_wrongly(self, client: MakeClient, serve: Serve) -> None:
         server = serve(Reply(body=b"not packed", headers={"Content-Encoding": "gzip"}))
-        with pytest.raises(RetryLater, match="could not be read") as caught:
+        with pytest.raises(TransientError, match="could not be read") as caught:
             client().request("GET", server.url)
         assert caught.value.code == "unreachable"
 
     def test_no_answer_in_time(self, client: MakeClient, serve: Serve) -> None:
         ready = threading.Event()
         server = serve(Reply(hang=ready))
-        with pytest.raises(RetryLater, match="did not answer in time") as caught:
+        with pytest.raises(TransientError, match="did not answer in time") as caught:
             client(read_timeout=0.1).request("GET", server.url)
         ready.set()
         assert caught.value.code == "timeout"
@@ -268,7 +268,7 @@ class TestWhatGoesWrong:
                 yield b"x"
 
         server = serve(Reply(raw=drip()))
-        with pytest.raises(RetryLater, match="longer than 60 seconds") as caught:
+        with pytest.raises(TransientError, match="longer than 60 seconds") as caught:
             client(clock=lambda: now[0]).request("GET", server.url)
         stop.set()
         assert caught.value.code == "timeout"
@@ -278,7 +278,7 @@ class TestWhatGoesWrong:
         [Reply(body=b"x" * 1001), Reply(body=gzip.compress(b"x" * 5_000_000), headers={"Content-Encoding": "gzip"})],
     )
     def test_too_large(self, client: MakeClient, serve: Serve, reply: Reply) -> None:
-        with pytest.raises(RetryLater, match="larger than 1,000 bytes") as caught:
+        with pytest.raises(TransientError, match="larger than 1,000 bytes") as caught:
             client(max_bytes=1000).request("GET", serve(reply).url)
         assert caught.value.code == "too_large"
 
@@ -288,7 +288,7 @@ class TestWhatGoesWrong:
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_redirects_are_not_followed(self, client: MakeClient, serve: Serve, status: int) -> None:
         server = serve(Reply(status, headers={"Location": "/elsewhere?token=secret"}))
-        with pytest.raises(RetryLater, match="redirect to another of its pages") as caught:
+        with pytest.raises(TransientError, match="redirect to another of its pages") as caught:
             client().request("GET", server.url)
         assert caught.value.code == "redirected"
         assert len(server.asked) == 1
@@ -323,7 +323,7 @@ class TestWhatGoesWrong:
         urls += [serve(Reply(302, headers={"Location": "?key=SECRET"})).url, hanging.url.replace("http:", "https:")]
         http = client(read_timeout=0.1, max_bytes=10)
         for url in urls:
-            with pytest.raises((RetryLater, GiveUp)) as caught:
+            with pytest.raises((TransientError, PermanentError)) as caught:
                 http.request("GET", url, headers={"Authorization": "Basic SECRET"}, params=[("key", "SECRET")])
             assert "SECRET" not in "".join(traceback.format_exception_only(caught.value))
             assert "SECRET" not in repr(caught.value.__cause__)
@@ -411,20 +411,20 @@ class TestCertificates:
         self, client: MakeClient, serve: Serve, trusted: Certificates, names: str, days: int, why: str
     ) -> None:
         server = serve(Reply(), trusted.server(names, days))
-        with pytest.raises(RetryLater, match=why) as caught:
+        with pytest.raises(TransientError, match=why) as caught:
             client(resolve=lambda *_: ["127.0.0.1"]).request("GET", f"https://crm.example:{server.port}/")
         assert caught.value.code == "certificate"
         assert not server.asked
 
     def test_one_of_nobody_known(self, client: MakeClient, serve: Serve, certificates: Certificates) -> None:
         server = serve(Reply(), certificates.server("crm.example"))
-        with pytest.raises(RetryLater, match=r"certificate of https://crm\.example:.* is not valid") as caught:
+        with pytest.raises(TransientError, match=r"certificate of https://crm\.example:.* is not valid") as caught:
             client(resolve=lambda *_: ["127.0.0.1"]).request("GET", f"https://crm.example:{server.port}/")
         assert caught.value.code == "certificate"
 
     def test_no_tls_at_all(self, client: MakeClient, serve: Serve) -> None:
         server = serve(Reply())
-        with pytest.raises(RetryLater, match="speak https") as caught:
+        with pytest.raises(TransientError, match="speak https") as caught:
             client().request("GET", server.url.replace("http:", "https:"))
         assert caught.value.code == "certificate"
 
@@ -439,16 +439,16 @@ class TestReadJson:
 
     @pytest.mark.parametrize("body", [b"", b"<html>", b'{"a": NaN}', b'{"a": ', b'"\xff"', b"[" * 100_000, b"9" * 5000])
     def test_bad(self, body: bytes) -> None:
-        with pytest.raises(RetryLater, match=r"The answer of crm\.example is not readable JSON") as caught:
+        with pytest.raises(TransientError, match=r"The answer of crm\.example is not readable JSON") as caught:
             read_json(Response(200, {}, body), "crm.example")
         assert caught.value.code == "bad_answer"
 
 
 def test_a_request_as_it_was_asked_is_seen_by_the_stub(client: MakeClient, serve: Serve) -> None:
     """The stub itself: what the tests above rely on."""
-    seen: list[Asked] = []
+    seen: list[RequestedRoles] = []
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: RequestedRoles) -> Reply:
         seen.append(asked)
         return Reply(204)
 

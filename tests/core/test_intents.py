@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from memberhook.core.types import Action, Wish
 from memberhook.core.intents import merge
+from memberhook.core.types import Action, Intent
 
 A, U, T = Action.ADD, Action.UPDATE, Action.UPDATE_TAGS
 
@@ -11,17 +11,17 @@ A, U, T = Action.ADD, Action.UPDATE, Action.UPDATE_TAGS
 @pytest.mark.parametrize(
     ("wishes", "merged"),
     [
-        ([Wish(T)], Wish(T)),
-        ([Wish(T, ("vip",), True)], Wish(T)),
-        ([Wish(U, ("vip",), True)], Wish(U, ("vip",))),
-        ([Wish(T), Wish(U), Wish(T)], Wish(U)),
-        ([Wish(U, ("a",)), Wish(A, ("b",), True), Wish(A, ("c",))], Wish(A, ("a", "b", "c"), True)),
-        ([Wish(A), Wish(A, notify=True)], Wish(A)),
-        ([Wish(T, ("x",)), Wish(U, ("a",), True), Wish(A)], Wish(A, ("a",))),
+        ([Intent(T)], Intent(T)),
+        ([Intent(T, ("vip",), True)], Intent(T)),
+        ([Intent(U, ("vip",), True)], Intent(U, ("vip",))),
+        ([Intent(T), Intent(U), Intent(T)], Intent(U)),
+        ([Intent(U, ("a",)), Intent(A, ("b",), True), Intent(A, ("c",))], Intent(A, ("a", "b", "c"), True)),
+        ([Intent(A), Intent(A, notify=True)], Intent(A)),
+        ([Intent(T, ("x",)), Intent(U, ("a",), True), Intent(A)], Intent(A, ("a",))),
     ],
 )
-def test_merge(wishes, merged):
-    assert merge(wishes) == merged
+def test_merge(intents, merged):
+    assert merge(intents) == merged
 
 
 def test_nothing_cannot_be_merged():

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memberhook.core.json_access import BadFieldError, Foreign, kind, whole_number
+from memberhook.core.json_access import BadFieldError, JsonCursor, kind, whole_number
 
-ANSWER = Foreign({"subscriber": {"id": "007", "name": None, "tags": [{"id": 3}, {"id": True}], "total": 0}})
+ANSWER = JsonCursor({"subscriber": {"id": "007", "name": None, "tags": [{"id": 3}, {"id": True}], "total": 0}})
 
 
 def test_what_passes() -> None:
@@ -30,7 +30,7 @@ def test_errors_say_where_and_what_but_not_the_value() -> None:
         (lambda: subscriber.member("id").items(), "subscriber.id: a list was expected, text was there"),
         (lambda: subscriber.member("id").member("x"), "subscriber.id: an object was expected, text was there"),
         (lambda: subscriber.member("name").integer(), "subscriber.name: a whole number was expected, nothing was"),
-        (lambda: Foreign([]).object(), "the answer: an object was expected, a list was there"),
+        (lambda: JsonCursor([]).object(), "the answer: an object was expected, a list was there"),
     ):
         with pytest.raises(BadFieldError) as caught:
             read()
@@ -38,7 +38,7 @@ def test_errors_say_where_and_what_but_not_the_value() -> None:
 
 
 def test_values_are_no_part_of_a_repr() -> None:
-    assert "secret" not in repr(Foreign({"password": "secret"}, "a"))
+    assert "secret" not in repr(JsonCursor({"password": "secret"}, "a"))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_kinds() -> None:
 @given(st.text() | st.integers() | st.floats() | st.booleans() | st.none() | st.lists(st.integers()))
 def test_an_identifier_is_always_plain_digits(value: object) -> None:
     try:
-        found = Foreign(value).identifier()
+        found = JsonCursor(value).identifier()
     except BadFieldError:
         return
     assert found.isascii()

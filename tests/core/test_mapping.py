@@ -10,7 +10,7 @@ from tests.core.world import OPTIONS, contact, options
 def test_plain_fields_by_the_sites_names():
     mapped = read(contact(), OPTIONS)
     assert mapped.values == {"first_name": "Ada", "last_name": "King"}
-    assert (mapped.email, mapped.login, mapped.password, mapped.roles) == ("ada@example.com", "", "", ())
+    assert (mapped.email, mapped.username, mapped.password, mapped.roles) == ("ada@example.com", "", "", ())
     assert mapped.warnings == ()
 
 
@@ -45,7 +45,7 @@ def test_closed_fields_are_dropped_with_a_warning():
 def test_fields_with_an_own_meaning_however_they_are_written():
     fields = {"a": "ada", "b": "s3cret <b> ", "c": "vip"}
     mapped = read(contact(fields=fields), options((" User_Login", "a"), ("USER_PASS", "b"), ("role", "c")))
-    assert (mapped.login, mapped.password, mapped.roles) == ("ada", "s3cret <b> ", ("vip",))
+    assert (mapped.username, mapped.password, mapped.roles) == ("ada", "s3cret <b> ", ("vip",))
     assert mapped.values.keys() == {"first_name", "last_name"}
     assert "s3cret" not in repr(mapped)
 

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-from memberhook.core.states import State
 from memberhook.core.outcome import HIDDEN, outcome, secret_fields
-from memberhook.core.types import Changes, Contact, FieldMapping, Member, Plan, Tag
-from memberhook.core.types import Applied
-
+from memberhook.core.states import State
+from memberhook.core.types import Applied, Changes, Contact, FieldMapping, Member, Plan, Tag
 
 FIELDS = {"email": "ada@example.com", "wp_password": "s3cret-1", "temp_password": "s3cret-2", "pin": "s3cret-3"}
 CONTACT = Contact("1", "ada@example.com", FIELDS, (Tag("1", "course", "Course"),))
@@ -16,7 +14,7 @@ MAP = (
 )
 NEW = Plan(
     CONTACT,
-    login="ada",
+    username="ada",
     changes=Changes(
         email="ada@example.com",
         role="customer",
@@ -80,6 +78,6 @@ def test_roles_that_come_and_go_are_named() -> None:
     assert done.data["changes"] == ["role", "tags"]
     assert done.data["trail"]["plan"][:3] == ["add the role student", "add the role reader", "remove the role trial"]
     new = Plan(
-        CONTACT, login="ada", changes=Changes(email="ada@example.com", role="customer", roles_added=("student",))
+        CONTACT, username="ada", changes=Changes(email="ada@example.com", role="customer", roles_added=("student",))
     )
     assert outcome(new, None, SECRET).message == "Created member ada <ada@example.com> as customer, student."

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from memberhook.core.types import Action, Tag, TagRole, UsernameFormat, Wish
+from memberhook.core.types import Action, Intent, Tag, TagRole, UsernameFormat
 from tests.core.world import (
     ADD,
     FACTS,
@@ -31,7 +31,7 @@ class TestNewMember:
     def test_add_creates_with_all_that_is_mapped(self):
         created = made(who=contact(tags=(GOLD, NEWS)))
         assert created.creates
-        assert created.login == "ada@example.com"
+        assert created.username == "ada@example.com"
         assert created.link
         assert created.changes.email == "ada@example.com"
         assert created.changes.role == "subscriber"
@@ -40,8 +40,8 @@ class TestNewMember:
         assert created.warnings == ()
 
     @pytest.mark.parametrize("wish", [UPDATE, UPDATE_TAGS])
-    def test_the_other_actions_do_not(self, wish):
-        nobody = made(wish)
+    def test_the_other_actions_do_not(self, intent):
+        nobody = made(intent)
         assert 'only "add" creates members' in (nobody.ignored or "")
         assert nobody.changes_nothing
         assert not nobody.creates
@@ -84,29 +84,29 @@ class TestNewMember:
         assert "display_name" not in created.changes.fields
 
     def test_a_taken_login_gives_the_nearest_and_a_warning(self):
-        created = made(facts=facts(logins=frozenset({"ada@example.com", "ada@example.com-2"})))
-        assert created.login == "ada@example.com-3"
+        created = made(facts=facts(usernames=frozenset({"ada@example.com", "ada@example.com-2"})))
+        assert created.username == "ada@example.com-3"
         assert created.warnings == ('The login "ada@example.com" is taken, so it is "ada@example.com-3".',)
 
     def test_a_login_that_the_site_does_not_take_is_told(self):
         created = made(who=contact("o'neil@example.com"))
-        assert created.login == "oneil@example.com"
+        assert created.username == "oneil@example.com"
         assert "characters that it does not take" in created.warnings[0]
 
     def test_capitals_do_not_make_a_login_free(self):
         opts = options(("user_login", "nick"))
-        created = made(who=contact(fields={"nick": "ADA"}), opts=opts, facts=facts(logins=frozenset({"ada"})))
-        assert created.login == "ADA-2"
+        created = made(who=contact(fields={"nick": "ADA"}), opts=opts, facts=facts(usernames=frozenset({"ada"})))
+        assert created.username == "ADA-2"
 
     def test_first_number(self):
         opts = options(username_format=UsernameFormat.FIRST_NUMBER)
-        assert made(opts=opts).login == "ada1"
+        assert made(opts=opts).username == "ada1"
         assert made(opts=opts).warnings == ()
-        assert made(opts=opts, facts=facts(logins=frozenset({"ada1"}))).login == "ada2"
+        assert made(opts=opts, facts=facts(usernames=frozenset({"ada1"}))).username == "ada2"
 
     def test_roles(self):
-        assert made(Wish(Action.ADD, ("Customer",))).changes.role == "customer"
-        refused = made(Wish(Action.ADD, ("administrator",)))
+        assert made(Intent(Action.ADD, ("Customer",))).changes.role == "customer"
+        refused = made(Intent(Action.ADD, ("administrator",)))
         assert refused.changes.role == "subscriber"
         assert len(refused.warnings) == 1
         assert (
@@ -130,12 +130,12 @@ class TestNewMember:
 
     def test_welcome(self):
         assert not made().welcome
-        assert made(Wish(Action.ADD, notify=True)).welcome
+        assert made(Intent(Action.ADD, notify=True)).welcome
         assert made(opts=options(welcome=True)).welcome
 
     def test_a_site_that_sends_no_welcome_e_mail_promises_none_and_says_so(self):
         none = facts(no_welcome="It sends none.")
-        asked = made(Wish(Action.ADD, notify=True), facts=none)
+        asked = made(Intent(Action.ADD, notify=True), facts=none)
         assert (asked.welcome, asked.warnings) == (False, ("It sends none.",))
         assert made(facts=none).warnings == ()
 
@@ -145,8 +145,8 @@ class TestNewMember:
         assert "came without its tags" in created.warnings[0]
 
     def test_two_members_with_the_email_are_never_guessed_between(self):
-        for wish in (ADD, UPDATE, UPDATE_TAGS):
-            failed = made(wish, facts=facts(emails={"ada@example.com": ("1", "2")}))
+        for intent in (ADD, UPDATE, UPDATE_TAGS):
+            failed = made(intent, facts=facts(emails={"ada@example.com": ("1", "2")}))
             assert "Several members of the site have the e-mail" in (failed.failed or "")
             assert not failed.creates
         assert made(m=member(), facts=facts(emails={"ada@example.com": ("1", "2")})).failed is None
@@ -156,21 +156,23 @@ class TestNewMember:
 
 class TestExistingMember:
     @pytest.mark.parametrize("wish", [ADD, UPDATE, UPDATE_TAGS])
-    def test_nothing_changes_when_all_is_as_in_the_crm(self, wish):
-        same = made(wish, m=member())
+    def test_nothing_changes_when_all_is_as_in_the_crm(self, intent):
+        same = made(intent, m=member())
         assert same.changes_nothing
         assert (same.link, same.welcome, same.generate_password) == (False, False, False)
         assert (same.ignored, same.failed, same.warnings) == (None, None, ())
 
     @pytest.mark.parametrize("wish", [ADD, UPDATE])
-    def test_mapped_fields_follow(self, wish):
-        changed = made(wish, m=member(fields={"first_name": "Eve", "hobby": "chess"}))
+    def test_mapped_fields_follow(self, intent):
+        changed = made(intent, m=member(fields={"first_name": "Eve", "hobby": "chess"}))
         assert changed.changes.fields == {"first_name": "Ada"}
 
     def test_update_tags_changes_tags_alone(self):
-        wish = Wish(Action.UPDATE_TAGS, ("customer",), True)
+        intent = Intent(Action.UPDATE_TAGS, ("customer",), True)
         who = contact("new@example.com", tags=(GOLD,), fields={"p": "s3cret"})
-        changed = made(wish, who, member(fields={"first_name": "Eve"}), options(("user_pass", "p"), ("is_staff", "p")))
+        changed = made(
+            intent, who, member(fields={"first_name": "Eve"}), options(("user_pass", "p"), ("is_staff", "p"))
+        )
         assert changed.changes.names() == ("tags",)
         assert changed.warnings == ()
 
@@ -181,8 +183,8 @@ class TestExistingMember:
         assert changed.changes.tags_removed == (OLD,)
 
     def test_tags_that_the_source_does_not_tell_stay(self):
-        for wish, warns in ((ADD, True), (UPDATE, False), (UPDATE_TAGS, True)):
-            kept = made(wish, contact(tags=None), member(tags=(GOLD,)))
+        for intent, warns in ((ADD, True), (UPDATE, False), (UPDATE_TAGS, True)):
+            kept = made(intent, contact(tags=None), member(tags=(GOLD,)))
             assert kept.changes_nothing
             assert bool(kept.warnings) is warns
 
@@ -223,40 +225,40 @@ class TestExistingMember:
 
     @pytest.mark.parametrize("action", [Action.ADD, Action.UPDATE])
     def test_roles(self, action):
-        assert made(Wish(action, ("customer",)), m=member()).changes.role == "customer"
-        assert made(Wish(action), m=member(roles=frozenset({"vip"}))).changes.role is None
-        refused = made(Wish(action, ("vip",)), m=member())
+        assert made(Intent(action, ("customer",)), m=member()).changes.role == "customer"
+        assert made(Intent(action), m=member(roles=frozenset({"vip"}))).changes.role is None
+        refused = made(Intent(action, ("vip",)), m=member())
         assert refused.changes_nothing
         assert "the member's role stays" in refused.warnings[0]
         level = contact(fields={"level": "customer"})
-        assert made(Wish(action), level, member(), options(("role", "level"))).changes.role == "customer"
+        assert made(Intent(action), level, member(), options(("role", "level"))).changes.role == "customer"
 
     @pytest.mark.parametrize("wish", [ADD, UPDATE, UPDATE_TAGS])
-    def test_roles_follow_tags(self, wish):
+    def test_roles_follow_tags(self, intent):
         opts = options(tag_roles=(TagRole("gold", "customer"),))
-        given = made(wish, contact(tags=(GOLD,)), member(), opts).changes
+        given = made(intent, contact(tags=(GOLD,)), member(), opts).changes
         assert (given.role, given.roles_added, given.names()) == (None, ("customer",), ("role", "tags"))
         both = member(roles=frozenset({"subscriber", "customer"}), tags=(GOLD,))
-        assert made(wish, contact(tags=(GOLD,)), both, opts).changes_nothing
-        assert made(wish, contact(tags=()), both, opts).changes.roles_removed == ("customer",)
-        assert made(wish, contact(tags=None), both, opts).changes_nothing
-        kept = made(wish, contact(tags=()), replace(both, protected=True), opts)
+        assert made(intent, contact(tags=(GOLD,)), both, opts).changes_nothing
+        assert made(intent, contact(tags=()), both, opts).changes.roles_removed == ("customer",)
+        assert made(intent, contact(tags=None), both, opts).changes_nothing
+        kept = made(intent, contact(tags=()), replace(both, protected=True), opts)
         assert kept.changes.names() == ("tags",)
         assert "protected" in kept.warnings[0]
         assert "Left as it is: role." in kept.warnings[0]
 
     def test_who_is_elsewhere_gets_the_roles_of_a_new_member(self):
         opts = options(tag_roles=(TagRole("gold", "customer"),))
-        joining = made(ADD, contact(tags=(GOLD,)), member(roles=frozenset(), elsewhere=True), opts).changes
+        joining = made(ADD, contact(tags=(GOLD,)), member(roles=frozenset(), network_user=True), opts).changes
         assert (joining.role, joining.roles_added) == ("subscriber", ("customer",))
 
     @pytest.mark.parametrize("wish", [ADD, UPDATE])
-    def test_a_changed_password_is_set(self, wish):
+    def test_a_changed_password_is_set(self, intent):
         who, opts = contact(fields={"p": "s3cret"}), options(("user_pass", "p"))
-        assert made(wish, who, member(), opts).changes.password == "s3cret"
-        assert made(wish, who, member(password_mark=mark("old")), opts).changes.password == "s3cret"
-        assert made(wish, who, member(password_mark=mark("s3cret")), opts).changes.password is None
-        assert made(wish, contact(fields={"p": ""}), member(), opts).changes.password is None
+        assert made(intent, who, member(), opts).changes.password == "s3cret"
+        assert made(intent, who, member(password_mark=mark("old")), opts).changes.password == "s3cret"
+        assert made(intent, who, member(password_mark=mark("s3cret")), opts).changes.password is None
+        assert made(intent, contact(fields={"p": ""}), member(), opts).changes.password is None
 
     def test_a_password_that_may_not_have_changed_is_not_set_again_and_again(self):
         who, opts = contact(id=None, fields={"p": "s3cret"}), options(("user_pass", "p"))
@@ -268,15 +270,15 @@ class TestExistingMember:
     def test_the_login_never_changes(self):
         changed = made(UPDATE, contact(fields={"nick": "countess"}), member(), options(("user_login", "nick")))
         assert changed.changes_nothing
-        assert changed.login is None
+        assert changed.username is None
 
     def test_add_sends_no_welcome_and_makes_no_password(self):
-        changed = made(Wish(Action.ADD, notify=True), m=member(), opts=options(welcome=True, return_password=True))
+        changed = made(Intent(Action.ADD, notify=True), m=member(), opts=options(welcome=True, return_password=True))
         assert (changed.welcome, changed.generate_password, changed.return_password) == (False, False, False)
 
     def test_found_by_email_is_linked(self):
-        for wish in (ADD, UPDATE, UPDATE_TAGS):
-            linked = made(wish, m=member(contact_id=None))
+        for intent in (ADD, UPDATE, UPDATE_TAGS):
+            linked = made(intent, m=member(contact_id=None))
             assert linked.link
             assert linked.warnings == ()
             assert linked.changes_nothing

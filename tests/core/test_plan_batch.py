@@ -8,15 +8,15 @@ from tests.core.world import ADD, FACTS, OPTIONS, UPDATE, contact, mark, member,
 
 
 def batch(*items, opts=OPTIONS, facts=FACTS):
-    return plan_batch([(wish, who, m) for wish, who, m in items], opts, facts, mark)
+    return plan_batch([(intent, who, m) for intent, who, m in items], opts, facts, mark)
 
 
 def test_logins_given_out_are_taken_for_later_ones():
     opts = options(username_format=UsernameFormat.FIRST_NUMBER)
     plans = batch(*[(ADD, contact(f"ada{n}@example.com", id=str(n)), None) for n in range(40)], opts=opts)
-    logins = [p.login for p in plans]
-    assert logins[:15] == [f"ada{n}" for n in range(1, 16)]
-    assert len(set(logins)) == 40
+    usernames = [p.username for p in plans]
+    assert usernames[:15] == [f"ada{n}" for n in range(1, 16)]
+    assert len(set(usernames)) == 40
 
 
 def test_the_second_of_two_contacts_with_one_new_email_is_told():
@@ -66,4 +66,4 @@ def test_what_failed_or_was_ignored_gives_nothing_out():
     assert one.failed
     assert two.ignored
     assert three.creates
-    assert three.login == "eve@example.com"
+    assert three.username == "eve@example.com"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from memberhook.core.types import Action, Wish
+from memberhook.core.types import Action, Intent
 from tests.core.world import GOLD, OPTIONS, UPDATE, contact, made, mark, member, options
 
 
@@ -13,15 +13,15 @@ class TestProtectedMember:
 
     def test_email_password_and_role_stay_and_the_rest_applies(self):
         who = contact("new@example.com", tags=(GOLD,), fields={"p": "s3cret", "first_name": "Augusta"})
-        changed = made(Wish(Action.ADD, ("customer",)), who, self.MEMBER, options(("user_pass", "p")))
+        changed = made(Intent(Action.ADD, ("customer",)), who, self.MEMBER, options(("user_pass", "p")))
         assert changed.changes.names() == ("first_name", "tags")
         (warning,) = changed.warnings
         assert warning.endswith("Left as it is: e-mail, role, password.")
 
     def test_no_warning_where_nothing_was_held_back(self):
         who, opts = contact(fields={"p": "old"}), options(("user_pass", "p"), ("user_login", "p"))
-        assert made(Wish(Action.UPDATE), who, self.MEMBER, opts).warnings == ()
-        assert made(Wish(Action.UPDATE, ("administrator",)), who, self.MEMBER, opts).warnings == ()
+        assert made(Intent(Action.UPDATE), who, self.MEMBER, opts).warnings == ()
+        assert made(Intent(Action.UPDATE, ("administrator",)), who, self.MEMBER, opts).warnings == ()
 
     def test_a_privileged_role_protects_even_if_the_site_did_not_say_so(self):
         changed = made(UPDATE, contact("new@example.com"), replace(self.MEMBER, protected=False))

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memberhook.core.field_values import Result, is_empty, same, site_value
-from memberhook.core.usernames import candidates, wanted
+from memberhook.core.intents import merge
 from memberhook.core.plan import plan, plan_batch
 from memberhook.core.roles import is_privileged, resolve
-from memberhook.core.types import Action, Contact, FieldMapping, FieldType, Plan, Role, Tag, UsernameFormat, Wish
-from memberhook.core.intents import merge
+from memberhook.core.types import Action, Contact, FieldMapping, FieldType, Intent, Plan, Role, Tag, UsernameFormat
+from memberhook.core.usernames import candidates, wanted
 from tests.core import strategies
 from tests.core.strategies import Case
 from tests.core.world import apply_to, facts_with, made, mark, member
@@ -28,7 +28,7 @@ def roles_given(made: Plan) -> frozenset[str]:
 
 
 def planned(case: Case) -> Plan:
-    return plan(case.wish, case.options, case.contact, case.member, case.facts, mark)
+    return plan(case.intent, case.options, case.contact, case.member, case.facts, mark)
 
 
 @often
@@ -50,7 +50,7 @@ def test_planning_twice_changes_nothing_with_all_mapped_and_filled(case: Case, c
 def check_twice(case: Case) -> None:
     first = planned(case)
     after = apply_to(first, case.member)
-    again = plan(case.wish, case.options, case.contact, after, facts_with(case.facts, after), mark)
+    again = plan(case.intent, case.options, case.contact, after, facts_with(case.facts, after), mark)
     assert not again.creates
     assert again.changes.names() == ()
     assert (again.ignored, again.failed) == (first.ignored, first.failed)
@@ -62,8 +62,8 @@ def check_twice(case: Case) -> None:
 def test_no_role_outside_default_and_allow_list_and_no_privileged_one_unconfirmed(case: Case) -> None:
     confirmed = case.options.allowed_roles & case.options.confirmed_privileged
     names = [name for role in case.facts.roles for name in (role.slug, role.title, f" {role.title.upper()}")]
-    for asked in (case.wish.roles, *((*case.wish.roles, name) for name in names)):
-        made = planned(replace(case, wish=replace(case.wish, roles=asked)))
+    for asked in (case.intent.roles, *((*case.intent.roles, name) for name in names)):
+        made = planned(replace(case, intent=replace(case.intent, roles=asked)))
         for role in roles_given(made):
             assert role in case.options.allowed_roles | {case.options.default_role}
             assert role in {r.slug for r in case.facts.roles}
@@ -76,7 +76,7 @@ def test_a_namesake_of_a_privileged_role_is_never_given(case: Case) -> None:
     namesakes = tuple(Role(role.slug.title(), "Boss", privileged=True) for role in case.facts.roles)
     facts = replace(case.facts, roles=(*case.facts.roles, *namesakes))
     for name in (role.slug for role in case.facts.roles):
-        made = planned(replace(case, facts=facts, wish=replace(case.wish, roles=(name,))))
+        made = planned(replace(case, facts=facts, intent=replace(case.intent, roles=(name,))))
         assert roles_given(made) <= case.options.allowed_roles & case.options.confirmed_privileged
 
 
@@ -100,7 +100,7 @@ def governed(case: Case, tags: Collection[Tag] | None = None) -> set[str]:
 def grantable(case: Case, name: str) -> str | None:
     """The slug of the role, if an address of the hook may ask for it."""
     options, facts = replace(case.options, tag_roles=(), field_map=()), replace(case.facts, emails={})
-    return made(Wish(Action.UPDATE, (name,)), m=member(roles=frozenset()), opts=options, facts=facts).changes.role
+    return made(Intent(Action.UPDATE, (name,)), m=member(roles=frozenset()), opts=options, facts=facts).changes.role
 
 
 @often
@@ -116,7 +116,7 @@ def test_tags_alone_decide_about_the_roles_of_rules(case: Case) -> None:
     if case.contact.tags is not None:
         meant = governed(case, case.contact.tags)
     else:
-        meant = before.roles & governed(case) if before and not before.elsewhere else set()
+        meant = before.roles & governed(case) if before and not before.network_user else set()
     only_the_default = not meant and after.roles == {case.options.default_role}
     assert held == meant or only_the_default
 
@@ -138,7 +138,7 @@ def test_the_roles_that_add_and_update_leave_are_those_of_update_tags(case: Case
     plan = planned(case)
     if not plan.ignored and not plan.failed:
         after = apply_to(plan, case.member)
-        tags_only = replace(case, wish=Wish(Action.UPDATE_TAGS), member=after, facts=facts_with(case.facts, after))
+        tags_only = replace(case, intent=Intent(Action.UPDATE_TAGS), member=after, facts=facts_with(case.facts, after))
         assert "role" not in planned(tags_only).changes.names()
 
 
@@ -150,7 +150,7 @@ def test_protected_members_keep_email_login_password_and_role(case: Case) -> Non
     made = planned(replace(case, member=member))
     after = apply_to(made, member)
     assert after is not None
-    assert (after.email, after.login, after.roles) == (member.email, member.login, member.roles)
+    assert (after.email, after.username, after.roles) == (member.email, member.username, member.roles)
     assert not set(made.changes.names()) & {"user_login", "user_email", "user_pass", "role"}
     assert not made.generate_password
 
@@ -225,24 +225,24 @@ def test_a_new_login_is_free_within_the_rules_and_not_empty(case: Case, gone: in
 
 def check_new_login(case: Case, gone: int) -> None:
     """Takes away as many of the first choices as `gone` says."""
-    rules = case.facts.login_rules
-    taken = case.facts.logins | {login.lower() for login in wanted(case.contact, case.options, rules, gone)}
-    made = planned(replace(case, facts=replace(case.facts, logins=taken)))
+    rules = case.facts.username_rules
+    taken = case.facts.usernames | {username.lower() for username in wanted(case.contact, case.options, rules, gone)}
+    made = planned(replace(case, facts=replace(case.facts, usernames=taken)))
     if not made.creates:
         return
-    assert made.login is not None
-    assert made.login.lower() not in taken
-    assert re.fullmatch(f"[{rules.allowed}]+", made.login)
-    assert 0 < len(made.login) <= rules.max_length
+    assert made.username is not None
+    assert made.username.lower() not in taken
+    assert re.fullmatch(f"[{rules.allowed}]+", made.username)
+    assert 0 < len(made.username) <= rules.max_length
 
 
 @often
 @given(strategies.contacts(), strategies.hook_options)
 def test_all_wanted_logins_differ_and_obey_the_rules(contact, options) -> None:
-    for rules in strategies.LOGIN_RULES:
+    for rules in strategies.USERNAME_RULES:
         first = wanted(contact, options, rules, 20)
-        assert len({login.lower() for login in first}) == 20
-        assert all(re.fullmatch(f"[{rules.allowed}]{{1,{rules.max_length}}}", login) for login in first)
+        assert len({username.lower() for username in first}) == 20
+        assert all(re.fullmatch(f"[{rules.allowed}]{{1,{rules.max_length}}}", username) for username in first)
         assert next(candidates(contact, options, rules)) == first[0]
 
 
@@ -250,13 +250,13 @@ def test_all_wanted_logins_differ_and_obey_the_rules(contact, options) -> None:
 @given(strategies.cases(st.none()), st.lists(strategies.contacts(), min_size=1, max_size=6))
 def test_a_batch_gives_nothing_out_twice(case: Case, more: list[Contact]) -> None:
     facts, options = case.facts, case.options
-    items = [(Wish(Action.ADD), contact, None) for contact in (case.contact, *more)]
+    items = [(Intent(Action.ADD), contact, None) for contact in (case.contact, *more)]
     made = [p for p in plan_batch(items, options, facts, mark) if p.creates]
-    logins = [(p.login or "").lower() for p in made]
+    usernames = [(p.username or "").lower() for p in made]
     emails = [(p.changes.email or "").lower() for p in made]
     ids = [p.contact.id for p in made if p.contact.id]
-    assert len(set(logins)) == len(set(emails)) == len(made)
-    assert not set(logins) & facts.logins
+    assert len(set(usernames)) == len(set(emails)) == len(made)
+    assert not set(usernames) & facts.usernames
     assert not set(emails) & facts.emails.keys()
     assert len(set(ids)) == len(ids)
 
@@ -264,12 +264,12 @@ def test_a_batch_gives_nothing_out_twice(case: Case, more: list[Contact]) -> Non
 @often
 @given(strategies.cases())
 def test_a_batch_of_one_is_a_plan(case: Case) -> None:
-    assert plan_batch([(case.wish, case.contact, case.member)], case.options, case.facts, mark) == [planned(case)]
+    assert plan_batch([(case.intent, case.contact, case.member)], case.options, case.facts, mark) == [planned(case)]
 
 
 @often
-@given(st.lists(strategies.wishes, min_size=1, max_size=5), st.lists(strategies.wishes, max_size=5))
-def test_merging_in_two_steps_is_merging_at_once(earlier: list[Wish], later: list[Wish]) -> None:
+@given(st.lists(strategies.intents, min_size=1, max_size=5), st.lists(strategies.intents, max_size=5))
+def test_merging_in_two_steps_is_merging_at_once(earlier: list[Intent], later: list[Intent]) -> None:
     assert merge(earlier + later) == merge([merge(earlier), *later])
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from memberhook.core.roles import Asked, for_existing, for_new, is_privileged, resolve
+from memberhook.core.roles import RequestedRoles, for_existing, for_new, is_privileged, resolve
 from memberhook.core.types import HookOptions, Role, TagRole
 from tests.core.world import GOLD, NEWS, OLD, OPTIONS, ROLES, member
 
@@ -35,8 +35,8 @@ def test_a_slug_comes_before_a_title_and_an_unprivileged_title_before_a_privileg
     assert resolve("Gold", roles[:2]) == roles[1]
 
 
-def new(*asked, mapped=(), options=OPTIONS, roles=ROLES):
-    return for_new(Asked(asked, mapped), options, roles)
+def new(*requested, mapped=(), options=OPTIONS, roles=ROLES):
+    return for_new(RequestedRoles(requested, mapped), options, roles)
 
 
 def test_a_new_member_gets_the_urls_role_else_the_mapped_else_the_default():
@@ -88,8 +88,8 @@ def test_without_a_usable_default_no_role_is_given(default, problem):
     assert f'"{default}"' in warning
 
 
-def existing(*asked, mapped=(), held=("subscriber",)):
-    return for_existing(Asked(asked, mapped), OPTIONS, ROLES, replace(MEMBER, roles=frozenset(held)))
+def existing(*requested, mapped=(), held=("subscriber",)):
+    return for_existing(RequestedRoles(requested, mapped), OPTIONS, ROLES, replace(MEMBER, roles=frozenset(held)))
 
 
 def test_an_existing_members_role_changes_only_to_one_that_is_asked_for():
@@ -118,15 +118,15 @@ def test_privileged_members():
 
 def test_a_privileged_role_needs_the_owners_confirmation_besides_the_allow_list() -> None:
     roles = (Role("subscriber", "Subscriber"), Role("editor", "Editor", privileged=True))
-    listed = HookOptions(allowed_roles=frozenset({"editor"}))
-    confirmed = replace(listed, confirmed_privileged=frozenset({"editor"}))
+    summaries = HookOptions(allowed_roles=frozenset({"editor"}))
+    confirmed = replace(summaries, confirmed_privileged=frozenset({"editor"}))
     only_confirmed = HookOptions(confirmed_privileged=frozenset({"editor"}))
-    assert for_new(Asked(("editor",)), listed, roles).role == "subscriber"
-    assert for_new(Asked(("editor",)), confirmed, roles).role == "editor"
-    assert for_new(Asked(("editor",)), only_confirmed, roles).role == "subscriber"
-    assert for_new(Asked(("editor",)), replace(only_confirmed, default_role="editor"), roles).role is None
+    assert for_new(RequestedRoles(("editor",)), summaries, roles).role == "subscriber"
+    assert for_new(RequestedRoles(("editor",)), confirmed, roles).role == "editor"
+    assert for_new(RequestedRoles(("editor",)), only_confirmed, roles).role == "subscriber"
+    assert for_new(RequestedRoles(("editor",)), replace(only_confirmed, default_role="editor"), roles).role is None
     as_default = replace(confirmed, default_role="editor")
-    assert for_new(Asked(), as_default, roles).role is None
+    assert for_new(RequestedRoles(), as_default, roles).role is None
 
 
 # Rules: a tag gives a role
@@ -138,13 +138,13 @@ RULES = replace(
 )
 
 
-def ruled(*asked, tags=(), held=None, mapped=(), options=RULES):
+def ruled(*requested, tags=(), held=None, mapped=(), options=RULES):
     """Role, added and removed for a new member, or for one who holds these."""
-    wish = Asked(asked, mapped, tags)
+    intent = RequestedRoles(requested, mapped, tags)
     if held is None:
-        choice = for_new(wish, options, ROLES)
+        choice = for_new(intent, options, ROLES)
     else:
-        choice = for_existing(wish, options, ROLES, replace(MEMBER, roles=frozenset(held)))
+        choice = for_existing(intent, options, ROLES, replace(MEMBER, roles=frozenset(held)))
     return choice.role, choice.added, choice.removed
 
 
@@ -196,11 +196,11 @@ def test_a_rule_prevails_over_who_asks_for_its_role():
     assert ruled("vip", tags=()) == ("subscriber", (), ())
     assert ruled("vip", tags=(), held=("subscriber", "vip")) == (None, (), ("vip",))
     assert ruled(mapped=("vip",), tags=(NEWS,)) == ("subscriber", ("customer",), ())
-    (warning,) = for_existing(Asked(("VIP members",), (), ()), RULES, ROLES, MEMBER).warnings
+    (warning,) = for_existing(RequestedRoles(("VIP members",), (), ()), RULES, ROLES, MEMBER).warnings
     assert 'gives the role "vip" by tag alone' in warning
     assert "give it the tag in the CRM" in warning
     assert "the member's role stays as it is" in warning
-    assert for_existing(Asked(("vip",), (), (GOLD,)), RULES, ROLES, MEMBER).warnings == ()
+    assert for_existing(RequestedRoles(("vip",), (), (GOLD,)), RULES, ROLES, MEMBER).warnings == ()
 
 
 def test_who_would_lose_the_last_role_gets_the_default():
@@ -208,7 +208,7 @@ def test_who_would_lose_the_last_role_gets_the_default():
     assert ruled(tags=(), held=()) == (None, (), ())
     gone = replace(RULES, default_role="gone")
     assert ruled(tags=(), held=("vip",), options=gone) == (None, (), ("vip",))
-    (warning,) = for_existing(Asked(tags=()), gone, ROLES, replace(MEMBER, roles=frozenset({"vip"}))).warnings
+    (warning,) = for_existing(RequestedRoles(tags=()), gone, ROLES, replace(MEMBER, roles=frozenset({"vip"}))).warnings
     assert "Choose another one for the hook" in warning
 
 
@@ -220,7 +220,7 @@ def test_a_default_role_with_a_rule_is_for_who_would_have_none():
     assert ruled(tags=(), held=("subscriber",), options=options) == (None, (), ())
     assert ruled(tags=(GOLD,), held=("subscriber",), options=options) == (None, ("vip",), ("subscriber",))
     assert ruled(tags=(), held=("vip",), options=options) == (None, ("subscriber",), ("vip",))
-    assert for_new(Asked(("subscriber",), (), ()), options, ROLES).warnings == ()
+    assert for_new(RequestedRoles(("subscriber",), (), ()), options, ROLES).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -235,11 +235,11 @@ def test_a_rule_whose_role_may_not_be_granted_does_nothing(role, told):
     options = replace(OPTIONS, tag_roles=(TagRole("1", role),))
     assert ruled(tags=(GOLD,), options=options) == ("subscriber", (), ())
     assert ruled(tags=(), held=("subscriber", role), options=options) == (None, (), ())
-    (warning,) = for_new(Asked(tags=(GOLD,)), options, ROLES).warnings
+    (warning,) = for_new(RequestedRoles(tags=(GOLD,)), options, ROLES).warnings
     assert told in warning
     assert "the hook's rule for it does nothing" in warning
-    assert for_new(Asked(tags=()), options, ROLES).warnings == ()
-    assert for_new(Asked(), options, ROLES).warnings == ()
+    assert for_new(RequestedRoles(tags=()), options, ROLES).warnings == ()
+    assert for_new(RequestedRoles(), options, ROLES).warnings == ()
 
 
 def test_a_privileged_role_is_given_by_tag_once_it_is_confirmed():

@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
+from memberhook.core.types import UsernameFormat, UsernameRules
 from memberhook.core.usernames import candidates, wanted, wished
-from memberhook.core.types import LoginRules, UsernameFormat
 from tests.core.world import RULES, contact, options
 
-WORDPRESS = LoginRules(60, r"A-Za-z0-9 _.\-@")
+WORDPRESS = UsernameRules(60, r"A-Za-z0-9 _.\-@")
 FIRST_LAST = options(username_format=UsernameFormat.FIRST_LAST)
 FIRST_NUMBER = options(username_format=UsernameFormat.FIRST_NUMBER)
 
@@ -59,7 +59,7 @@ def test_other_scripts_stay_where_the_site_takes_them():
 def test_characters_are_transliterated_or_dropped():
     opts = options(("user_login", "nick"))
     assert first(1, contact(fields={"nick": "Zoë & Søn/ﬁ"}), opts, WORDPRESS) == ["Zoe  Sonfi"]
-    assert first(1, contact("Ada+X@Example.com"), options(), LoginRules(60, "a-z0-9")) == ["adaxexamplecom"]
+    assert first(1, contact("Ada+X@Example.com"), options(), UsernameRules(60, "a-z0-9")) == ["adaxexamplecom"]
 
 
 def test_a_login_is_normalised_as_it_will_be_at_log_in():
@@ -72,14 +72,14 @@ def test_long_ones_are_cut_with_room_for_the_number():
 
 
 def test_without_signs_and_letters_there_are_still_numbers():
-    assert first(2, contact(), options(), LoginRules(20, "a-z0-9")) == ["adaexamplecom", "adaexamplecom2"]
-    assert first(2, contact(), options(), LoginRules(20, "0-9")) == ["2", "3"]
+    assert first(2, contact(), options(), UsernameRules(20, "a-z0-9")) == ["adaexamplecom", "adaexamplecom2"]
+    assert first(2, contact(), options(), UsernameRules(20, "0-9")) == ["2", "3"]
 
 
 def test_from_the_sixteenth_on_numbers_are_drawn_from_the_contact():
     ada, other = (first(20, contact(email), FIRST_NUMBER) for email in ("ada@example.com", "ada@example.org"))
     assert ada[:15] == other[:15] == [f"ada{n}" for n in range(1, 16)]
-    assert [len(login) - 3 for login in ada[15:]] == [5, 6, 7, 8, 9]
+    assert [len(username) - 3 for username in ada[15:]] == [5, 6, 7, 8, 9]
     assert not set(ada[15:]) & set(other[15:])
     assert ada == first(20, contact("Ada@example.com"), FIRST_NUMBER)
 

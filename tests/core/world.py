@@ -7,10 +7,24 @@ from dataclasses import replace
 from typing import Any
 
 from memberhook.core.plan import plan
-from memberhook.core.types import Action, Contact, FieldMapping, FieldType, HookOptions, LoginRules, Member, Plan, Role, SiteFacts, Tag, Value, Wish
+from memberhook.core.types import (
+    Action,
+    Contact,
+    FieldMapping,
+    FieldType,
+    HookOptions,
+    Intent,
+    Member,
+    Plan,
+    Role,
+    SiteSnapshot,
+    Tag,
+    UsernameRules,
+    Value,
+)
 
-ADD, UPDATE, UPDATE_TAGS = Wish(Action.ADD), Wish(Action.UPDATE), Wish(Action.UPDATE_TAGS)
-RULES = LoginRules(150, r"\w.@+-")
+ADD, UPDATE, UPDATE_TAGS = Intent(Action.ADD), Intent(Action.UPDATE), Intent(Action.UPDATE_TAGS)
+RULES = UsernameRules(150, r"\w.@+-")
 ROLES = (
     Role("subscriber", "Subscriber"),
     Role("customer", "Customer"),
@@ -18,7 +32,7 @@ ROLES = (
     Role("administrator", "Administrator", privileged=True),
     Role("shop-keeper", "customer", privileged=True),
 )
-FACTS = SiteFacts(ROLES, RULES)
+FACTS = SiteSnapshot(ROLES, RULES)
 NAMES = (
     FieldMapping("first_name", "first_name"),
     FieldMapping("last_name", "last_name"),
@@ -53,14 +67,14 @@ def options(*mappings: FieldMapping | tuple[Any, ...], **more: Any) -> HookOptio
 
 
 def made(
-    wish: Wish = ADD,
+    intent: Intent = ADD,
     who: Contact | None = None,
     m: Member | None = None,
     opts: HookOptions = OPTIONS,
-    facts: SiteFacts = FACTS,
+    facts: SiteSnapshot = FACTS,
 ) -> Plan:
     """The plan for contact 7 (or `who`) and the member `m`."""
-    return plan(wish, opts, who or contact(), m, facts, mark)
+    return plan(intent, opts, who or contact(), m, facts, mark)
 
 
 def typed(type: FieldType, *, clears: bool = False, site: str = "thing", crm: str = "thing") -> FieldMapping:
@@ -73,8 +87,8 @@ def apply_to(plan: Plan, member: Member | None, new_id: str = "99") -> Member | 
         return member
     changes = plan.changes
     if member is None:
-        assert plan.login is not None
-        member = Member(new_id, plan.login, changes.email or "")
+        assert plan.username is not None
+        member = Member(new_id, plan.username, changes.email or "")
     password = GENERATED if plan.generate_password else changes.password
     removed = {tag.id for tag in changes.tags_removed}
     linked = plan.contact.id or member.contact_id
@@ -86,18 +100,18 @@ def apply_to(plan: Plan, member: Member | None, new_id: str = "99") -> Member | 
         .difference(changes.roles_removed),
         fields={k: v for k, v in {**member.fields, **changes.fields}.items() if v is not None},
         tags=tuple(tag for tag in member.tags if tag.id not in removed) + changes.tags_applied,
-        elsewhere=False,
+        network_user=False,
         contact_id=linked,
         contact_version=(plan.contact.version or member.contact_version) if linked else None,
         password_mark=(mark(password) if password is not None else member.password_mark) if linked else None,
     )
 
 
-def facts_with(facts: SiteFacts, member: Member | None) -> SiteFacts:
+def facts_with(facts: SiteSnapshot, member: Member | None) -> SiteSnapshot:
     """The facts once the site has this member."""
     if member is None:
         return facts
     others = {email: tuple(i for i in ids if i != member.id) for email, ids in facts.emails.items()}
     key = member.email.lower()
     emails = {**others, key: (*others.get(key, ()), member.id)}
-    return replace(facts, emails=emails, logins=facts.logins | {member.login.lower()})
+    return replace(facts, emails=emails, usernames=facts.usernames | {member.username.lower()})

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from memberhook.models.connections import Connection, Hook
-from memberhook.engine import inbox
-from memberhook.models.deliveries import Attempt, Delivery
 from memberhook.core.states import FINISHED, MOVES, WAITING, State, before, status
-from memberhook.engine.inbox import Batch, Finish
-from memberhook.intake.verify import lane
+from memberhook.engine import inbox
+from memberhook.engine.inbox import Claim, Result
+from memberhook.intake.verify import ordering_key
+from memberhook.models.connections import Connection, Hook
+from memberhook.models.deliveries import Attempt, Delivery
 from tests.conftest import Clock
 
 LEASE = timedelta(seconds=30)
@@ -25,7 +25,7 @@ def arrive(hook: Hook, clock: Clock) -> Callable[..., Delivery]:
             hook=target,
             action="add",
             contact_id=contact,
-            lane=lane(target, contact, None),
+            ordering_key=ordering_key(target, contact, None),
             due_at=at,
             received_at=at,
             first_due_at=at,
@@ -37,11 +37,11 @@ def arrive(hook: Hook, clock: Clock) -> Callable[..., Delivery]:
     return arrive
 
 
-def claim(hook: Hook, clock: Clock, worker: str = "w1", contacts: int = 100) -> Batch | None:
+def claim(hook: Hook, clock: Clock, worker: str = "w1", contacts: int = 100) -> Claim | None:
     return inbox.claim(hook.pk, worker, clock(), contacts=contacts, lease=LEASE)
 
 
-def ids(batch: Batch | None) -> list[int]:
+def ids(batch: Claim | None) -> list[int]:
     return [d.pk for d in batch.deliveries] if batch else []
 
 
@@ -60,13 +60,13 @@ def test_a_contact_in_hand_is_left_alone_by_all_hooks_of_its_connection(
     arrive("1")
     assert claim(hook, clock)
     arrive("1")
-    elsewhere = arrive("1", hook=other)
+    network_user = arrive("1", hook=other)
     free = arrive("2")
     assert ids(claim(hook, clock, "w2")) == [free.pk]
     assert claim(other, clock, "w2") is None
     batch = Delivery.objects.filter(contact_id="1").order_by("pk").first()
     assert batch is not None
-    assert elsewhere.pk in Delivery.objects.filter(state=State.PENDING).values_list("pk", flat=True)
+    assert network_user.pk in Delivery.objects.filter(state=State.PENDING).values_list("pk", flat=True)
 
 
 def test_a_new_webhook_takes_the_waiting_ones_of_its_contact_along_in_order(
@@ -76,7 +76,7 @@ def test_a_new_webhook_takes_the_waiting_ones_of_its_contact_along_in_order(
     batch = claim(hook, clock)
     assert batch
     later = clock() + timedelta(hours=1)
-    inbox.finish(batch, [Finish(batch.deliveries[0], State.RETRYING, "down", {}, later)], clock())
+    inbox.finish(batch, [Result(batch.deliveries[0], State.RETRYING, "down", {}, later)], clock())
     assert claim(hook, clock) is None
     new = arrive("1")
     assert ids(claim(hook, clock)) == [old.pk, new.pk]
@@ -104,16 +104,16 @@ def test_a_dead_workers_batch_goes_back_and_the_attempt_is_noted(
     delivery = arrive("1")
     batch = claim(hook, clock)
     assert batch
-    assert inbox.give_back(clock()) == 0
+    assert inbox.release_expired(clock()) == 0
     clock.pass_(seconds=31)
-    assert inbox.give_back(clock()) == 1
+    assert inbox.release_expired(clock()) == 1
     delivery.refresh_from_db()
     assert (delivery.state, delivery.claimed_by) == (State.RETRYING, None)
     assert Attempt.objects.get().result == "abandoned"
     again = claim(hook, clock, "w2")
     assert ids(again) == [delivery.pk]
-    assert inbox.hold(batch, batch.deliveries) == set(), "the worker that was taken for dead has lost it"
-    inbox.finish(batch, [Finish(delivery, State.APPLIED, "late")], clock())
+    assert inbox.lock_claimed(batch, batch.deliveries) == set(), "the worker that was taken for dead has lost it"
+    inbox.finish(batch, [Result(delivery, State.APPLIED, "late")], clock())
     delivery.refresh_from_db()
     assert delivery.state == State.WORKING, "and can't end it any more"
 
@@ -125,8 +125,8 @@ def test_a_living_worker_keeps_its_batch(hook: Hook, arrive: Callable[..., Deliv
     clock.pass_(seconds=29)
     inbox.heartbeat("w1", clock(), LEASE)
     clock.pass_(seconds=29)
-    assert inbox.give_back(clock()) == 0
-    assert inbox.hold(batch, batch.deliveries) == {batch.deliveries[0].pk}
+    assert inbox.release_expired(clock()) == 0
+    assert inbox.lock_claimed(batch, batch.deliveries) == {batch.deliveries[0].pk}
 
 
 def test_a_worker_known_to_be_dead_gives_back_at_once(
@@ -134,8 +134,8 @@ def test_a_worker_known_to_be_dead_gives_back_at_once(
 ) -> None:
     arrive("1")
     claim(hook, clock)
-    assert inbox.give_back(clock(), workers=["somebody else"]) == 0
-    assert inbox.give_back(clock(), workers=["w1"]) == 1
+    assert inbox.release_expired(clock(), workers=["somebody else"]) == 0
+    assert inbox.release_expired(clock(), workers=["w1"]) == 1
 
 
 def test_a_delivery_that_kills_its_workers_is_given_up(
@@ -144,7 +144,7 @@ def test_a_delivery_that_kills_its_workers_is_given_up(
     delivery = arrive("1")
     for _ in range(inbox.MOST_ABANDONED):
         assert claim(hook, clock)
-        inbox.give_back(clock(), workers=["w1"])
+        inbox.release_expired(clock(), workers=["w1"])
     delivery.refresh_from_db()
     assert delivery.state == State.FAILED
     assert claim(hook, clock) is None
@@ -156,10 +156,10 @@ def test_every_attempt_is_noted_and_replay_starts_anew(
     delivery = arrive("1")
     batch = claim(hook, clock)
     assert batch
-    inbox.finish(batch, [Finish(batch.deliveries[0], State.RETRYING, "down", {}, clock())], clock())
+    inbox.finish(batch, [Result(batch.deliveries[0], State.RETRYING, "down", {}, clock())], clock())
     batch = claim(hook, clock)
     assert batch
-    inbox.finish(batch, [Finish(batch.deliveries[0], State.FAILED, "gone")], clock())
+    inbox.finish(batch, [Result(batch.deliveries[0], State.FAILED, "gone")], clock())
     assert list(Attempt.objects.values_list("number", "result", "message")) == [
         (1, "retrying", "down"),
         (2, "failed", "gone"),
@@ -178,7 +178,7 @@ def test_old_deliveries_are_deleted_when_nothing_is_left_to_do(
     arrive("1")
     batch = claim(hook, clock)
     assert batch
-    inbox.finish(batch, [Finish(batch.deliveries[0], State.APPLIED, "done")], clock())
+    inbox.finish(batch, [Result(batch.deliveries[0], State.APPLIED, "done")], clock())
     waiting = arrive("2")
     assert inbox.purge(clock() - timedelta(days=1)) == 0
     assert inbox.purge(clock() + timedelta(days=1)) == 1

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memberhook.core.errors import Refused
+from memberhook.core.errors import RequestRejected
 from memberhook.intake.query import CONTROL, flag, read
 
 RECORDED = Path(__file__).parents[1] / "crms" / "fluentcrm" / "recorded" / "outgoing-webhooks.jsonl"
@@ -63,7 +63,7 @@ def test_flags(text: str, expected: bool) -> None:
 
 
 def test_a_flag_that_is_neither_is_refused() -> None:
-    with pytest.raises(Refused, match="write true or false"):
+    with pytest.raises(RequestRejected, match="write true or false"):
         flag(read("async=perhaps"), "async")
 
 

@@ -7,66 +7,69 @@ import pytest
 from django.db import OperationalError
 
 from memberhook import pipeline
-from memberhook.services import keys
-from memberhook.models.connections import Hook
-from memberhook.core.errors import Refused
-from memberhook.models.deliveries import Delivery
-from memberhook.intake import query
-from memberhook.intake.verify import Arrival
-from memberhook.intake import answers, endpoint
-from memberhook.intake.batching import Gate, Passed
+from memberhook.core.errors import RequestRejected
+from memberhook.intake import answers, endpoint, query
+from memberhook.intake.batching import Accepted, Intake
 from memberhook.intake.rate_limit import RateLimit
+from memberhook.intake.verify import InboundRequest
+from memberhook.models.connections import Hook
+from memberhook.models.deliveries import Delivery
+from memberhook.services import keys
 from tests.conftest import Clock
 
 
-def arrival(key: str, body: bytes = b'{"id": 7}', address: str = "wpf_action=add") -> Arrival:
-    return Arrival("POST", query.read(f"{address}&access_key={key}"), None, content_type="application/json", body=body)
+def inbound(key: str, body: bytes = b'{"id": 7}', address: str = "wpf_action=add") -> InboundRequest:
+    return InboundRequest(
+        "POST", query.read(f"{address}&access_key={key}"), None, content_type="application/json", body=body
+    )
 
 
 @pytest.fixture
-def gate(clock: Clock) -> Gate:
-    return Gate(clock, RateLimit(0))
+def intake(clock: Clock) -> Intake:
+    return Intake(clock, RateLimit(0))
 
 
 def test_a_key_has_its_rate(hook: Hook, clock: Clock) -> None:
-    gate = Gate(clock, RateLimit(60))
+    intake = Intake(clock, RateLimit(60))
     key, other = keys.new_key(hook, clock()), keys.new_key(hook, clock())
-    results = gate.admit([arrival(key) for _ in range(62)])
-    assert [isinstance(r, Passed) for r in results] == [True] * 60 + [False] * 2
+    results = intake.accept_batch([inbound(key) for _ in range(62)])
+    assert [isinstance(r, Accepted) for r in results] == [True] * 60 + [False] * 2
     refused = results[-1]
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RequestRejected)
     assert (refused.status, refused.retry_after) == (429, 1)
-    assert isinstance(gate.admit([arrival(other)])[0], Passed), "another key has its own"
+    assert isinstance(intake.accept_batch([inbound(other)])[0], Accepted), "another key has its own"
     clock.pass_(seconds=1)
-    assert isinstance(gate.admit([arrival(key)])[0], Passed)
+    assert isinstance(intake.accept_batch([inbound(key)])[0], Accepted)
 
 
-def test_one_bad_request_refuses_no_other(hook: Hook, clock: Clock, gate: Gate) -> None:
+def test_one_bad_request_refuses_no_other(hook: Hook, clock: Clock, intake: Intake) -> None:
     key = keys.new_key(hook, clock())
-    results = gate.admit([arrival(key), arrival("wrong"), arrival(key, b"{"), arrival(key, address="wpf_action=test")])
+    results = intake.accept_batch(
+        [inbound(key), inbound("wrong"), inbound(key, b"{"), inbound(key, address="wpf_action=test")]
+    )
     assert [type(r).__name__ for r in results] == ["Passed", "Refused", "Refused", "Passed"]
     assert Delivery.objects.count() == 1
 
 
 def test_requests_that_arrive_together_share_one_transaction(
-    hook: Hook, clock: Clock, gate: Gate, django_assert_max_num_queries: Any
+    hook: Hook, clock: Clock, intake: Intake, django_assert_max_num_queries: Any
 ) -> None:
     key = keys.new_key(hook, clock())
     with django_assert_max_num_queries(4):  # keys, begin, insert, commit (some of which are not counted)
-        results = gate.admit([arrival(key, b'{"id": %d}' % n) for n in range(1, 200)])
-    assert all(isinstance(r, Passed) for r in results)
+        results = intake.accept_batch([inbound(key, b'{"id": %d}' % n) for n in range(1, 200)])
+    assert all(isinstance(r, Accepted) for r in results)
 
 
 @pytest.mark.parametrize("error", [OperationalError("database or disk is full"), RuntimeError("a bug")])
 def test_what_cannot_be_stored_is_refused(
-    hook: Hook, clock: Clock, gate: Gate, monkeypatch: pytest.MonkeyPatch, error: Exception
+    hook: Hook, clock: Clock, intake: Intake, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def fail(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(pipeline, "accept", fail)
-    [refused] = gate.admit([arrival(keys.new_key(hook, clock()))])
-    assert isinstance(refused, Refused)
+    [refused] = intake.accept_batch([inbound(keys.new_key(hook, clock()))])
+    assert isinstance(refused, RequestRejected)
     assert (refused.status, refused.code, refused.retry_after) == (503, "storage_unavailable", 10)
     assert answers.refused(refused).headers == {"Retry-After": "10"}
 
@@ -113,8 +116,8 @@ def test_a_body_is_read_no_further_than_the_limit(settings: Any) -> None:
         return {"type": "http.request", "body": b"x" * 6, "more_body": True}
 
     scope: dict[str, Any] = {"method": "POST", "query_string": b"", "headers": [], "client": ("127.0.0.1", 1)}
-    with pytest.raises(Refused) as caught:
-        asyncio.run(endpoint.read_arrival(scope, receive, {}, None))
+    with pytest.raises(RequestRejected) as caught:
+        asyncio.run(endpoint.read_inbound(scope, receive, {}, None))
     assert (caught.value.status, read) == (413, 2)
 
 

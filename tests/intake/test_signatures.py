@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from memberhook.core.errors import Refused, UsageError
+from memberhook.core.errors import RequestRejected, UsageError
 from memberhook.intake import signatures
 from memberhook.intake.signatures import Signature
 
@@ -30,7 +30,7 @@ def check(
 
 
 def refusal(**values: object) -> tuple[int, str]:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         check(**values)  # type: ignore[arg-type]
     return caught.value.status, caught.value.code
 
@@ -87,7 +87,7 @@ def test_a_clock_may_be_five_minutes_off(away: int) -> None:
 
 @pytest.mark.parametrize(("away", "words"), [(301, "301 seconds ago"), (-301, "301 seconds from now")])
 def test_more_is_too_much_and_told(away: int, words: str) -> None:
-    with pytest.raises(Refused, match=words) as caught:
+    with pytest.raises(RequestRejected, match=words) as caught:
         check(now=TIME + away)
     assert (caught.value.status, caught.value.code) == (401, "bad_timestamp")
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from memberhook.core.errors import Refused
+from memberhook.core.errors import RequestRejected
 from memberhook.core.types import Action
 from memberhook.intake import signed_events
 from memberhook.intake.signed_events import Event
@@ -14,7 +14,7 @@ def body(*contacts: object, type: object = "contacts") -> bytes:
     return json.dumps({"type": type, "contacts": list(contacts)}).encode()
 
 
-def one(contact: object, action: object = "add") -> Event | Refused:
+def one(contact: object, action: object = "add") -> Event | RequestRejected:
     read = signed_events.read(body({"action": action, "contact": contact}), "WordPress")
     assert read
     return read[0]
@@ -68,7 +68,7 @@ def test_a_test_brings_nothing() -> None:
 def test_what_cannot_be_read_is_refused_alone(item: object, code: str) -> None:
     read = signed_events.read(body(item, {"action": "add", "contact": {"id": 7}}), "")
     assert read
-    assert isinstance(read[0], Refused)
+    assert isinstance(read[0], RequestRejected)
     assert read[0].code == code
     assert isinstance(read[1], Event)
 
@@ -90,7 +90,7 @@ def test_what_cannot_be_read_is_refused_alone(item: object, code: str) -> None:
     ],
 )
 def test_a_request_that_cannot_be_read(raw: bytes, status: int, code: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         signed_events.read(raw, "")
     assert (caught.value.status, caught.value.code) == (status, code)
 

@@ -13,17 +13,15 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
-from memberhook.engine import wakeup
-from memberhook.services import keys
-from memberhook.models.connections import AccessKey, Hook
-from memberhook.core.errors import Refused
-from memberhook.engine import inbox
-from memberhook.models.deliveries import Delivery
+from memberhook.core.errors import RequestRejected
 from memberhook.intake import query, signatures
-from memberhook.intake.verify import Arrival
-from memberhook.intake.batching import Gate, Passed, PassedEvents
+from memberhook.intake.batching import Accepted, AcceptedEvents, Intake
 from memberhook.intake.rate_limit import RateLimit
-from memberhook.worker import Worker, real_tools
+from memberhook.intake.verify import InboundRequest
+from memberhook.models.connections import AccessKey, Hook
+from memberhook.models.deliveries import Delivery
+from memberhook.services import keys
+from memberhook.worker import Worker, system_runtime
 from tests.conftest import Clock
 from tests.intake import project_urls, signing
 
@@ -47,13 +45,13 @@ def key(hook: Hook, clock: Clock) -> str:
 
 
 @pytest.fixture
-def gate(clock: Clock) -> Gate:
-    return Gate(clock, RateLimit(0))
+def intake(clock: Clock) -> Intake:
+    return Intake(clock, RateLimit(0))
 
 
 @pytest.fixture
-def arrival(hook: Hook, key: str, clock: Clock) -> Callable[..., Arrival]:
-    def arrival(body: bytes, *, by: str = key, **values: Any) -> Arrival:
+def inbound(hook: Hook, key: str, clock: Clock) -> Callable[..., InboundRequest]:
+    def inbound(body: bytes, *, by: str = key, **values: Any) -> InboundRequest:
         signature = signatures.read(signing.headers(by, body, clock().timestamp()))
         given: dict[str, Any] = {
             "hook_name": hook.name,
@@ -61,28 +59,28 @@ def arrival(hook: Hook, key: str, clock: Clock) -> Callable[..., Arrival]:
             "user_agent": "WordPress",
             "body": body,
         } | values
-        return Arrival("POST", query.read(""), **given)
+        return InboundRequest("POST", query.read(""), **given)
 
-    return arrival
+    return inbound
 
 
 @pytest.fixture
-def admit(gate: Gate, arrival: Callable[..., Arrival]) -> Admit:
-    return lambda body, **values: gate.admit([arrival(body, **values)])[0]
+def accept_batch(intake: Intake, inbound: Callable[..., InboundRequest]) -> Admit:
+    return lambda body, **values: intake.accept_batch([inbound(body, **values)])[0]
 
 
 def refusal(answer: object) -> tuple[int, str]:
-    assert isinstance(answer, Refused), answer
+    assert isinstance(answer, RequestRejected), answer
     return answer.status, answer.code
 
 
-def test_each_contact_is_a_delivery(admit: Admit, hook: Hook, key: str) -> None:
-    passed = admit(contacts(contact(7, role="administrator"), contact(8, "update")), remote="203.0.113.9")
-    assert isinstance(passed, PassedEvents)
+def test_each_contact_is_a_delivery(accept_batch: Admit, hook: Hook, key: str) -> None:
+    passed = accept_batch(contacts(contact(7, role="administrator"), contact(8, "update")), remote="203.0.113.9")
+    assert isinstance(passed, AcceptedEvents)
     first, second = Delivery.objects.order_by("pk")
     assert [delivery.pk for delivery in passed.deliveries] == [first.pk, second.pk]
     assert (first.hook, first.action, first.role, first.notify) == (hook, "add", None, False)
-    assert (first.contact_id, first.email, first.lane.partition(" ")[2]) == ("7", None, "id 7")
+    assert (first.contact_id, first.email, first.ordering_key.partition(" ")[2]) == ("7", None, "id 7")
     assert (first.key_hint, first.remote, first.user_agent) == (key[-4:], "203.0.113.9", "WordPress")
     assert json.loads(bytes(first.body)) == {"id": 7, "email": "c7@example.com", "role": "administrator"}
     assert (second.action, second.contact_id) == ("update", "8")
@@ -90,91 +88,92 @@ def test_each_contact_is_a_delivery(admit: Admit, hook: Hook, key: str) -> None:
 
 
 def test_many_requests_share_one_transaction(
-    gate: Gate, arrival: Callable[..., Arrival], hook: Hook, clock: Clock, django_assert_max_num_queries: Any
+    intake: Intake, inbound: Callable[..., InboundRequest], hook: Hook, clock: Clock, django_assert_max_num_queries: Any
 ) -> None:
-    ordinary = Arrival("POST", query.read(f"wpf_action=add&access_key={keys.new_key(hook, clock())}"), None)
-    many = [arrival(contacts(*[contact(n) for n in range(1, 401)])) for _ in range(3)]
+    ordinary = InboundRequest("POST", query.read(f"wpf_action=add&access_key={keys.new_key(hook, clock())}"), None)
+    many = [inbound(contacts(*[contact(n) for n in range(1, 401)])) for _ in range(3)]
     with django_assert_max_num_queries(8):  # two kinds of keys, begin, three inserts of 500 at the most, commit
-        answers = gate.admit([*many, ordinary])
+        answers = intake.accept_batch([*many, ordinary])
     assert [type(answer).__name__ for answer in answers] == ["PassedEvents"] * 3 + ["Refused"]
     ids = [delivery.pk for answer in answers[:3] for delivery in answer.deliveries]  # type: ignore[union-attr]
     assert len(set(ids)) == Delivery.objects.count() == 1200
     assert Delivery.objects.get(pk=ids[1100]).contact_id == "301"
 
 
-def test_one_that_cannot_be_read_is_refused_alone(admit: Admit) -> None:
-    passed = admit(contacts(contact(7), {"action": "add", "contact": {"first_name": "Nobody"}}, 5, contact(9)))
+def test_one_that_cannot_be_read_is_refused_alone(accept_batch: Admit) -> None:
+    passed = accept_batch(contacts(contact(7), {"action": "add", "contact": {"first_name": "Nobody"}}, 5, contact(9)))
     assert {index: error.code for index, error in passed.events.refused.items()} == {1: "no_contact", 2: "no_contact"}
     assert [delivery.contact_id for delivery in passed.deliveries] == ["7", "9"]
 
 
-def test_a_test_stores_nothing(admit: Admit) -> None:
-    passed = admit(b'{"type":"test"}')
+def test_a_test_stores_nothing(accept_batch: Admit) -> None:
+    passed = accept_batch(b'{"type":"test"}')
     assert (passed.events.requests, passed.deliveries) == (None, ())
     assert not Delivery.objects.exists()
 
 
-def test_an_unknown_hook_is_answered_like_a_wrong_key(admit: Admit, hook: Hook) -> None:
-    unknown = admit(b'{"type":"test"}', hook_name="unknown")
-    wrong = admit(b'{"type":"test"}', by="whsec_" + "A" * 44)
+def test_an_unknown_hook_is_answered_like_a_wrong_key(accept_batch: Admit, hook: Hook) -> None:
+    unknown = accept_batch(b'{"type":"test"}', hook_name="unknown")
+    wrong = accept_batch(b'{"type":"test"}', by="whsec_" + "A" * 44)
     assert refusal(unknown) == refusal(wrong) == (401, "invalid_signature")
     assert unknown.message == wrong.message
 
 
-def test_the_key_of_another_hook(admit: Admit, make_hook: Callable[..., Hook], clock: Clock) -> None:
+def test_the_key_of_another_hook(accept_batch: Admit, make_hook: Callable[..., Hook], clock: Clock) -> None:
     other = keys.new_signing_key(make_hook(name="other"), clock())
-    assert refusal(admit(b'{"type":"test"}', by=other)) == (401, "invalid_signature")
-    assert isinstance(admit(b'{"type":"test"}', by=other, hook_name="other"), PassedEvents)
+    assert refusal(accept_batch(b'{"type":"test"}', by=other)) == (401, "invalid_signature")
+    assert isinstance(accept_batch(b'{"type":"test"}', by=other, hook_name="other"), AcceptedEvents)
 
 
-def test_a_key_ends(admit: Admit, hook: Hook, clock: Clock) -> None:
+def test_a_key_ends(accept_batch: Admit, hook: Hook, clock: Clock) -> None:
     key = keys.new_signing_key(hook, clock(), expires_at=clock() + timedelta(days=1))
-    assert isinstance(admit(b'{"type":"test"}', by=key), PassedEvents)
+    assert isinstance(accept_batch(b'{"type":"test"}', by=key), AcceptedEvents)
     clock.pass_(days=1)
-    assert refusal(admit(b'{"type":"test"}', by=key)) == (401, "invalid_signature")
+    assert refusal(accept_batch(b'{"type":"test"}', by=key)) == (401, "invalid_signature")
 
 
-def test_limits_of_a_key(admit: Admit, hook: Hook, clock: Clock) -> None:
+def test_limits_of_a_key(accept_batch: Admit, hook: Hook, clock: Clock) -> None:
     key = keys.new_signing_key(hook, clock(), networks=["203.0.113.0/24"], actions=["update"], roles=["customer"])
     body = contacts(contact(7, "update"), contact(8, "add"))
-    assert refusal(admit(body, by=key, remote="198.51.100.1")) == (403, "address_not_allowed")
-    passed = admit(body, by=key, remote="203.0.113.1")
+    assert refusal(accept_batch(body, by=key, remote="198.51.100.1")) == (403, "address_not_allowed")
+    passed = accept_batch(body, by=key, remote="203.0.113.1")
     assert [delivery.contact_id for delivery in passed.deliveries] == ["7"]
     assert passed.events.refused[1].code == "action_not_allowed"
 
 
 def test_a_signing_key_opens_nothing_and_an_opening_one_signs_nothing(
-    gate: Gate, admit: Admit, hook: Hook, key: str, clock: Clock
+    intake: Intake, accept_batch: Admit, hook: Hook, key: str, clock: Clock
 ) -> None:
-    [answer] = gate.admit([Arrival("POST", query.read(f"wpf_action=test&access_key={key}"), None)])
+    [answer] = intake.accept_batch([InboundRequest("POST", query.read(f"wpf_action=test&access_key={key}"), None)])
     assert refusal(answer) == (403, "invalid_access_key")
     opening = keys.new_key(hook, clock())
     assert isinstance(
-        gate.admit([Arrival("POST", query.read(f"wpf_action=test&access_key={opening}"), None)])[0], Passed
+        intake.accept_batch([InboundRequest("POST", query.read(f"wpf_action=test&access_key={opening}"), None)])[0],
+        Accepted,
     )
     as_secret = f"whsec_{base64.b64encode(opening.encode()).decode()}"
-    assert refusal(admit(b'{"type":"test"}', by=as_secret)) == (401, "invalid_signature")
+    assert refusal(accept_batch(b'{"type":"test"}', by=as_secret)) == (401, "invalid_signature")
 
 
-def test_a_request_counts_once(arrival: Callable[..., Arrival], clock: Clock) -> None:
-    gate = Gate(clock, RateLimit(2))
+def test_a_request_counts_once(inbound: Callable[..., InboundRequest], clock: Clock) -> None:
+    intake = Intake(clock, RateLimit(2))
     many = contacts(*[contact(n) for n in range(1, 11)])
-    answers = gate.admit([arrival(many) for _ in range(3)])
+    answers = intake.accept_batch([inbound(many) for _ in range(3)])
     assert [type(answer).__name__ for answer in answers] == ["PassedEvents"] * 2 + ["Refused"]
     assert refusal(answers[2]) == (429, "too_many_requests")
 
 
-def test_without_storage_nothing_is_accepted(admit: Admit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_storage_nothing_is_accepted(accept_batch: Admit, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: object) -> None:
         raise OperationalError("database or disk is full")
 
-    monkeypatch.setattr(store, "append", full)
-    assert refusal(admit(contacts(contact(7)))) == (503, "storage_unavailable")
+    monkeypatch.setattr(inbox, "append", full)
+    assert refusal(accept_batch(contacts(contact(7)))) == (503, "storage_unavailable")
 
 
-def test_another_secret_key_of_the_machine_is_our_fault_and_passes(admit: Admit, settings: Any) -> None:
+def test_another_secret_key_of_the_machine_is_our_fault_and_passes(accept_batch: Admit, settings: Any) -> None:
     settings.SECRET_KEY = "another one, and the stored secrets cannot be read"
-    assert refusal(admit(contacts(contact(7))))[0] == 500, "not 401: the sender would give up for nothing"
+    assert refusal(accept_batch(contacts(contact(7))))[0] == 500, "not 401: the sender would give up for nothing"
 
 
 def test_kinds_of_keys_are_rotated_alone(hook: Hook, key: str, clock: Clock) -> None:
@@ -206,13 +205,13 @@ def shop(
     settings: Any, make_hook: Callable[..., Hook], monkeypatch: pytest.MonkeyPatch, transactional_db: None
 ) -> Hook:
     settings.ROOT_URLCONF = project_urls.__name__
-    monkeypatch.setattr(tasks, "ring", lambda ids: None)
+    monkeypatch.setattr(wakeup, "notify_workers", lambda ids: None)
     return make_hook(name="shop", trust_payload=True)
 
 
 @pytest.fixture
 def send(client: Client, shop: Hook) -> Callable[..., Any]:
-    key = keys.new_signing_key(shop, real_tools().now())
+    key = keys.new_signing_key(shop, system_runtime().now())
 
     def send(body: bytes, path: str = "/hooks/shop/events", **more: str) -> Any:
         sent = signing.headers(key, body, time.time()) | {"Accept": "text/html"} | more
@@ -228,7 +227,7 @@ def test_the_view_answers_at_once(send: Callable[..., Any], shop: Hook) -> None:
     assert (answer["accepted"], len(answer["deliveries"])) == (2, 2)
     [refused] = answer["refused"]
     assert (refused["index"], refused["error"]["code"]) == (1, "unknown_action")
-    Worker("test", real_tools()).work(shop.pk)
+    Worker("test", system_runtime()).work(shop.pk)
     done = Delivery.objects.in_bulk(answer["deliveries"])
     assert [done[pk].status for pk in answer["deliveries"]] == ["applied", "ignored"]
 
@@ -236,7 +235,7 @@ def test_the_view_answers_at_once(send: Callable[..., Any], shop: Hook) -> None:
 def test_sent_again_within_five_minutes_nothing_changes(send: Callable[..., Any], shop: Hook) -> None:
     for _ in range(2):
         assert send(contacts(contact(7))).status_code == 202
-        Worker("test", real_tools()).work(shop.pk)
+        Worker("test", system_runtime()).work(shop.pk)
     assert list(Delivery.objects.order_by("pk").values_list("state", flat=True)) == ["applied", "unchanged"]
 
 

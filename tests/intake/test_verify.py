@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from memberhook.services import keys
-from memberhook.models.connections import AccessKey, Hook
-from memberhook.core.errors import Refused
+from memberhook.core.errors import RequestRejected
 from memberhook.core.types import Action
 from memberhook.intake import query
-from memberhook.intake.verify import Arrival, VerifiedRequest, verify
+from memberhook.intake.verify import InboundRequest, VerifiedRequest, verify
+from memberhook.models.connections import AccessKey, Hook
+from memberhook.services import keys
 from tests.conftest import Clock
 
 Try = Callable[..., VerifiedRequest]
@@ -31,14 +31,14 @@ def attempt(clock: Clock) -> Try:
             "body": b'{"id": 7}',
             "content_type": "application/json",
         } | values
-        arrival = Arrival(query=query.read(address), **values)
-        return verify(arrival, keys.find({keys.digest(arrival.sent_key)}), clock())
+        inbound = InboundRequest(query=query.read(address), **values)
+        return verify(inbound, keys.find({keys.digest(inbound.sent_key)}), clock())
 
     return attempt
 
 
 def refusal(attempt: Try, address: str, **values: Any) -> tuple[int, str]:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         attempt(address, **values)
     return caught.value.status, caught.value.code
 
@@ -47,7 +47,7 @@ def test_a_good_request(attempt: Try, key: str, hook: Hook) -> None:
     request = attempt(f"wpf_action=ADD&access_key={key}&role=customer&send_notification=1&async=true")
     assert (request.hook, request.action, request.role) == (hook, Action.ADD, "customer")
     assert (request.notify, request.in_background, request.dry_run) == (True, True, False)
-    assert request.incoming.ref.id == "7"
+    assert request.contact_event.ref.id == "7"
 
 
 @pytest.mark.parametrize(
@@ -146,4 +146,4 @@ def test_the_delivery_keeps_no_key(attempt: Try, key: str, clock: Clock) -> None
     delivery.save()
     stored = str(list(type(delivery).objects.values()))
     assert key not in stored
-    assert (delivery.contact_id, delivery.lane.partition(" ")[2]) == ("9", "id 9")
+    assert (delivery.contact_id, delivery.ordering_key.partition(" ")[2]) == ("9", "id 9")

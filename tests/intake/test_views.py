@@ -13,14 +13,13 @@ from django.contrib.auth import get_user_model
 from django.db import DatabaseError, connection
 from django.test import Client
 
-from memberhook.engine import wakeup
-from memberhook.services import keys
-from memberhook.models.connections import Hook
-from memberhook.core.errors import GiveUp
+from memberhook.core.errors import PermanentError
 from memberhook.engine import inbox
-from memberhook.models.deliveries import Delivery
 from memberhook.intake import endpoint, views
-from memberhook.worker import Worker, real_tools
+from memberhook.models.connections import Hook
+from memberhook.models.deliveries import Delivery
+from memberhook.services import keys
+from memberhook.worker import Worker, system_runtime
 from tests.intake import project_urls
 
 pytestmark = pytest.mark.django_db(transaction=True)  # a worker drops connections that are inside a transaction
@@ -36,21 +35,21 @@ def project(settings: Any) -> None:
 
 
 @pytest.fixture
-def rung(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def notified(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The hooks that the bell was rung for."""
     ids: list[int] = []
-    monkeypatch.setattr(tasks, "ring", ids.extend)
+    monkeypatch.setattr(wakeup, "notify_workers", ids.extend)
     return ids
 
 
 @pytest.fixture
-def shop(make_hook: Callable[..., Hook], rung: list[int]) -> Hook:
+def shop(make_hook: Callable[..., Hook], notified: list[int]) -> Hook:
     return make_hook(name="shop", trust_payload=True)
 
 
 @pytest.fixture
 def key(shop: Hook) -> str:
-    return keys.new_key(shop, real_tools().now())
+    return keys.new_key(shop, system_runtime().now())
 
 
 @pytest.fixture
@@ -70,7 +69,7 @@ def send(client: Client, key: str) -> Callable[..., Any]:
 def worker_works(monkeypatch: pytest.MonkeyPatch, settings: Any, shop: Hook) -> None:
     """Whenever the view waits, a worker works."""
     settings.MEMBERHOOK_WAIT = 3.0
-    worker = Worker("test", real_tools())
+    worker = Worker("test", system_runtime())
     clock = SimpleNamespace(monotonic=iter(range(100)).__next__, sleep=lambda seconds: worker.work(shop.pk))
     monkeypatch.setattr(views, "time", clock)
 
@@ -88,7 +87,7 @@ def test_the_outcome_is_waited_for(send: Callable[..., Any], worker_works: None)
     assert set(answer) == {"delivery", "action", "status", "message", "member", "changes", "warnings"}
 
 
-def test_it_is_stored_and_the_bell_rung(send: Callable[..., Any], shop: Hook, rung: list[int]) -> None:
+def test_it_is_stored_and_the_bell_rung(send: Callable[..., Any], shop: Hook, notified: list[int]) -> None:
     response = send("wpf_action=update&role=customer&async=true")
     answer = response.json()
     assert (response.status_code, answer["status"]) == (202, "pending")
@@ -97,7 +96,7 @@ def test_it_is_stored_and_the_bell_rung(send: Callable[..., Any], shop: Hook, ru
     delivery = Delivery.objects.get(pk=answer["delivery"])
     assert (delivery.hook, delivery.action, delivery.role, delivery.contact_id) == (shop, "update", "customer", "7")
     assert json.loads(bytes(delivery.body)) == CONTACT
-    assert rung == [shop.pk]
+    assert notified == [shop.pk]
 
 
 def test_after_the_wait_it_is_pending(send: Callable[..., Any]) -> None:
@@ -108,7 +107,7 @@ def test_after_the_wait_it_is_pending(send: Callable[..., Any]) -> None:
 def test_the_location_tells_the_outcome_to_whoever_has_it(send: Callable[..., Any], client: Client, shop: Hook) -> None:
     address = send("wpf_action=add&async=true").json()["location"].removeprefix("https://club.example")
     assert client.get(address).status_code == 202
-    Worker("test", real_tools()).work(shop.pk)
+    Worker("test", system_runtime()).work(shop.pk)
     told = client.get(address)
     assert (told.status_code, told.json()["status"]) == (200, "applied")
     assert client.get(address[:-1]).status_code == 404
@@ -117,19 +116,19 @@ def test_the_location_tells_the_outcome_to_whoever_has_it(send: Callable[..., An
     assert (refused.status_code, refused["Allow"]) == (405, "GET")
 
 
-def test_a_dry_run_and_a_test_store_nothing(send: Callable[..., Any], rung: list[int]) -> None:
+def test_a_dry_run_and_a_test_store_nothing(send: Callable[..., Any], notified: list[int]) -> None:
     dry = send("wpf_action=add&dry_run=true")
     assert (dry.status_code, dry.json()["dry_run"]) == (200, True)
     assert "create a member with the login ada@example.com" in dry.json()["plan"]
     assert send("wpf_action=test").json()["status"] == "ok"
     assert not Delivery.objects.exists()
     assert not get_user_model().objects.exists()
-    assert rung == []
+    assert notified == []
 
 
 def test_a_dry_run_tells_what_went_wrong(send: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(*_: object) -> None:
-        raise GiveUp("The contact is gone.", code="contact_gone")
+        raise PermanentError("The contact is gone.", code="contact_gone")
 
     monkeypatch.setattr(endpoint.pipeline, "preview", gone)
     answer = send("wpf_action=add&dry_run=true").json()
@@ -229,7 +228,7 @@ def test_without_storage_nothing_is_accepted(send: Callable[..., Any], monkeypat
     def full(deliveries: object) -> None:
         raise DatabaseError("disk full")
 
-    monkeypatch.setattr(store, "append", full)
+    monkeypatch.setattr(inbox, "append", full)
     response = send()
     assert (response.status_code, response["Retry-After"]) == (503, "10")
 
@@ -245,7 +244,7 @@ def test_a_look_that_fails_is_followed_by_another(
             raise DatabaseError("busy")
         return look(ids)
 
-    monkeypatch.setattr(store, "finished", sometimes)
+    monkeypatch.setattr(inbox, "finished", sometimes)
     assert send().json()["status"] == "applied"
     assert len(looks) == 2
 
@@ -264,6 +263,6 @@ def test_what_is_answered_is_committed_with_atomic_requests(
 ) -> None:
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     in_transaction = []
-    monkeypatch.setattr(tasks, "ring", lambda ids: in_transaction.append(connection.in_atomic_block))
+    monkeypatch.setattr(wakeup, "notify_workers", lambda ids: in_transaction.append(connection.in_atomic_block))
     assert send("wpf_action=add&async=true").status_code == 202
     assert in_transaction == [False]

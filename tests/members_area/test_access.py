@@ -10,8 +10,8 @@ from django.contrib.auth.models import AnonymousUser, Group
 from django.template import Context, Template
 from django.test import AsyncClient, Client
 
-from memberhook.models.connections import Connection
 from memberhook.members_area.access import has_role, has_tag, role_required, tag_required
+from memberhook.models.connections import Connection
 from memberhook.models.members import RoleInfo
 from memberhook.models.tags import Tag
 from tests.members_area import pages_of_a_project

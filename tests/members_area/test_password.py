@@ -15,10 +15,10 @@ from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from memberhook.models.connections import Hook
-from memberhook.models.followups import FollowUp, Kind
 from memberhook.engine.welcome import welcome_mail
+from memberhook.models.connections import Hook
 from memberhook.models.deliveries import Delivery
+from memberhook.models.followups import FollowUp, Kind
 
 NEW = "a brand new pass phrase"
 
@@ -117,7 +117,7 @@ def test_a_made_up_link_says_the_same(client: Client, ada: Any, link: str) -> No
 
 
 def test_the_welcome_mails_link_leads_here(client: Client, ada: Any, hook: Hook) -> None:
-    delivery = Delivery.objects.create(hook=hook, action="add", lane="x")
+    delivery = Delivery.objects.create(hook=hook, action="add", ordering_key="x")
     message = welcome_mail(FollowUp.objects.create(delivery=delivery, kind=Kind.WELCOME, member_id=str(ada.pk)))
     assert message is not None
     link, login = re.findall(r"https://club\.example(\S+)", str(message.body))

@@ -263,8 +263,8 @@ def test_a_role_follows_a_tag(service: Service, crm: Running) -> None:
     crm.crm.remove_tag(contact, "newsletter")
     assert service.post(f"/?wpf_action=update_tags&access_key={key}", {"id": contact}).status == 200
     assert service.json("members", "reader@example.com")[0]["roles"] == ["subscriber"]
-    listed = {hook["hook"]: hook["tag_roles"] for hook in service.json("hook", "list")}
-    assert (listed["readers"], listed["shop"]) == ([{"tag": "newsletter", "role": "customer"}], [])
+    summaries = {hook["hook"]: hook["tag_roles"] for hook in service.json("hook", "list")}
+    assert (summaries["readers"], summaries["shop"]) == ([{"tag": "newsletter", "role": "customer"}], [])
     assert "Newsletter = customer" in service.cli("hook", "list")
 
 

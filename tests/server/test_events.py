@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from memberhook.testing.fluentcrm import Running
-from tests.server.conftest import Answer, Service
 from tests.intake import signing
+from tests.server.conftest import Answer, Service
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def send(service: Service, key: str, data: Any, path: str = "/hooks/shop/events"
 def test_the_key_is_shown_once_with_its_address(service: Service, made: dict[str, str]) -> None:
     assert set(made) == {"hook", "signing_key", "url"}
     assert made["url"].endswith("/hooks/shop/events")
-    [listed] = [key for key in service.json("key", "list", "shop") if key["key"] == f"…{made['signing_key'][-4:]}"]
-    assert (listed["signs"], listed["actions"]) == (True, ["add", "update"])
+    [summaries] = [key for key in service.json("key", "list", "shop") if key["key"] == f"…{made['signing_key'][-4:]}"]
+    assert (summaries["signs"], summaries["actions"]) == (True, ["add", "update"])
     assert made["signing_key"] not in service.cli("key", "list", "shop")
     said = service.cli("key", "add", "shop", "--signing")
     assert "Signing key (shown this once): whsec_" in said
@@ -73,8 +73,8 @@ def test_rotation(service: Service, made: dict[str, str]) -> None:
     new = service.json("key", "rotate", "shop", "--signing", "--keep-old", "1h")
     for key in (made["signing_key"], new["signing_key"]):
         assert send(service, key, {"type": "test"}).status == 200
-    [listed] = [key for key in service.json("key", "list", "shop") if key["key"][-4:] == new["signing_key"][-4:]]
-    assert listed["actions"] == ["add", "update"]
+    [summaries] = [key for key in service.json("key", "list", "shop") if key["key"][-4:] == new["signing_key"][-4:]]
+    assert summaries["actions"] == ["add", "update"]
     newest = service.json("key", "rotate", "shop", "--signing")
     assert send(service, new["signing_key"], {"type": "test"}).status == 401
     assert send(service, newest["signing_key"], {"type": "test"}).status == 200

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from memberhook.services.hooks import tag_rule, tag_rules
-from memberhook.models.connections import Connection, Hook
 from memberhook.core.errors import UsageError
-from memberhook.models.tags import Tag
 from memberhook.core.types import Role
+from memberhook.models.connections import Connection, Hook
+from memberhook.models.tags import Tag
+from memberhook.services.hooks import tag_rule, tag_rules
 
 ROLES = (Role("subscriber", "Subscriber"), Role("student", "Students"), Role("vip", "VIP"))
 GRANTED = {"subscriber", "student"}

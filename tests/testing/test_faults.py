@@ -44,8 +44,8 @@ def test_a_healthy_site_answers_and_logs(site: Running, http: urllib3.PoolManage
     assert answer.status == 200
     assert answer.json()["tags"]["total"] == 0
     assert http.request("POST", site.url + TAGS, json={"title": "Ä/b"}, headers=HEADERS).status == 200
-    listed = get(http, site)
-    assert b'"title":"\\u00c4\\/b"' in listed.data
+    summaries = get(http, site)
+    assert b'"title":"\\u00c4\\/b"' in summaries.data
     assert site.requests == [("GET", TAGS, "per_page=5"), ("POST", TAGS, ""), ("GET", TAGS, "")]
 
 

@@ -15,7 +15,7 @@ from .helpers import API, call
 SUBSCRIBERS = f"{API}/subscribers"
 
 
-def listed(crm: SimulatedFluentCRM, query: str) -> list[int]:
+def summaries(crm: SimulatedFluentCRM, query: str) -> list[int]:
     reply = call(crm, "GET", SUBSCRIBERS, query)
     assert reply.status == 200
     return [row["id"] for row in reply.body["subscribers"]["data"]]
@@ -68,7 +68,7 @@ class TestListing:
         ],
     )
     def test_advanced_filters(self, people: SimulatedFluentCRM, query: str, ids: list[int]) -> None:
-        assert listed(people, query) == ids
+        assert summaries(people, query) == ids
 
     @pytest.mark.parametrize(
         "query",
@@ -83,7 +83,7 @@ class TestListing:
         ],
     )
     def test_a_filter_that_is_not_understood_lists_everybody(self, people: SimulatedFluentCRM, query: str) -> None:
-        assert listed(people, query) == [5, 4, 3, 2, 1]
+        assert summaries(people, query) == [5, 4, 3, 2, 1]
 
     @pytest.mark.parametrize(
         ("query", "ids"),
@@ -106,13 +106,13 @@ class TestListing:
         ],
     )
     def test_simple_filters_order_and_pages(self, people: SimulatedFluentCRM, query: str, ids: list[int]) -> None:
-        assert listed(people, query) == ids
+        assert summaries(people, query) == ids
 
     def test_statuses(self, people: SimulatedFluentCRM) -> None:
         people.update_contact(2, status="bounced")
         people.update_contact(3, status="pending")
-        assert listed(people, "statuses=bounced") == [2]
-        assert listed(people, "statuses[]=bounced&statuses[]=pending&tags[]=1") == [3]
+        assert summaries(people, "statuses=bounced") == [2]
+        assert summaries(people, "statuses[]=bounced&statuses[]=pending&tags[]=1") == [3]
 
     def test_pages_that_cannot_be(self, people: SimulatedFluentCRM) -> None:
         for per_page in ("0", "abc"):
@@ -126,7 +126,7 @@ class TestListing:
             crm.add_contact(f"n{number}@example.com")
         page = call(crm, "GET", SUBSCRIBERS).body["subscribers"]
         assert (page["per_page"], len(page["data"]), page["next_page_url"]) == (15, 15, f"{SUBSCRIBERS}?page=2")
-        assert len(listed(crm, "per_page=100000")) == 16
+        assert len(summaries(crm, "per_page=100000")) == 16
 
     def test_filters_in_a_body(self, people: SimulatedFluentCRM) -> None:
         body = {"advanced_filters": [[part("id", "in", [2])]]}

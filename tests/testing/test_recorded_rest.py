@@ -23,8 +23,8 @@ def ada(crm: SimulatedFluentCRM, clock: Clock, **changes: Any) -> None:
     """Ada Facts as she was created, and then changed at 11:09:36."""
     clock.at(CREATED)
     values = {"interests": ["a", "b"], "renewal": "2027-01-31"}
-    place = {"phone": "+1 555 0100", "city": "Lisbon", "country": "PT"}
-    crm.add_contact("facts-ada@example.com", "Ada", "Facts", values, **place)
+    context = {"phone": "+1 555 0100", "city": "Lisbon", "country": "PT"}
+    crm.add_contact("facts-ada@example.com", "Ada", "Facts", values, **context)
     if changes:
         clock.at("11:09:36")
         crm.update_contact(ADA, **changes)
@@ -65,7 +65,7 @@ def zoe(crm: SimulatedFluentCRM, clock: Clock) -> None:
         "state": "Lisboa",
         "country": "PT",
         "phone": "+351 555 0199",
-        "source": "facts",
+        "source": "capabilities",
         "date_of_birth": "1990-04-01",
     }
     values = {"interests": ["a", "b"], "renewal": "2027-01-31"}

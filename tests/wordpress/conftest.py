@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import memberhook
-from memberhook.models.connections import Site
 from memberhook.core.http_client import HttpClient
-from memberhook.pipeline import Tools
+from memberhook.models.connections import Site
+from memberhook.pipeline import Runtime
 from tests.wordpress.runner import NotInstalledError, WordPress, running
 
 CONNECTOR = Path(memberhook.__file__).parent / "sites" / "wordpress" / "plugin" / "memberhook-connector.php"
@@ -57,8 +57,8 @@ def http() -> Iterator[HttpClient]:
 
 
 @pytest.fixture
-def tools(tools: Tools, http: HttpClient) -> Tools:
-    return replace(tools, http=lambda allow_private: http)
+def runtime(runtime: Runtime, http: HttpClient) -> Runtime:
+    return replace(runtime, http=lambda allow_private: http)
 
 
 @pytest.fixture

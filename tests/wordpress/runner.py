@@ -40,7 +40,7 @@ class WordPress:
     admin_password: str
     application_password: str
     folder: Path
-    facts: Mapping[str, Any]  # all that the script tells
+    capabilities: Mapping[str, Any]  # all that the script tells
     http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, maxsize=20))
 
     # --- as its owner sees it
@@ -48,7 +48,7 @@ class WordPress:
     def php(self, code: str, **values: object) -> str:
         """What code prints that runs in WordPress; the values are variables there."""
         done = subprocess.run(
-            self.facts["php"], input=_variables(values) + code, capture_output=True, text=True, timeout=60
+            self.capabilities["php"], input=_variables(values) + code, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 0, done.stderr or done.stdout
         return done.stdout
@@ -58,7 +58,7 @@ class WordPress:
         inside = f"echo json_encode((function () {{ {_variables(values)}{code}\n }})(), JSON_THROW_ON_ERROR);"
         return json.loads(self.php(inside))
 
-    def user(self, login: str, role: str) -> Account:
+    def user(self, username: str, role: str) -> Account:
         """A new user with that role and an application password; WordPress sends no mail about it."""
         code = """
             $user = ['user_login' => $login, 'user_email' => "$login@member.example", 'role' => $role];
@@ -67,7 +67,7 @@ class WordPress:
                 throw new Exception($id->get_error_message());
             }
             return WP_Application_Passwords::create_new_application_password($id, ['name' => 'tests'])[0];"""
-        return login, self.php_json(code, login=login, role=role)
+        return username, self.php_json(code, username=username, role=role)
 
     def add_site(self, path: str) -> str:
         """The address of a new site in the network."""
@@ -84,13 +84,13 @@ class WordPress:
 
     def mails(self, to: str = "") -> list[EmailMessage]:
         """What WordPress has sent, the oldest first."""
-        files = sorted(Path(self.facts["mails"]).glob("*.eml"))
+        files = sorted(Path(self.capabilities["mails"]).glob("*.eml"))
         found = [email.message_from_bytes(file.read_bytes(), _class=EmailMessage, policy=_POLICY) for file in files]
         return [mail for mail in found if to in str(mail["To"])]
 
     def debug_log(self, about: str = "") -> str:
         """PHP's messages; old WordPress has deprecations of its own there, so ask about a file or plugin."""
-        lines = Path(self.facts["debug_log"]).read_text("utf-8", "replace").splitlines(keepends=True)
+        lines = Path(self.capabilities["debug_log"]).read_text("utf-8", "replace").splitlines(keepends=True)
         return "".join(line for line in lines if about in line)
 
     def kill_php(self) -> None:
@@ -120,9 +120,9 @@ class WordPress:
         self, method: str, path: str, json: object = None, user: Account | None = None, **headers: str
     ) -> urllib3.BaseHTTPResponse:
         """As the admin if no user is named; path may be an address too, for other sites of a network."""
-        login, password = user or (self.admin_user, self.application_password)
-        if login:
-            headers |= urllib3.make_headers(basic_auth=f"{login}:{password}")
+        username, password = user or (self.admin_user, self.application_password)
+        if username:
+            headers |= urllib3.make_headers(basic_auth=f"{username}:{password}")
         url = path if path.startswith(self.url) else self.url + path
         return self.http.request(method, url, json=json, headers=headers, timeout=30)
 
@@ -169,11 +169,12 @@ def running(**options: Any) -> Iterator[WordPress]:
             if process.wait() == MUST_BE_INSTALLED:
                 raise NotInstalledError(said.strip())
             raise AssertionError(said)
-        facts = json.loads(line)
+        capabilities = json.loads(line)
         named = {
-            name: facts[name] for name in ("url", "version", "admin_user", "admin_password", "application_password")
+            name: capabilities[name]
+            for name in ("url", "version", "admin_user", "admin_password", "application_password")
         }
-        site = WordPress(**named, folder=Path(facts["folder"]), facts=facts)
+        site = WordPress(**named, folder=Path(capabilities["folder"]), capabilities=capabilities)
         try:
             with closing(process.stdin):
                 yield site

@@ -266,8 +266,8 @@ def test_the_note_of_what_was_enrolled_is_closed_to_the_crm(site_b: WordPress) -
     me = member(site_b, "note", COURSE)
     apply(site_b, change(me, fields={"memberhook_enrolled": ["group:7"]}))
     assert site_b.php_json("return get_user_meta($id, 'memberhook_enrolled', true);", id=me) == ["lifterlms:12"]
-    facts = json.loads(site_b.get("/wp-json/memberhook/v1/site").data)
-    assert "memberhook_enrolled" not in facts["meta_keys"]
+    capabilities = json.loads(site_b.get("/wp-json/memberhook/v1/site").data)
+    assert "memberhook_enrolled" not in capabilities["meta_keys"]
 
 
 def test_members_who_have_the_tag_already(site_b: WordPress) -> None:

@@ -11,20 +11,18 @@ from typing import Any
 
 import click
 
-from memberhook.engine import wakeup
 from memberhook.cli.common import Since, as_json, hook_named, say, utc_now, with_database
 from memberhook.cli.listings import STATUS, filtered
+from memberhook.core.errors import UsageError
+from memberhook.core.types import Action, Tag
+from memberhook.engine import health, inbox, wakeup
 from memberhook.engine.clients import crm_client
+from memberhook.intake.verify import ordering_key
+from memberhook.models.connections import Hook, Link
+from memberhook.models.deliveries import Delivery
 from memberhook.services.catalog import save_catalog
 from memberhook.services.hooks import find_tag
-from memberhook.models.connections import Hook, Link
-from memberhook.core.errors import UsageError
-from memberhook.engine import inbox
-from memberhook.models.deliveries import Delivery
-from memberhook.core.types import Action, Tag
-from memberhook.intake.verify import lane
-from memberhook.engine import health
-from memberhook.worker import real_tools
+from memberhook.worker import system_runtime
 
 
 @click.command("replay")
@@ -58,7 +56,7 @@ def import_command(name: str, tag: str | None, everyone: bool, as_json: bool) ->
     if bool(tag) == everyone:
         raise UsageError("Say which contacts: --tag TAG, or --all.", code="nothing_chosen")
     wanted = _tag(hook, tag) if tag else None
-    client = crm_client(hook.connection, real_tools().http)
+    client = crm_client(hook.connection, system_runtime().http)
     ids: list[int] = []
     with _bar(None, "Reading contacts", as_json) as bar:
         for page in client.contacts(wanted):
@@ -70,7 +68,7 @@ def import_command(name: str, tag: str | None, everyone: bool, as_json: bool) ->
 
 def _tag(hook: Hook, text: str) -> Tag:
     """Raises `UsageError` for a tag that the connection does not have; its tags are loaded anew first."""
-    save_catalog(hook.connection, crm_client(hook.connection, real_tools().http).catalog(), utc_now())
+    save_catalog(hook.connection, crm_client(hook.connection, system_runtime().http).catalog(), utc_now())
     row = find_tag(text, hook.connection.tags.all())
     if row is None:
         raise UsageError(f"{hook.connection.name} has no tag {text!r}.", code="unknown_tag")
@@ -102,7 +100,7 @@ def _store(hook: Hook, action: Action, origin: str, contact_ids: Iterable[str]) 
             action=action,
             origin=origin,
             contact_id=contact_id,
-            lane=lane(hook, contact_id, None),
+            ordering_key=ordering_key(hook, contact_id, None),
             due_at=now,
             received_at=now,
             first_due_at=now,
@@ -110,13 +108,13 @@ def _store(hook: Hook, action: Action, origin: str, contact_ids: Iterable[str]) 
         for contact_id in contact_ids
     ]
     inbox.append(deliveries)
-    wakeup.ring([hook.pk])
+    wakeup.notify_workers([hook.pk])
     return [delivery.pk for delivery in deliveries]
 
 
 def _watch(ids: list[int], count: int, word: str, as_json: bool) -> None:
     """Follows the deliveries until they have ended, or says how they go on without us."""
-    wakeup.ring(set(Delivery.objects.filter(pk__in=ids[:1]).values_list("hook_id", flat=True)))
+    wakeup.notify_workers(set(Delivery.objects.filter(pk__in=ids[:1]).values_list("hook_id", flat=True)))
     waiting = health.worker(utc_now()) is None
     if waiting:
         with _bar(count, word, as_json) as bar:

@@ -12,8 +12,8 @@ import click
 from django.conf import settings
 
 from memberhook import conf
-from memberhook.models.connections import Connection, Hook, Site
 from memberhook.core.errors import UsageError
+from memberhook.models.connections import Connection, Hook, Site
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -5,16 +5,16 @@ from __future__ import annotations
 import click
 from django.db import transaction
 
-from memberhook.cli.credentials import check_columns, checked_url, data, lines, read_password, refuse
 from memberhook.cli.common import as_json, say, show, site_named, utc_now, with_database
-from memberhook.engine.clients import crm_client, open_site_row
-from memberhook.services.catalog import save_catalog
-from memberhook.models.connections import Connection
-from memberhook.services.sites import is_remote, kind_name, missing_role_hint
-from memberhook.crms.registry import CRMS, crm
+from memberhook.cli.credentials import check_columns, checked_url, data, lines, read_password, refuse
 from memberhook.core.errors import UsageError
+from memberhook.crms.registry import CRMS, crm
+from memberhook.engine.clients import crm_client, open_site_row
+from memberhook.models.connections import Connection
 from memberhook.services import accounts
-from memberhook.worker import real_tools
+from memberhook.services.catalog import save_catalog
+from memberhook.services.sites import is_remote, kind_name, missing_role_hint
+from memberhook.worker import system_runtime
 
 
 @click.command("connect")
@@ -42,9 +42,9 @@ def connect_command(
     connection.username, connection.allow_private = username, allow_private
     connection.password = read_password(password_stdin)
     check_columns(connection)
-    client = crm_client(connection, real_tools().http)
-    findings = client.check()
-    refuse(f"{crm(kind).name} at {connection.url}", findings, "Nothing was stored.", as_json=as_json)
+    client = crm_client(connection, system_runtime().http)
+    results = client.check()
+    refuse(f"{crm(kind).name} at {connection.url}", results, "Nothing was stored.", as_json=as_json)
     catalog = client.catalog()
     with transaction.atomic():
         connection.save()
@@ -54,13 +54,13 @@ def connect_command(
         "connection": name,
         "kind": kind,
         "url": connection.url,
-        "checks": data(findings),
+        "checks": data(results),
         "tags": len(catalog.tags),
         "lists": len(catalog.lists),
         "fields": [field.name for field in catalog.fields],
     }
     told = [
-        *lines(findings),
+        *lines(results),
         f"Connected {name}: {counts}.",
         f"Next: memberhook hook add --connection {name}",
     ]
@@ -97,7 +97,7 @@ def add_role_command(slug: str, title: str | None, site: str, as_json: bool) -> 
 @with_database
 def list_roles(site: str, as_json: bool) -> None:
     """All roles of a site, and which are privileged. Of a site that is elsewhere: as they were last found."""
-    roles = open_site_row(site_named(site), real_tools().http).roles()
+    roles = open_site_row(site_named(site), system_runtime().http).roles()
     rows = [{"role": role.slug, "title": role.title, "privileged": role.privileged} for role in roles]
     show(rows, ("role", "title", "privileged"), as_json=as_json)
 

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import click
 from django.core.exceptions import ValidationError
 
-from memberhook.models.connections import Account
+from memberhook.core.check_result import CheckResult
 from memberhook.core.errors import UsageError
-from memberhook.core.check_result import Finding
+from memberhook.models.connections import Account
 
 
 def checked_url(url: str) -> str:
@@ -48,23 +48,23 @@ def check_columns(account: Account) -> None:
         raise UsageError(f"--{column.replace('_', '-')}: {' '.join(problems)}", code="bad_value") from error
 
 
-def refuse(what: str, findings: Sequence[Finding], end: str, *, as_json: bool) -> None:
+def refuse(what: str, results: Sequence[CheckResult], end: str, *, as_json: bool) -> None:
     """Raises `UsageError` with the first finding without which nothing works; all are printed before."""
-    problem = next((finding for finding in findings if finding.needed and not finding.ok), None)
+    problem = next((result for result in results if result.needed and not result.ok), None)
     if problem is None:
         return
     if not as_json:
-        click.echo("\n".join(lines(findings)))
+        click.echo("\n".join(lines(results)))
     raise UsageError(f"{what}: {problem.message} {end}".rstrip(), code="not_connected")
 
 
-def lines(findings: Sequence[Finding]) -> list[str]:
-    return [f"  {_mark(finding)} {finding.name}: {finding.message}" for finding in findings]
+def lines(results: Sequence[CheckResult]) -> list[str]:
+    return [f"  {_mark(result)} {result.name}: {result.message}" for result in results]
 
 
-def _mark(finding: Finding) -> str:
-    return "ok  " if finding.ok else "FAIL" if finding.needed else "note"
+def _mark(result: CheckResult) -> str:
+    return "ok  " if result.ok else "FAIL" if result.needed else "note"
 
 
-def data(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    return [{"check": finding.name, "ok": finding.ok, "message": finding.message} for finding in findings]
+def data(results: Sequence[CheckResult]) -> list[dict[str, Any]]:
+    return [{"check": result.name, "ok": result.ok, "message": result.message} for result in results]

@@ -9,10 +9,10 @@ import click
 from django.db.models import QuerySet
 
 from memberhook.cli.common import Since, as_json, iso, show, site_named, with_database
-from memberhook.models.deliveries import Delivery, with_status
 from memberhook.core.states import STATUSES
+from memberhook.models.deliveries import Delivery, with_status
 from memberhook.services.members import members
-from memberhook.worker import real_tools
+from memberhook.worker import system_runtime
 
 STATUS = click.Choice(STATUSES)
 
@@ -24,7 +24,7 @@ STATUS = click.Choice(STATUSES)
 @with_database
 def members_command(emails: tuple[str, ...], site: str, as_json: bool) -> None:
     """The members of a site, or those with these e-mail addresses."""
-    rows = list(members(emails, site_named(site), real_tools().http))
+    rows = list(members(emails, site_named(site), system_runtime().http))
     show(rows, ("id", "login", "email", "display_name", "roles", "tags"), as_json=as_json)
 
 
@@ -44,7 +44,7 @@ def deliveries_command(
     found = filtered(Delivery.objects.all(), ids, status, since).select_related("hook").order_by("-pk")
     rows = [delivery_data(delivery) for delivery in reversed(found if as_json or ids else found[:limit])]
     if len(ids) == 1 and rows and not as_json:
-        _tell(found[0], rows[0])
+        _report(found[0], rows[0])
         return
     show(rows, ("id", "received_at", "hook", "action", "status", "contact", "attempts", "message"), as_json=as_json)
 
@@ -75,7 +75,7 @@ def delivery_data(delivery: Delivery) -> dict[str, Any]:
     }
 
 
-def _tell(delivery: Delivery, data: dict[str, Any]) -> None:
+def _report(delivery: Delivery, data: dict[str, Any]) -> None:
     for name, value in data.items():
         if value not in (None, "", []):
             click.echo(f"{name + ':':<13}{value}")

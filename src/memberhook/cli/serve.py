@@ -22,11 +22,11 @@ def serve_command(host: str, port: int) -> None:
     Put a reverse proxy with TLS in front and set MEMBERHOOK_PUBLIC_URL to its address. Stop with Ctrl-C or SIGTERM:
     what is in hand is finished first. Killed, it loses nothing: see docs/operate.md.
     """
-    from memberhook.server.serve import remember_address, serve
+    from memberhook.server.serve import save_address, serve
 
     conf.read_all()
     use_address(host, port)
-    remember_address(settings.DATA, host, port)
+    save_address(settings.DATA, host, port)
     serve(host, port, on_start=lambda: click.echo(f"Memberhook listens on {settings.MEMBERHOOK_PUBLIC_URL}", err=True))
 
 
@@ -47,9 +47,9 @@ def worker_command(name: str | None, stop_with_parent: bool) -> None:
 
     On another machine it needs the same MEMBERHOOK_DATABASE_URL (PostgreSQL), MEMBERHOOK_QUEUE_URL and secret.key.
     """
-    from memberhook.worker import Worker, own_name, real_tools, stop_with
+    from memberhook.worker import Worker, own_name, stop_with, system_runtime
 
     conf.read_all()
     if stop_with_parent:
         stop_with(sys.stdin.fileno())
-    Worker(name or own_name(), real_tools()).run()
+    Worker(name or own_name(), system_runtime()).run()

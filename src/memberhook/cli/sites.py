@@ -8,13 +8,13 @@ import click
 
 from memberhook.cli import credentials
 from memberhook.cli.common import as_json, iso, say, show, site_named, utc_now, with_database
-from memberhook.services import sites
-from memberhook.models.connections import Site
 from memberhook.core.errors import UsageError
-from memberhook.sites.contract import Checked
+from memberhook.models.connections import Site
+from memberhook.services import sites
+from memberhook.sites.contract import SiteCheck
 from memberhook.sites.registry import REMOTE
 from memberhook.sites.wordpress import site_data
-from memberhook.worker import real_tools
+from memberhook.worker import system_runtime
 
 
 @click.group("site")
@@ -60,12 +60,12 @@ def add(
     site.options = site_data.options(full_cost_hash=full_cost_hash, wp_fusion=wp_fusion)
     site.password = credentials.read_password(password_stdin)
     credentials.check_columns(site)
-    checked = sites.look(site, real_tools().http)
-    credentials.refuse(f"{REMOTE[kind]} at {site.url}", checked.findings, "Nothing was stored.", as_json=as_json)
-    site.facts, site.checked_at, site.paused_until = dict(checked.facts), utc_now(), None
+    checked = sites.inspect(site, system_runtime().http)
+    credentials.refuse(f"{REMOTE[kind]} at {site.url}", checked.results, "Nothing was stored.", as_json=as_json)
+    site.capabilities, site.checked_at, site.paused_until = dict(checked.capabilities), utc_now(), None
     site.save()
     moved = sites.moved_warning(site, old_url)
-    _tell(site, checked, [f"Note: {moved}"] if moved else [], as_json=as_json)
+    _report(site, checked, [f"Note: {moved}"] if moved else [], as_json=as_json)
 
 
 @site_command.command("check")
@@ -79,26 +79,27 @@ def check(name: str, as_json: bool) -> None:
     site is tried again at once.
     """
     site = site_named(name)
-    checked = sites.look(site, real_tools().http)
-    credentials.refuse(f"{sites.kind_name(site)} {name}", checked.findings, "", as_json=as_json)
-    sites.save_facts(site, checked, utc_now())
+    checked = sites.inspect(site, system_runtime().http)
+    credentials.refuse(f"{sites.kind_name(site)} {name}", checked.results, "", as_json=as_json)
+    sites.save_capabilities(site, checked, utc_now())
     sites.resume(site)
-    _tell(site, checked, [], as_json=as_json)
+    _report(site, checked, [], as_json=as_json)
 
 
-def _tell(site: Site, checked: Checked, notes: list[str], *, as_json: bool) -> None:
-    facts = sites.known_facts(site)
+def _report(site: Site, checked: SiteCheck, notes: list[str], *, as_json: bool) -> None:
+    capabilities = sites.known_capabilities(site)
     data = {
         **_summary(site),
-        "checks": credentials.data(checked.findings),
-        "roles": [{"slug": r.slug, "title": r.title, "privileged": r.privileged} for r in facts.roles],
+        "checks": credentials.data(checked.results),
+        "roles": [{"slug": r.slug, "title": r.title, "privileged": r.privileged} for r in capabilities.roles],
     }
-    lines = [*credentials.lines(checked.findings), *notes]
+    lines = [*credentials.lines(checked.results), *notes]
     if sites.is_remote(site):
         lines += [
-            f"{site.name} is {sites.kind_name(site)} {facts.wordpress or ''}".rstrip() + f", reached by {facts.how}.",
-            f"Roles: {sites.roles_in_words(facts.roles)}.",
-            *([] if facts.connector else _offer(site)),
+            f"{site.name} is {sites.kind_name(site)} {capabilities.wordpress or ''}".rstrip()
+            + f", reached by {capabilities.how}.",
+            f"Roles: {sites.roles_in_words(capabilities.roles)}.",
+            *([] if capabilities.connector else _offer(site)),
             *([] if site.hooks.exists() else [f"Next: memberhook hook add --connection … --site {site.name}"]),
         ]
     say(data, "\n".join(lines), as_json=as_json)
@@ -112,14 +113,14 @@ def _offer(site: Site) -> list[str]:
 
 
 def _summary(site: Site) -> dict[str, Any]:
-    facts = sites.known_facts(site)
+    capabilities = sites.known_capabilities(site)
     return {
         "site": site.name,
         "kind": site.kind,
         "url": site.url or None,
-        "way": facts.way or None,
-        "wordpress": facts.wordpress,
-        "connector": facts.connector,
+        "transport": capabilities.transport or None,
+        "wordpress": capabilities.wordpress,
+        "connector": capabilities.connector,
     }
 
 
@@ -129,7 +130,7 @@ def _summary(site: Site) -> dict[str, Any]:
 def list_sites(as_json: bool) -> None:
     """All sites, with what they were when they were last checked."""
     rows = [{**_summary(site), "checked_at": iso(site.checked_at)} for site in Site.objects.order_by("name")]
-    show(rows, ("site", "kind", "url", "way", "wordpress", "connector"), as_json=as_json)
+    show(rows, ("site", "kind", "url", "transport", "wordpress", "connector"), as_json=as_json)
 
 
 @site_command.command("remove")

@@ -10,16 +10,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from memberhook.console.base import ReadOnlyScreen
+from memberhook.console.base import ReadOnlyAdmin
 from memberhook.console.delivery_page import delivery_page
 from memberhook.console.filters import ActionFilter, HookFilter, OriginFilter, StatusFilter
 from memberhook.console.html import badge, moment, short
 from memberhook.console.replaying import Replay, replay_view
-from memberhook.models.deliveries import Delivery
 from memberhook.core.states import State
+from memberhook.models.deliveries import Delivery
 
 
-class DeliveryScreen(ReadOnlyScreen):
+class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("id", "received", "hook", "action", "contact", "status_badge", "what_happened", "tries_so_far")
     list_filter = (StatusFilter, HookFilter, ActionFilter, OriginFilter, "received_at")
     search_fields = ("=id", "=contact_id", "email")

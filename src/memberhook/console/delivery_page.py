@@ -10,15 +10,15 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from memberhook.models.connections import Hook
-from memberhook.console.html import FOLLOW_UPS, TONES, screen_url
+from memberhook.console.html import FOLLOW_UPS, TONES, admin_url
 from memberhook.console.requests import ReadableRequest, hide, readable
-from memberhook.models.followups import FollowUp, Kind
-from memberhook.models.deliveries import Attempt, Delivery
-from memberhook.core.states import FINISHED, State
-from memberhook.core.outcome import HIDDEN, secret_fields
-from memberhook.sites.local.setup import LOCAL
 from memberhook.core.closed_fields import is_secret
+from memberhook.core.outcome import HIDDEN, secret_fields
+from memberhook.core.states import FINISHED, State
+from memberhook.models.connections import Hook
+from memberhook.models.deliveries import Attempt, Delivery
+from memberhook.models.followups import FollowUp, Kind
+from memberhook.sites.local.setup import LOCAL
 
 NEXT: Mapping[str, str] = {
     State.PENDING: "It waits for a worker.",
@@ -83,7 +83,7 @@ def delivery_page(delivery: Delivery, *, can_replay: bool) -> DeliveryPage:
         attempts=list(delivery.tries.all()),
         followups=[_followup(row) for row in delivery.followups.defer("secret").order_by("pk")],
         request=readable(delivery, hidden),
-        hook_url=screen_url(Hook, "change", delivery.hook_id),
+        hook_url=admin_url(Hook, "change", delivery.hook_id),
         replay_url=f"{reverse('admin:memberhook_delivery_replay')}?id={delivery.pk}"
         if finished and can_replay
         else None,
@@ -96,7 +96,7 @@ def _secrets(hook: Hook) -> set[str]:
 
 def _member_url(hook: Hook, member: Mapping[str, Any] | None) -> str | None:
     known = member and member.get("id") and hook.site.kind == LOCAL
-    return screen_url(get_user_model(), "change", member["id"]) if member and known else None
+    return admin_url(get_user_model(), "change", member["id"]) if member and known else None
 
 
 def _contact(contact: Mapping[str, Any] | None, hidden: Collection[str]) -> list[tuple[str, str]]:

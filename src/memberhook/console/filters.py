@@ -8,10 +8,10 @@ from django.contrib.admin import ModelAdmin, SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from memberhook.models.connections import Hook
-from memberhook.models.deliveries import Delivery, with_status
 from memberhook.core.states import STATUSES
 from memberhook.core.types import Action
+from memberhook.models.connections import Hook
+from memberhook.models.deliveries import Delivery, with_status
 
 
 class StatusFilter(SimpleListFilter):

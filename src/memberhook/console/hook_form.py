@@ -10,16 +10,16 @@ from django import forms
 from django.contrib.auth import get_user_model
 
 from memberhook.conf import words
-from memberhook.services.catalog import known_fields
-from memberhook.engine.clients import open_site_row
-from memberhook.services.hooks import DEFAULT_MAP, tag_rule, tag_rules
-from memberhook.models.connections import Connection, Hook, Site
 from memberhook.console.base import Checkboxes, ModelForm, Select, TextArea, TextInput, set_choices
 from memberhook.console.field_map import FieldMapField
 from memberhook.core.errors import MemberhookError, UsageError
-from memberhook.sites.local.setup import LOCAL
 from memberhook.core.types import FieldType, Role, UsernameFormat
-from memberhook.worker import real_tools
+from memberhook.engine.clients import open_site_row
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.services.catalog import known_fields
+from memberhook.services.hooks import DEFAULT_MAP, tag_rule, tag_rules
+from memberhook.sites.local.setup import LOCAL
+from memberhook.worker import system_runtime
 
 USERNAMES = (
     (UsernameFormat.EMAIL, "the e-mail address (ada@example.com)"),
@@ -230,7 +230,7 @@ class HookForm(ModelForm):
 def site_roles(site: Site) -> tuple[tuple[Role, ...], str]:
     """The site's roles, or why they are not known: it is down, was never looked at, its password cannot be read."""
     try:
-        roles = open_site_row(site, real_tools().http).roles()
+        roles = open_site_row(site, system_runtime().http).roles()
     except MemberhookError as error:
         return (), error.message
     if not roles:

@@ -45,7 +45,7 @@ def short(text: str, length: int = 110) -> SafeString | str:
     return cut if cut == text else format_html('<span title="{}">{}</span>', text, cut)
 
 
-def screen_url(model: Any, what: str, *args: Any) -> str | None:
+def admin_url(model: Any, what: str, *args: Any) -> str | None:
     """The address of a screen (`changelist`, `change`), None where the project has no such screen."""
     try:
         return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{what}", args=args)

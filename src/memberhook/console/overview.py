@@ -9,11 +9,11 @@ from django.db.models import Count
 from django.urls import reverse
 
 from memberhook import conf
-from memberhook.models.connections import Connection, Hook, Site
 from memberhook.console.html import TONES, span
-from memberhook.models.followups import FollowUp
-from memberhook.models.deliveries import Delivery, Worker
 from memberhook.core.states import FINISHED, State, status
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.models.deliveries import Delivery, Worker
+from memberhook.models.followups import FollowUp
 
 LATELY = timedelta(hours=24)
 

@@ -13,8 +13,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import slugify
 
-from memberhook.console.base import ModelForm, ReadOnlyScreen, Screen
-from memberhook.console.html import badge, link, screen_url
+from memberhook.console.base import ConsoleAdmin, ModelForm, ReadOnlyAdmin
+from memberhook.console.html import admin_url, badge, link
 from memberhook.models.members import RoleInfo
 from memberhook.models.tags import Tag
 from memberhook.sites.local.group_roles import group_roles, risky_permissions
@@ -47,7 +47,7 @@ class RoleForm(ModelForm):
         return next(untitled, None) or Group.objects.create(name=slug)
 
 
-class RoleScreen(Screen):
+class RoleAdmin(ConsoleAdmin):
     form = RoleForm
     change_list_template = "memberhook/console/roles.html"
     list_display = ("title", "slug", "privileges", "permissions", "members")
@@ -77,7 +77,7 @@ class RoleScreen(Screen):
 
     @admin.display(description="permissions", ordering="number_of_permissions")
     def permissions(self, role: Any) -> SafeString | str:
-        return link(screen_url(Group, "change", role.group_id), role.number_of_permissions)
+        return link(admin_url(Group, "change", role.group_id), role.number_of_permissions)
 
     @admin.display(description="members")
     def members(self, role: RoleInfo) -> int:
@@ -104,7 +104,7 @@ class RoleScreen(Screen):
         return super().changelist_view(request, {**(extra_context or {}), "untitled": untitled})
 
 
-class TagScreen(ReadOnlyScreen):
+class TagAdmin(ReadOnlyAdmin):
     """Tags are made, renamed and given in the CRM."""
 
     list_display = ("title", "slug", "crm_id", "connection", "members")

@@ -12,10 +12,10 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from memberhook import conf
-from memberhook.console.base import ReadOnlyScreen
-from memberhook.console.html import FOLLOW_UPS, badge, link, moment, screen_url, short, span
-from memberhook.models.followups import FollowUp, Kind
+from memberhook.console.base import ReadOnlyAdmin
+from memberhook.console.html import FOLLOW_UPS, admin_url, badge, link, moment, short, span
 from memberhook.models.deliveries import Delivery, Worker
+from memberhook.models.followups import FollowUp, Kind
 
 STATES = {
     "waiting": Q(done_at=None),
@@ -43,7 +43,7 @@ class StateFilter(SimpleListFilter):
         return queryset.filter(STATES[chosen]) if chosen in STATES else queryset
 
 
-class FollowUpScreen(ReadOnlyScreen):
+class FollowUpAdmin(ReadOnlyAdmin):
     list_display = ("what", "email", "state", "of_delivery", "attempts", "next_try", "what_happened")
     list_filter = (StateFilter, "kind")
     search_fields = ("email", "=member_id", "=contact_id")
@@ -75,7 +75,7 @@ class FollowUpScreen(ReadOnlyScreen):
 
     @admin.display(description="delivery", ordering="delivery")
     def of_delivery(self, followup: FollowUp) -> SafeString | str:
-        return link(screen_url(Delivery, "change", followup.delivery_id), followup.delivery_id)
+        return link(admin_url(Delivery, "change", followup.delivery_id), followup.delivery_id)
 
     @admin.display(description="next attempt", ordering="due_at")
     def next_try(self, followup: FollowUp) -> str:
@@ -86,7 +86,7 @@ class FollowUpScreen(ReadOnlyScreen):
         return short(followup.message)
 
 
-class WorkerScreen(ReadOnlyScreen):
+class WorkerAdmin(ReadOnlyAdmin):
     list_display = ("name", "seen", "state")
     fields = ("name", "seen_at", "state")
     ordering = ("-seen_at",)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What was looked at, whether it is good, and what to do if not.
 
     Not `needed`: members can be made without it (a right to write, for passwords that are not to be returned).

@@ -15,7 +15,7 @@ class MemberhookError(Exception):
         self.message = message
 
 
-class Refused(MemberhookError):
+class RequestRejected(MemberhookError):
     """The request is not accepted and nothing is stored; `status` is the HTTP status of the answer."""
 
     def __init__(
@@ -27,7 +27,7 @@ class Refused(MemberhookError):
         self.allow = allow
 
 
-class RetryLater(MemberhookError):
+class TransientError(MemberhookError):
     """What failed may pass (CRM down, 5xx, 429, time-out, credentials the owner can mend).
 
     `retry_after`: seconds the other side asked for, None if it did not.
@@ -38,7 +38,7 @@ class RetryLater(MemberhookError):
         self.retry_after = retry_after
 
 
-class GiveUp(MemberhookError):
+class PermanentError(MemberhookError):
     """What failed will not pass by waiting (contact deleted, no e-mail): the delivery ends as `failed`."""
 
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 import urllib3
 from urllib3 import exceptions as http_errors
 
+from memberhook.core.errors import PermanentError, TransientError
 from memberhook.core.url_check import Target, is_public, redirect_message, resolve_host, target_of
-from memberhook.core.errors import GiveUp, RetryLater
 
 Resolve = Callable[[str, int], Sequence[str]]
 """Host and port → its addresses, best first. Raises OSError when there are none."""
@@ -94,7 +94,7 @@ class HttpClient:
             response = self._exchange(method, target, sent, body)
         location = response.headers.get("Location")
         if response.status in _REDIRECTS and location is not None:
-            raise RetryLater(redirect_message(target, location), code="redirected")
+            raise TransientError(redirect_message(target, location), code="redirected")
         return response
 
     def close(self) -> None:
@@ -146,10 +146,10 @@ class HttpClient:
                 body += chunk
                 if len(body) > self._max_bytes:
                     message = f"The answer of {target.site} is larger than {self._max_bytes:,} bytes."
-                    raise RetryLater(message, code="too_large")
+                    raise TransientError(message, code="too_large")
                 if self._clock() > until:
                     message = f"{target.site} took longer than {self._total_timeout:g} seconds for one answer."
-                    raise RetryLater(message, code="timeout")
+                    raise TransientError(message, code="timeout")
         except BaseException:
             raw.close()
             raise
@@ -177,10 +177,10 @@ class HttpClient:
             found = list(dict.fromkeys(self._resolve(target.host, target.port)))
         except (OSError, UnicodeError) as error:
             message = f"No server is known under the name {target.host}. Is the address written right?"
-            raise RetryLater(message, code="unreachable") from error
+            raise TransientError(message, code="unreachable") from error
         allowed = [address for address in found if self._allow_private or is_public(address)][:_MAX_ADDRESSES]
         if not allowed:
-            raise GiveUp(
+            raise PermanentError(
                 f"{target.host} leads to a private address ({', '.join(found[:3])}), which is called only where the "
                 "connection allows it (--allow-private).",
                 code="private_address",
@@ -200,7 +200,7 @@ def read_json(response: Response, site: str) -> object:
     try:
         return jsonlib.loads(response.body.decode("utf-8-sig"), parse_constant=_no_such_number)
     except (ValueError, RecursionError) as error:
-        raise RetryLater(f"The answer of {site} is not readable JSON.", code="bad_answer") from error
+        raise TransientError(f"The answer of {site} is not readable JSON.", code="bad_answer") from error
 
 
 def _no_such_number(name: str) -> object:
@@ -223,19 +223,21 @@ def _in_words(target: Target) -> Iterator[None]:
         yield
     except http_errors.NewConnectionError as error:  # of the family of ConnectTimeoutError, so first
         message = f"{target.site} takes no connections. Is the site up, and is the address right?"
-        raise RetryLater(message, code="unreachable") from error
+        raise TransientError(message, code="unreachable") from error
     except (http_errors.ReadTimeoutError, http_errors.ConnectTimeoutError) as error:
-        raise RetryLater(f"{target.site} did not answer in time.", code="timeout") from error
+        raise TransientError(f"{target.site} did not answer in time.", code="timeout") from error
     except http_errors.SSLError as error:
-        raise RetryLater(_certificate(target, error), code="certificate") from error
+        raise TransientError(_certificate(target, error), code="certificate") from error
     except http_errors.ProtocolError as error:
         message = f"{target.site} ended the connection before its answer was complete."
-        raise RetryLater(message, code="unreachable") from error
+        raise TransientError(message, code="unreachable") from error
     except http_errors.HTTPError as error:
         message = f"The answer of {target.site} could not be read ({type(error).__name__})."
-        raise RetryLater(message, code="unreachable") from error
+        raise TransientError(message, code="unreachable") from error
     except ValueError as error:
-        raise GiveUp(f"{target.site} cannot be called: the request is malformed.", code="bad_address") from error
+        raise PermanentError(
+            f"{target.site} cannot be called: the request is malformed.", code="bad_address"
+        ) from error
 
 
 def _certificate(target: Target, error: http_errors.SSLError) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from memberhook.core.errors import RetryLater
+from memberhook.core.errors import TransientError
 
 
 class BadFieldError(Exception):
@@ -21,25 +21,25 @@ class BadFieldError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Foreign:
+class JsonCursor:
     """A value of somebody else's JSON and where it stands (`subscriber.tags[2].id`)."""
 
     value: object = field(repr=False)
     path: str = ""
 
-    def member(self, name: str) -> Foreign:
+    def member(self, name: str) -> JsonCursor:
         """The member of an object; null where it is missing. Raises `BadFieldError` if this is no object."""
-        return Foreign(self.object().get(name), f"{self.path}.{name}" if self.path else name)
+        return JsonCursor(self.object().get(name), f"{self.path}.{name}" if self.path else name)
 
     def object(self) -> Mapping[str, object]:
         if not isinstance(self.value, dict):
             raise BadFieldError(self.path, "an object", self.value)
         return self.value
 
-    def items(self) -> list[Foreign]:
+    def items(self) -> list[JsonCursor]:
         if not isinstance(self.value, list):
             raise BadFieldError(self.path, "a list", self.value)
-        return [Foreign(item, f"{self.path}[{number}]") for number, item in enumerate(self.value)]
+        return [JsonCursor(item, f"{self.path}[{number}]") for number, item in enumerate(self.value)]
 
     def text(self) -> str:
         if not isinstance(self.value, str):
@@ -72,7 +72,7 @@ def reading(who: str) -> Iterator[None]:
         yield
     except BadFieldError as error:
         message = f"{who} gave an answer of another shape than known ({error})."
-        raise RetryLater(message, code="bad_answer") from error
+        raise TransientError(message, code="bad_answer") from error
 
 
 def whole_number(value: object) -> int | None:

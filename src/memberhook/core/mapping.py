@@ -32,7 +32,7 @@ class Mapped:
     """
 
     email: str
-    login: str
+    username: str
     password: str = field(repr=False)
     roles: tuple[str, ...]
     values: dict[str, Value] = field(repr=False)
@@ -67,7 +67,7 @@ def read(contact: Contact, options: HookOptions) -> Mapped:
             warnings.append(reading.warning)
     return Mapped(
         email=member_email(contact, options),
-        login=_written(_own(contact, options, closed_fields.LOGIN)),
+        username=_written(_own(contact, options, closed_fields.LOGIN)),
         password=password,
         roles=_roles(_own(contact, options, closed_fields.ROLE)),
         values=values,
@@ -77,11 +77,11 @@ def read(contact: Contact, options: HookOptions) -> Mapped:
 
 
 def updates(
-    mapped: Mapped, held: Iterable[tuple[str, Value]], stored: Callable[[Value], Value] = as_it_is
+    mapped: Mapped, held: Iterable[tuple[str, Value]], normalize: Callable[[Value], Value] = as_it_is
 ) -> dict[str, Value]:
     """The fields of a member to write, given those it holds; None empties one. `stored`: see `SiteFacts`."""
     now = dict(held)
-    changed = {name: value for name, value in mapped.values.items() if not same(stored(value), now.get(name))}
+    changed = {name: value for name, value in mapped.values.items() if not same(normalize(value), now.get(name))}
     return changed | {name: None for name in mapped.cleared if not is_empty(now.get(name))}
 
 

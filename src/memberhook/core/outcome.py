@@ -6,11 +6,9 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from memberhook.core.states import State
 from memberhook.core.closed_fields import is_secret
-from memberhook.core.types import Contact, FieldMapping, Plan, Value
-from memberhook.core.types import Applied
-
+from memberhook.core.states import State
+from memberhook.core.types import Applied, Contact, FieldMapping, Plan, Value
 
 HIDDEN = "(hidden)"
 
@@ -40,14 +38,14 @@ def outcome(plan: Plan, applied: Applied | None, secret_fields: Container[str], 
     if applied is None:
         member = plan.member
         known = (
-            Applied(member.id, member.login, member.email)
+            Applied(member.id, member.username, member.email)
             if member
-            else Applied("", plan.login or "", plan.changes.email or "")
+            else Applied("", plan.username or "", plan.changes.email or "")
         )
         applied = known if plan.changes_nothing else _as_planned(plan, known)
     data["member"] = {
         "id": applied.member_id or None,
-        "login": applied.login,
+        "login": applied.username,
         "email": applied.email,
         "created": applied.created,
     }
@@ -57,11 +55,11 @@ def outcome(plan: Plan, applied: Applied | None, secret_fields: Container[str], 
 
 
 def _as_planned(plan: Plan, known: Applied) -> Applied:
-    return Applied(known.member_id, known.login, known.email, created=plan.creates, changes=plan.changes.names())
+    return Applied(known.member_id, known.username, known.email, created=plan.creates, changes=plan.changes.names())
 
 
 def _sentence(plan: Plan, applied: Applied, *, dry_run: bool) -> str:
-    who = f"{applied.login} <{applied.email}>" if applied.login != applied.email else applied.login
+    who = f"{applied.username} <{applied.email}>" if applied.username != applied.email else applied.username
     would = "Would have " if dry_run else ""
     if applied.created:
         first = [plan.changes.role] if plan.changes.role else sorted(plan.member.roles) if plan.member else []
@@ -100,7 +98,7 @@ def plan_lines(plan: Plan, secret_fields: Container[str]) -> list[str]:
     if plan.failed or plan.ignored:
         return []
     changes = plan.changes
-    lines = [f"create a member with the login {plan.login}"] if plan.creates else []
+    lines = [f"create a member with the login {plan.username}"] if plan.creates else []
     if changes.email is not None:
         lines.append(f"set the e-mail to {changes.email}")
     if changes.role is not None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from memberhook.core import usernames, mapping, roles
+from memberhook.core import mapping, roles, usernames
 from memberhook.core.text import one_line, shown
-from memberhook.core.types import Action, Changes, Contact, HookOptions, Member, Plan, SiteFacts, Tag, Value, Wish
+from memberhook.core.types import Action, Changes, Contact, HookOptions, Intent, Member, Plan, SiteSnapshot, Tag, Value
 
 Mark = Callable[[str], str]
 """A keyed fingerprint of a password, as `Member.password_mark` holds it."""
@@ -27,30 +27,30 @@ _SAME_CONTACT = "The same contact was handled just before, in the same batch; se
 
 
 def plan(
-    wish: Wish, options: HookOptions, contact: Contact, member: Member | None, facts: SiteFacts, mark: Mark
+    intent: Intent, options: HookOptions, contact: Contact, member: Member | None, site: SiteSnapshot, mark: Mark
 ) -> Plan:
     """What `wish` would change. `member`: who has the contact's link, else the only one who has its e-mail."""
-    if _several_share_email(contact, member, facts):
+    if _several_share_email(contact, member, site):
         text = (
             f"Several members of the site have the e-mail {shown(contact.email)}, none of them linked with the contact"
         )
         return Plan(contact, failed=f"{text}: give each its own address, then send the contact again.")
-    if wish.action is not Action.ADD and (member is None or member.elsewhere):
+    if intent.action is not Action.ADD and (member is None or member.network_user):
         return Plan(contact, ignored=_NO_MEMBER)
     if member is None:
-        return _creation(wish, options, contact, facts)
+        return _creation(intent, options, contact, site)
     if options.trust_payload and _is_stale(contact, member):
         text = f"The webhook is from {contact.version}, but {member.contact_version} has been applied already"
         return Plan(contact, ignored=f"{text}: it came late, and nothing is changed.")
-    return _change(wish, options, contact, member, facts, mark)
+    return _change(intent, options, contact, member, site, mark)
 
 
 @dataclass(slots=True)
-class _Given:
+class _Reservations:
     """What earlier plans of a batch have given out. `created`: contact ids by e-mail; `members`: by member id."""
 
     emails: dict[str, tuple[str, ...]]
-    logins: set[str]
+    usernames: set[str]
     created: dict[str, str | None] = field(default_factory=dict)
     members: dict[str, str | None] = field(default_factory=dict)
 
@@ -62,40 +62,40 @@ class _Given:
             self.emails[email] = (*self.emails.get(email, ()), made.member.id if made.member else _COMING)
         if made.member:
             self.members[made.member.id] = made.contact.id
-        elif made.changes.email and made.login:
+        elif made.changes.email and made.username:
             self.created[made.changes.email.lower()] = made.contact.id
-            self.logins.add(made.login.lower())
+            self.usernames.add(made.username.lower())
 
 
 def plan_batch(
-    items: Sequence[tuple[Wish, Contact, Member | None]], options: HookOptions, facts: SiteFacts, mark: Mark
+    items: Sequence[tuple[Intent, Contact, Member | None]], options: HookOptions, site: SiteSnapshot, mark: Mark
 ) -> list[Plan]:
     """A plan for each item, in order. What earlier ones give out (logins, e-mails, members) is taken for later ones."""
-    given = _Given(dict(facts.emails), set(facts.logins))
+    reserved = _Reservations(dict(site.emails), set(site.usernames))
     plans = []
-    for wish, contact, member in items:
-        made = _repetition(contact, member, options, given)
+    for intent, contact, member in items:
+        made = _repetition(contact, member, options, reserved)
         if made is None:
-            now = replace(facts, emails=given.emails, logins=frozenset(given.logins))
-            made = plan(wish, options, contact, member, now, mark)
-        given.note(made)
+            now = replace(site, emails=reserved.emails, usernames=frozenset(reserved.usernames))
+            made = plan(intent, options, contact, member, now, mark)
+        reserved.note(made)
         plans.append(made)
     return plans
 
 
-def _repetition(contact: Contact, member: Member | None, options: HookOptions, given: _Given) -> Plan | None:
+def _repetition(contact: Contact, member: Member | None, options: HookOptions, reserved: _Reservations) -> Plan | None:
     """The plan of a contact that comes a second time, or that is after a member of another contact of the batch.
 
     Without an id (a webhook may know only the e-mail), a contact is taken for the one that has the same e-mail.
     """
     if member is None:
         email = mapping.member_email(contact, options).lower()
-        if contact.id and contact.id in given.created.values():
+        if contact.id and contact.id in reserved.created.values():
             return Plan(contact, ignored=_SAME_CONTACT)
-        if email in given.created and None in (contact.id, given.created[email]):
+        if email in reserved.created and None in (contact.id, reserved.created[email]):
             return Plan(contact, ignored=_SAME_CONTACT)
         return None
-    other = given.members.get(member.id)
+    other = reserved.members.get(member.id)
     if other is None or contact.id in (None, other):
         return None
     return Plan(contact, failed=_told(f"The CRM's contact {other} and this one have the same member"))
@@ -105,9 +105,9 @@ def _told(problem: str) -> str:
     return f"{problem}: give one of the two another e-mail address in the CRM, then send it again."
 
 
-def _several_share_email(contact: Contact, member: Member | None, facts: SiteFacts) -> bool:
+def _several_share_email(contact: Contact, member: Member | None, site: SiteSnapshot) -> bool:
     linked = member is not None and contact.id is not None and member.contact_id == contact.id
-    return not linked and len(facts.emails.get(contact.email.strip().lower(), ())) > 1
+    return not linked and len(site.emails.get(contact.email.strip().lower(), ())) > 1
 
 
 def _is_stale(contact: Contact, member: Member) -> bool:
@@ -117,28 +117,28 @@ def _is_stale(contact: Contact, member: Member) -> bool:
     return bool(contact.version and member.contact_version and contact.version < member.contact_version)
 
 
-def _creation(wish: Wish, options: HookOptions, contact: Contact, facts: SiteFacts) -> Plan:
+def _creation(intent: Intent, options: HookOptions, contact: Contact, site: SiteSnapshot) -> Plan:
     mapped = mapping.read(contact, options)
     if not mapping.usable_email(mapped.email):
         return Plan(contact, failed=_NO_EMAIL)
-    if holders := facts.emails.get(mapped.email.lower()):
+    if holders := site.emails.get(mapped.email.lower()):
         who = "Another contact that came at the same time" if _COMING in holders else "Another member of the site"
         return Plan(contact, failed=_told(f"{who} has the e-mail {shown(mapped.email)}"))
-    login, login_warnings = _login(contact, options, facts)
-    choice = roles.for_new(roles.Asked(wish.roles, mapped.roles, contact.tags), options, facts.roles)
-    applied, removed, tag_warnings = _tags(wish, contact, ())
+    username, login_warnings = _login(contact, options, site)
+    choice = roles.for_new(roles.RequestedRoles(intent.roles, mapped.roles, contact.tags), options, site.roles)
+    applied, removed, tag_warnings = _tags(intent, contact, ())
     generate = not mapped.password
-    welcome = wish.notify or options.welcome
-    no_welcome = (facts.no_welcome,) if welcome and facts.no_welcome else ()
+    welcome = intent.notify or options.welcome
+    no_welcome = (site.no_welcome,) if welcome and site.no_welcome else ()
     return Plan(
         contact,
-        login=login,
+        username=username,
         changes=Changes(
             email=mapped.email,
             role=choice.role,
             roles_added=choice.added,
             password=mapped.password or None,
-            fields=_named(mapped, login),
+            fields=_named(mapped, username),
             tags_applied=applied,
             tags_removed=removed,
         ),
@@ -150,7 +150,7 @@ def _creation(wish: Wish, options: HookOptions, contact: Contact, facts: SiteFac
     )
 
 
-def _named(mapped: mapping.Mapped, login: str) -> dict[str, Value]:
+def _named(mapped: mapping.Mapped, username: str) -> dict[str, Value]:
     """The fields of a new member, with a display name: the mapped one, else both names, else the login.
 
     None is made up where the owner wants it empty: the next update would empty it again.
@@ -159,42 +159,46 @@ def _named(mapped: mapping.Mapped, login: str) -> dict[str, Value]:
         return mapped.values
     names = (str(mapped.values.get(name, "")) for name in (mapping.FIRST_NAME, mapping.LAST_NAME))
     both = one_line(" ".join(filter(None, names)))  # two harmless names may make a tag together
-    return {mapping.DISPLAY_NAME: both or login} | mapped.values
+    return {mapping.DISPLAY_NAME: both or username} | mapped.values
 
 
-def _login(contact: Contact, options: HookOptions, facts: SiteFacts) -> tuple[str, tuple[str, ...]]:
-    choices = usernames.candidates(contact, options, facts.login_rules)
+def _login(contact: Contact, options: HookOptions, site: SiteSnapshot) -> tuple[str, tuple[str, ...]]:
+    choices = usernames.candidates(contact, options, site.username_rules)
     first = next(choices)
-    login = first if first.lower() not in facts.logins else next(c for c in choices if c.lower() not in facts.logins)
+    username = (
+        first if first.lower() not in site.usernames else next(c for c in choices if c.lower() not in site.usernames)
+    )
     wished = usernames.wished(contact, options)
-    if login == wished:
-        return login, ()
+    if username == wished:
+        return username, ()
     problem = "is too long for the site or has characters that it does not take" if first != wished else "is taken"
-    return login, (f"The login {shown(wished)} {problem}, so it is {shown(login)}.",)
+    return username, (f"The login {shown(wished)} {problem}, so it is {shown(username)}.",)
 
 
-def _change(wish: Wish, options: HookOptions, contact: Contact, member: Member, facts: SiteFacts, mark: Mark) -> Plan:
+def _change(
+    intent: Intent, options: HookOptions, contact: Contact, member: Member, site: SiteSnapshot, mark: Mark
+) -> Plan:
     link = contact.id is not None and member.contact_id != contact.id
-    applied, removed, tag_warnings = _tags(wish, contact, member.tags)
+    applied, removed, tag_warnings = _tags(intent, contact, member.tags)
     changes, warnings = Changes(tags_applied=applied, tags_removed=removed), _unique(tag_warnings)
     if link and member.contact_id:
         text = f"The member was linked with the CRM's contact {member.contact_id} before; now with {contact.id}."
         warnings = (text, *warnings)
-    if wish.action is Action.UPDATE_TAGS:
-        asked = roles.Asked(tags=contact.tags)
+    if intent.action is Action.UPDATE_TAGS:
+        asked = roles.RequestedRoles(tags=contact.tags)
     else:
         mapped = mapping.read(contact, options)
-        asked = roles.Asked(wish.roles, mapped.roles, contact.tags)
-        email, email_warnings = _new_email(mapped.email, member, facts)
+        asked = roles.RequestedRoles(intent.roles, mapped.roles, contact.tags)
+        email, email_warnings = _new_email(mapped.email, member, site)
         password, password_warnings = _new_password(mapped.password, contact, member, mark)
-        updates = mapping.updates(mapped, member.fields.items(), facts.stored)
+        updates = mapping.updates(mapped, member.fields.items(), site.normalize)
         changes = replace(changes, email=email, password=password, fields=updates)
         warnings = _unique(warnings, email_warnings, password_warnings, mapped.warnings)
-    choose = roles.for_joining if member.elsewhere else roles.for_existing
-    choice = choose(asked, options, facts.roles, member)
+    choose = roles.for_joining if member.network_user else roles.for_existing
+    choice = choose(asked, options, site.roles, member)
     changes = replace(changes, role=choice.role, roles_added=choice.added, roles_removed=choice.removed)
     warnings = _unique(warnings, choice.warnings)
-    if member.protected or roles.is_privileged(member, facts.roles):
+    if member.protected or roles.is_privileged(member, site.roles):
         changes, held_back = _protect(changes)
         warnings = _unique(warnings, held_back)
     return Plan(contact, member, changes=changes, link=link, warnings=warnings)
@@ -211,13 +215,13 @@ def _protect(changes: Changes) -> tuple[Changes, tuple[str, ...]]:
     return replace(changes, email=None, role=None, roles_added=(), roles_removed=(), password=None), (warning,)
 
 
-def _new_email(email: str, member: Member, facts: SiteFacts) -> tuple[str | None, tuple[str, ...]]:
+def _new_email(email: str, member: Member, site: SiteSnapshot) -> tuple[str | None, tuple[str, ...]]:
     """The address to change to, or None. The site's spelling stays when only capitals differ."""
     if not email or email.lower() == member.email.lower():
         return None, ()
     if not mapping.usable_email(email):
         return None, (f"The contact's e-mail {shown(email)} is no usable address; the member keeps the one it has.",)
-    if any(holder != member.id for holder in facts.emails.get(email.lower(), ())):
+    if any(holder != member.id for holder in site.emails.get(email.lower(), ())):
         return None, (f"Another member has the e-mail {shown(email)}; this one keeps its own.",)
     return email, ()
 
@@ -235,11 +239,11 @@ def _new_password(password: str, contact: Contact, member: Member, mark: Mark) -
 
 
 def _tags(
-    wish: Wish, contact: Contact, held: Sequence[Tag]
+    intent: Intent, contact: Contact, held: Sequence[Tag]
 ) -> tuple[tuple[Tag, ...], tuple[Tag, ...], tuple[str, ...]]:
     """What to apply, what to remove, and a warning. Tags are known by their ids."""
     if contact.tags is None:
-        return (), (), () if wish.action is Action.UPDATE else (_NO_TAGS,)
+        return (), (), () if intent.action is Action.UPDATE else (_NO_TAGS,)
     meant, has = {tag.id: tag for tag in contact.tags}, {tag.id: tag for tag in held}
     applied = tuple(tag for key, tag in meant.items() if key not in has)
     removed = tuple(tag for key, tag in has.items() if key not in meant)

@@ -18,7 +18,7 @@ from memberhook.core.types import HookOptions, Member, Role, Tag
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestedRoles:
     """What speaks for a role: `urls`, oldest first; `mapped`, the contact's own; its `tags`, None where not known."""
 
     urls: Sequence[str] = ()
@@ -58,13 +58,13 @@ def resolve(text: str, roles: Sequence[Role]) -> Role | None:
     return min(by_slug or by_title, key=lambda role: role.privileged, default=None)
 
 
-def for_new(asked: Asked, options: HookOptions, roles: Sequence[Role]) -> Choice:
+def for_new(requested: RequestedRoles, options: HookOptions, roles: Sequence[Role]) -> Choice:
     """The role that is asked for, else the default, and those that the contact's tags give.
 
     A default role that a rule withholds is given only to who would have none.
     """
-    rules = _rules(asked.tags, frozenset(), options, roles)
-    role, refusals, overruled = _granted(asked, rules.withheld, options, roles)
+    rules = _rules(requested.tags, frozenset(), options, roles)
+    role, refusals, overruled = _granted(requested, rules.withheld, options, roles)
     first = role.slug if role else None
     if first is None:
         first, problem = _default(options, roles)
@@ -77,20 +77,22 @@ def for_new(asked: Asked, options: HookOptions, roles: Sequence[Role]) -> Choice
     return Choice(first, added, warnings=_told(refusals, consequence) + rules.warnings)
 
 
-def for_joining(asked: Asked, options: HookOptions, roles: Sequence[Role], member: Member) -> Choice:
+def for_joining(requested: RequestedRoles, options: HookOptions, roles: Sequence[Role], member: Member) -> Choice:
     """Somebody of the site's network who becomes a member of the site gets the roles of a new member."""
-    return for_new(asked, options, roles)
+    return for_new(requested, options, roles)
 
 
-def for_existing(asked: Asked, options: HookOptions, roles: Sequence[Role], member: Member) -> Choice:
+def for_existing(requested: RequestedRoles, options: HookOptions, roles: Sequence[Role], member: Member) -> Choice:
     """A change only where the member does not hold exactly the role that is granted, beside those that tags give.
 
     Without a granted one, tags alone give and take away. Who would lose the last role gets the default.
     """
     held = member.roles
-    silent = [text for text in (*asked.urls, *asked.mapped) if (role := resolve(text, roles)) and role.slug in held]
-    rules = _rules(asked.tags, held, options, roles)
-    role, refusals, overruled = _granted(asked, rules.withheld, options, roles, silent)
+    silent = [
+        text for text in (*requested.urls, *requested.mapped) if (role := resolve(text, roles)) and role.slug in held
+    ]
+    rules = _rules(requested.tags, held, options, roles)
+    role, refusals, overruled = _granted(requested, rules.withheld, options, roles, silent)
     meant = frozenset(rules.given) | ({role.slug} if role else held - rules.withheld)
     if held and not meant:
         default, problem = _default(options, roles)
@@ -136,7 +138,7 @@ def _rules(tags: Sequence[Tag] | None, held: Collection[str], options: HookOptio
 
 
 def _granted(
-    asked: Asked,
+    requested: RequestedRoles,
     withheld: Collection[str],
     options: HookOptions,
     roles: Sequence[Role],
@@ -149,7 +151,7 @@ def _granted(
     """
     refusals: list[str] = []
     overruled: list[str] = []
-    for texts in (asked.urls, asked.mapped):
+    for texts in (requested.urls, requested.mapped):
         found = None
         for text in texts:
             role = resolve(text, roles)

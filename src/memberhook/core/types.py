@@ -86,7 +86,7 @@ class Member:
     """
 
     id: str
-    login: str
+    username: str
     email: str
     roles: frozenset[str] = frozenset()
     fields: Mapping[str, Value] = field(default_factory=dict, repr=False)
@@ -95,9 +95,9 @@ class Member:
     contact_id: str | None = None
     contact_version: str | None = None
     password_mark: str | None = None
-    elsewhere: bool = False
-    created_for: str | None = None
-    unsettled: bool = False
+    network_user: bool = False
+    idempotency_key: str | None = None
+    needs_repair: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class HookOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class LoginRules:
+class UsernameRules:
     """What a site takes as a login: at most `max_length` characters, only those `allowed`.
 
     `allowed` is the inside of a regex character class (`a-z0-9_.@-`). Digits are always among them.
@@ -149,7 +149,7 @@ class LoginRules:
 
 
 @dataclass(frozen=True, slots=True)
-class SiteFacts:
+class SiteSnapshot:
     """`emails`: lower-cased e-mail → ids of the members that have it; `logins`: lower-cased logins that are taken.
 
     Both need to hold only what could matter for the contacts at hand. `stored`: a value as the site would give it back.
@@ -157,15 +157,15 @@ class SiteFacts:
     """
 
     roles: tuple[Role, ...]
-    login_rules: LoginRules
+    username_rules: UsernameRules
     emails: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    logins: frozenset[str] = frozenset()
-    stored: Callable[[Value], Value] = as_it_is
+    usernames: frozenset[str] = frozenset()
+    normalize: Callable[[Value], Value] = as_it_is
     no_welcome: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Intent:
     """What the deliveries of one contact ask for together.
 
     `roles`: from their URLs, oldest first. `notify`: the `send_notification` of the first `add`.
@@ -218,7 +218,7 @@ class Plan:
 
     contact: Contact
     member: Member | None = None
-    login: str | None = None
+    username: str | None = None
     changes: Changes = field(default_factory=Changes)
     link: bool = False
     ignored: str | None = None
@@ -228,7 +228,7 @@ class Plan:
     welcome: bool = False
     warnings: tuple[str, ...] = ()
     key: str = ""
-    resumes: bool = False
+    is_retry: bool = False
 
     @property
     def creates(self) -> bool:
@@ -250,7 +250,7 @@ class Applied:
     """
 
     member_id: str = ""
-    login: str = ""
+    username: str = ""
     email: str = ""
     created: bool = False
     changes: tuple[str, ...] = ()

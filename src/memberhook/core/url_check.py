@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 
-from memberhook.core.errors import GiveUp
+from memberhook.core.errors import PermanentError
 
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
@@ -44,11 +44,13 @@ def target_of(url: str, params: Sequence[tuple[str, str]] = ()) -> Target:
         host = host if host.isascii() else host.encode("idna").decode("ascii")
         port = parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError as error:
-        raise GiveUp("The address cannot be read. Write it like https://example.com.", code="bad_address") from error
+        raise PermanentError(
+            "The address cannot be read. Write it like https://example.com.", code="bad_address"
+        ) from error
     if not host or parts.scheme not in _PORTS or any(c <= " " or c == "\x7f" for c in host):
-        raise GiveUp("The address must be https:// or http:// and a host name.", code="bad_address")
+        raise PermanentError("The address must be https:// or http:// and a host name.", code="bad_address")
     if parts.username is not None or parts.password is not None:
-        raise GiveUp("The address holds a user name or password. Give those on their own.", code="bad_address")
+        raise PermanentError("The address holds a user name or password. Give those on their own.", code="bad_address")
     query = "&".join(part for part in (parts.query, urlencode(params, quote_via=quote)) if part)
     path = "/" + quote(parts.path.lstrip("/"), safe="/%:@!$&'()*+,;=~-._")
     return Target(parts.scheme, host, port, path + (f"?{query}" if query else ""))

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from memberhook.core.errors import GiveUp, RetryLater
-from memberhook.core.check_result import Finding
-from memberhook.core.types import Contact, FieldType, Tag
+from memberhook.core.check_result import CheckResult
+from memberhook.core.errors import PermanentError, TransientError
 from memberhook.core.http_client import HttpClient
+from memberhook.core.types import Contact, FieldType, Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class ContactRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class ContactEvent:
     """What a webhook says: whom it is about, and the contact as far as the payload tells it.
 
     `payload` is a hint; it is used alone only where the hook trusts it. `payload_problem` says why it is not to be
@@ -79,13 +79,13 @@ class Account:
     password: str = field(default="", repr=False)
 
 
-CrmError = RetryLater | GiveUp
+CrmError = TransientError | PermanentError
 
 
 class CrmClient(Protocol):
     """Speaks to one account. Raises `RetryLater` or `GiveUp` (never anything else) when the CRM as a whole fails."""
 
-    def check(self) -> list[Finding]:
+    def check(self) -> list[CheckResult]:
         """Credentials and rights, each told apart; never raises for what it is there to find out."""
         ...
 
@@ -126,5 +126,5 @@ class CrmInfo:
 
     slug: str
     name: str
-    identify: Callable[[WebhookRequest], Incoming]
+    identify: Callable[[WebhookRequest], ContactEvent]
     client: Callable[[Account, HttpClient], CrmClient]

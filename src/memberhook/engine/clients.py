@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from datetime import datetime
 
-from memberhook.engine.overflow import RowKeeper
+from memberhook.core.http_client import HttpClient
+from memberhook.crms.contract import Account, CrmClient
+from memberhook.crms.registry import crm
+from memberhook.engine.overflow import RowOverflowStore
 from memberhook.models.connections import Connection, Hook
 from memberhook.models.connections import Site as SiteRow
-from memberhook.crms.contract import Account, Catalog, CrmClient, CrmField
-from memberhook.crms.registry import crm
-from memberhook.models.tags import save_tags
-from memberhook.core.types import FieldType
-from memberhook.core.http_client import HttpClient
-from memberhook.sites.contract import Place, Site
+from memberhook.sites.contract import Site, SiteContext
 from memberhook.sites.registry import open_site
 
 OpenHttp = Callable[[bool], HttpClient]
@@ -41,7 +38,7 @@ def open_site_row(site: SiteRow, http: OpenHttp | None = None, connection: Conne
     """`http` may be left out for the local site alone."""
     return open_site(
         site.kind,
-        Place(
+        SiteContext(
             name=site.name,
             connection_id=connection.pk if connection else 0,
             connection=connection.name if connection else "",
@@ -50,8 +47,8 @@ def open_site_row(site: SiteRow, http: OpenHttp | None = None, connection: Conne
             username=site.username,
             password=site.password,
             options=site.options,
-            facts=site.facts,
+            capabilities=site.capabilities,
             http=http(site.allow_private) if http and site.url else None,
-            keeper=RowKeeper(site.pk, connection.pk if connection else None),
+            overflow_store=RowOverflowStore(site.pk, connection.pk if connection else None),
         ),
     )

@@ -5,12 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from memberhook import encryption
-from memberhook.models.followups import FollowUp, Kind
+from memberhook import encryption, signals
+from memberhook.core.types import Applied, Plan
 from memberhook.models.deliveries import Delivery
-from memberhook import signals
-from memberhook.core.types import Plan
-from memberhook.core.types import Applied
+from memberhook.models.followups import FollowUp, Kind
 from memberhook.sites.contract import Site
 
 

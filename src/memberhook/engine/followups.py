@@ -16,16 +16,15 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import F, Q
 
-from memberhook import conf
-from memberhook import encryption
-from memberhook.engine.clients import OpenHttp, crm_client
-from memberhook.models.connections import Connection
+from memberhook import conf, encryption
+from memberhook.core.errors import MemberhookError, PermanentError, TransientError
 from memberhook.crms.contract import FieldWrite
-from memberhook.core.errors import GiveUp, MemberhookError, RetryLater
-from memberhook.models.followups import FollowUp, Kind
-from memberhook.engine.welcome import mailer, welcome_mail
-from memberhook.models.deliveries import Delivery
+from memberhook.engine.clients import OpenHttp, crm_client
 from memberhook.engine.retry import after
+from memberhook.engine.welcome import mailer, welcome_mail
+from memberhook.models.connections import Connection
+from memberhook.models.deliveries import Delivery
+from memberhook.models.followups import FollowUp, Kind
 from memberhook.signals import announce
 
 log = logging.getLogger(__name__)
@@ -35,7 +34,7 @@ FRESH = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class Runtime:
     """What comes from outside: time, chance, network."""
 
     now: Callable[[], datetime]
@@ -43,18 +42,18 @@ class Tools:
     http: OpenHttp
 
 
-def run_due(worker: str, tools: Tools, *, limit: int = 200) -> int:
+def run_due(worker: str, runtime: Runtime, *, limit: int = 200) -> int:
     """Claims what is due and does it. How many were claimed."""
-    claimed = _claim(worker, tools.now(), limit)
+    claimed = _claim(worker, runtime.now(), limit)
     welcomes = [f for f in claimed if f.kind == Kind.WELCOME]
     returns = [f for f in claimed if f.kind == Kind.RETURN_PASSWORD]
     if returns:
-        _return_passwords(returns, tools)
+        _return_passwords(returns, runtime)
     for followup in welcomes:
-        _welcome(followup, tools)
+        _welcome(followup, runtime)
     for followup in (f for f in claimed if f.kind == Kind.SIGNALS):
         announce(followup.member_id, followup.data)
-        _done(followup, tools, "The host project was told.")
+        _done(followup, runtime, "The host project was told.")
     return len(claimed)
 
 
@@ -69,47 +68,47 @@ def _claim(worker: str, now: datetime, limit: int) -> list[FollowUp]:
     return list(FollowUp.objects.filter(pk__in=[r.pk for r in rows]).select_related("delivery__hook__connection"))
 
 
-def give_back(workers: Iterable[str]) -> None:
+def release_expired(workers: Iterable[str]) -> None:
     """What workers known to be dead had in hand is free again."""
     FollowUp.objects.filter(claimed_by__in=list(workers), done_at=None).update(lease_until=None, claimed_by=None)
 
 
-def _welcome(followup: FollowUp, tools: Tools) -> None:
+def _welcome(followup: FollowUp, runtime: Runtime) -> None:
     try:
         message = welcome_mail(followup)
         if message is None:
-            return _done(followup, tools, "The member is gone; no mail was sent.")
+            return _done(followup, runtime, "The member is gone; no mail was sent.")
         mailer().send_messages([message])
     except smtplib.SMTPRecipientsRefused as error:
         codes = {code for code, _ in error.recipients.values()}
-        kind = GiveUp if all(code >= 500 for code in codes) else RetryLater
-        _not_done(followup, kind("The mail server refused the member's address.", code="mail_refused"), tools)
+        kind = PermanentError if all(code >= 500 for code in codes) else TransientError
+        _not_done(followup, kind("The mail server refused the member's address.", code="mail_refused"), runtime)
     except OSError as error:
         reason = (
             f"The mail server could not take the welcome e-mail ({type(error).__name__}); check MEMBERHOOK_EMAIL_URL."
         )
-        _not_done(followup, RetryLater(reason, code="mail_failed"), tools)
+        _not_done(followup, TransientError(reason, code="mail_failed"), runtime)
     else:
-        _done(followup, tools, "The welcome e-mail was sent.")
+        _done(followup, runtime, "The welcome e-mail was sent.")
 
 
-def _return_passwords(followups: Sequence[FollowUp], tools: Tools) -> None:
+def _return_passwords(followups: Sequence[FollowUp], runtime: Runtime) -> None:
     by_connection: dict[Connection, list[FollowUp]] = defaultdict(list)
     for followup in followups:
         by_connection[followup.delivery.hook.connection].append(followup)
     for account, group in by_connection.items():
         answers: Mapping[str, MemberhookError | None]
         try:
-            writes = [_write(followup, tools.now()) for followup in group]
-            answers = crm_client(account, tools.http).write_fields(writes)
+            writes = [_write(followup, runtime.now()) for followup in group]
+            answers = crm_client(account, runtime.http).write_fields(writes)
         except MemberhookError as error:
             answers = {followup.contact_id or "": error for followup in group}
         for followup in group:
             problem = answers.get(followup.contact_id or "")
             if problem is None:
-                _done(followup, tools, "The password was returned to the CRM.")
+                _done(followup, runtime, "The password was returned to the CRM.")
             else:
-                _not_done(followup, problem, tools)
+                _not_done(followup, problem, runtime)
 
 
 def _write(followup: FollowUp, now: datetime) -> FieldWrite:
@@ -118,15 +117,15 @@ def _write(followup: FollowUp, now: datetime) -> FieldWrite:
     return FieldWrite(followup.contact_id or "", followup.email, {field: encryption.decrypt(followup.secret)}, fresh)
 
 
-def _done(followup: FollowUp, tools: Tools, message: str) -> None:
+def _done(followup: FollowUp, runtime: Runtime, message: str) -> None:
     FollowUp.objects.filter(pk=followup.pk).update(
-        done_at=tools.now(), secret="", message=message, lease_until=None, claimed_by=None
+        done_at=runtime.now(), secret="", message=message, lease_until=None, claimed_by=None
     )
 
 
-def _not_done(followup: FollowUp, error: MemberhookError, tools: Tools) -> None:
-    now = tools.now()
-    due = after(error, followup.attempts, now, followup.created_at, tools.jitter)
+def _not_done(followup: FollowUp, error: MemberhookError, runtime: Runtime) -> None:
+    now = runtime.now()
+    due = after(error, followup.attempts, now, followup.created_at, runtime.jitter)
     changes: dict[str, object] = {"message": error.message, "lease_until": None, "claimed_by": None}
     if due is None:
         changes |= {"done_at": now, "failed": True, "secret": ""}

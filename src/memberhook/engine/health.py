@@ -11,10 +11,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from memberhook import conf
-from memberhook.models.followups import FollowUp
-from memberhook.models.deliveries import Delivery, Worker
 from memberhook.core.states import State
-from memberhook.engine.wakeup import bell
+from memberhook.engine.wakeup import message_queue
+from memberhook.models.deliveries import Delivery, Worker
+from memberhook.models.followups import FollowUp
 
 
 def storage(now: datetime) -> str | None:
@@ -28,7 +28,7 @@ def storage(now: datetime) -> str | None:
 
 def queue(now: datetime) -> str | None:
     try:
-        bell().storage.queue_size()
+        message_queue().storage.queue_size()
     except Exception as error:  # whatever the queue's storage raises
         return f"the queue does not answer ({type(error).__name__})"
     return None

@@ -10,9 +10,9 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F, Q
 
+from memberhook.core.states import WAITING, State, before, check_moves
 from memberhook.models.connections import Hook
 from memberhook.models.deliveries import Attempt, Delivery, Worker
-from memberhook.core.states import WAITING, State, before, check_moves
 
 MOST_ABANDONED = 10
 """A delivery whose worker died this often is not handed to another one."""
@@ -24,7 +24,7 @@ _CLAIMS = 0x6D656D62  # advisory lock of PostgreSQL: claims see each other's lan
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Claim:
     """Claimed deliveries of one hook, oldest first."""
 
     hook: Hook
@@ -34,7 +34,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Finish:
+class Result:
     """How a delivery ended, or (`state` is RETRYING) when it is tried next."""
 
     delivery: Delivery
@@ -90,7 +90,7 @@ def _due(now: datetime) -> Any:
     return Delivery.objects.filter(finished_at=None, state__in=WAITING, due_at__lte=now).exclude(paused)
 
 
-def claim(hook_id: int, worker: str, now: datetime, *, contacts: int, lease: timedelta) -> Batch | None:
+def claim(hook_id: int, worker: str, now: datetime, *, contacts: int, lease: timedelta) -> Claim | None:
     """Takes what is due at a hook, for at most `contacts` contacts, each with all that waits for it.
 
     A contact that some worker has in hand is left alone, so its deliveries keep their order; one whose retry is not due
@@ -100,11 +100,13 @@ def claim(hook_id: int, worker: str, now: datetime, *, contacts: int, lease: tim
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIMS])
-        due = _due(now).filter(hook_id=hook_id).exclude(lane__in=_lanes_in_work())
-        lanes = set(due.order_by("due_at", "id").values_list("lane", flat=True)[:contacts])
-        if not lanes:
+        due = _due(now).filter(hook_id=hook_id).exclude(ordering_key__in=_ordering_keys_in_work())
+        ordering_keys = set(due.order_by("due_at", "id").values_list("ordering_key", flat=True)[:contacts])
+        if not ordering_keys:
             return None
-        waiting = Delivery.objects.filter(hook_id=hook_id, finished_at=None, lane__in=lanes, state__in=WAITING)
+        waiting = Delivery.objects.filter(
+            hook_id=hook_id, finished_at=None, ordering_key__in=ordering_keys, state__in=WAITING
+        )
         deliveries = tuple(waiting.order_by("id")[: contacts * 20])
         Delivery.objects.filter(pk__in=[d.pk for d in deliveries]).update(
             state=State.WORKING,
@@ -117,40 +119,40 @@ def claim(hook_id: int, worker: str, now: datetime, *, contacts: int, lease: tim
         delivery.attempts += 1
         delivery.state = State.WORKING
     hook = Hook.objects.select_related("connection", "site").get(pk=hook_id)
-    return Batch(hook, worker, deliveries, now)
+    return Claim(hook, worker, deliveries, now)
 
 
-def _lanes_in_work() -> Any:
-    return Delivery.objects.filter(finished_at=None, state=State.WORKING).values("lane")
+def _ordering_keys_in_work() -> Any:
+    return Delivery.objects.filter(finished_at=None, state=State.WORKING).values("ordering_key")
 
 
-def hold(batch: Batch, deliveries: Iterable[Delivery]) -> set[int]:
+def lock_claimed(claim: Claim, deliveries: Iterable[Delivery]) -> set[int]:
     """Which of the deliveries are still this worker's. Call it first in the transaction that applies them: a worker
     that was taken for dead finds its batch gone here, before it has written anything."""
     held = Delivery.objects.filter(
-        pk__in=[d.pk for d in deliveries], state=State.WORKING, claimed_by=batch.worker, claimed_at=batch.claimed_at
+        pk__in=[d.pk for d in deliveries], state=State.WORKING, claimed_by=claim.worker, claimed_at=claim.claimed_at
     )
     return set(held.select_for_update().values_list("pk", flat=True))
 
 
-def keep_secrets(batch: Batch, deliveries: Collection[Delivery]) -> bool:
+def keep_secrets(claim: Claim, deliveries: Collection[Delivery]) -> bool:
     """Writes the (encrypted) `secret` of each; `finish` wipes it. False where one is not this worker's any more: then
     nothing is written, and whoever has it now goes by a secret of its own."""
     with transaction.atomic():
-        if len(hold(batch, deliveries)) < len(deliveries):
+        if len(lock_claimed(claim, deliveries)) < len(deliveries):
             return False
         Delivery.objects.bulk_update(deliveries, ["secret"])
         return True
 
 
-def finish(batch: Batch, ends: Iterable[Finish], now: datetime) -> None:
+def finish(claim: Claim, ends: Iterable[Result], now: datetime) -> None:
     """Writes how deliveries of the batch ended (or when they are tried again), and the attempt of each.
 
     What is not this worker's any more stays as it is.
     """
     with transaction.atomic():
         ends = list(ends)
-        held = hold(batch, (end.delivery for end in ends))
+        held = lock_claimed(claim, (end.delivery for end in ends))
         ends = [end for end in ends if end.delivery.pk in held]
         check_moves(State.WORKING, {end.state for end in ends})
         time, as_json = connection.ops.adapt_datetimefield_value, connection.ops.adapt_json_value
@@ -173,7 +175,7 @@ def finish(batch: Batch, ends: Iterable[Finish], now: datetime) -> None:
                 ],
             )
         Attempt.objects.bulk_create(
-            [_attempt(e.delivery, e.state, e.message, batch.claimed_at, now, batch.worker) for e in ends]
+            [_attempt(e.delivery, e.state, e.message, claim.claimed_at, now, claim.worker) for e in ends]
         )
 
 
@@ -195,7 +197,7 @@ def heartbeat(worker: str, now: datetime, lease: timedelta) -> None:
     Delivery.objects.filter(finished_at=None, state=State.WORKING, claimed_by=worker).update(lease_until=now + lease)
 
 
-def give_back(now: datetime, *, workers: Collection[str] = ()) -> int:
+def release_expired(now: datetime, *, workers: Collection[str] = ()) -> int:
     """Returns what dead workers had in hand: those whose lease ran out, and those known to be dead. How many."""
     lost = Delivery.objects.filter(finished_at=None, state=State.WORKING)
     with transaction.atomic():

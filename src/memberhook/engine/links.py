@@ -8,8 +8,8 @@ from dataclasses import replace
 from django.db.models import Q, QuerySet
 
 from memberhook import encryption
-from memberhook.models.connections import Hook, Link
 from memberhook.core.types import Member, Plan
+from memberhook.models.connections import Hook, Link
 
 
 def of_contacts(hook: Hook, contact_ids: Collection[str]) -> dict[str, Link]:
@@ -21,7 +21,7 @@ def _links(hook: Hook) -> QuerySet[Link]:
     return Link.objects.filter(connection_id=hook.connection_id, site_id=hook.site_id)
 
 
-def dress(hook: Hook, members: Mapping[str, Member]) -> dict[str, Member]:
+def attach_links(hook: Hook, members: Mapping[str, Member]) -> dict[str, Member]:
     """The members with what their link tells."""
     links = {link.member_id: link for link in _links(hook).filter(member_id__in=list(members))}
     return {

@@ -6,32 +6,32 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from memberhook.models.connections import Kept as KeptRow
-from memberhook.models.tags import Tag as TagRow
-from memberhook.models.tags import save_tags
 from memberhook.core.types import Tag, Value
-from memberhook.sites.contract import Kept
+from memberhook.models.connections import Overflow as OverflowRow
+from memberhook.models.tags import Tag as TagRow
+from memberhook.models.tags import upsert_tags
+from memberhook.sites.contract import Overflow
 
 
 @dataclass(frozen=True, slots=True)
-class RowKeeper:
+class RowOverflowStore:
     """Of one site, as seen from one connection; without one (`connection_id` is None) from all together."""
 
     site_id: int
     connection_id: int | None
 
-    def read(self, member_ids: Collection[str]) -> dict[str, Kept]:
+    def read(self, member_ids: Collection[str]) -> dict[str, Overflow]:
         rows = self._rows(member_ids)
         named = _tags_as_they_are(rows)
-        kept: dict[str, Kept] = {}
+        kept: dict[str, Overflow] = {}
         for row in rows:
-            before = kept.get(row.member_id, Kept())
+            before = kept.get(row.member_id, Overflow())
             tags = (*before.tags, *named[row.pk])
-            kept[row.member_id] = Kept(tags, {**before.fields, **{k: _value(v) for k, v in row.fields.items()}})
+            kept[row.member_id] = Overflow(tags, {**before.fields, **{k: _value(v) for k, v in row.fields.items()}})
         return kept
 
     def slugs(self, member_ids: Collection[str]) -> dict[str, dict[str, tuple[str, ...]]]:
-        rows = RowKeeper(self.site_id, None)._rows(member_ids)
+        rows = RowOverflowStore(self.site_id, None)._rows(member_ids)
         named = _tags_as_they_are(rows)
         found: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
         for row in rows:
@@ -39,22 +39,22 @@ class RowKeeper:
                 found[row.member_id][row.connection.name] = tuple(sorted(tag.slug for tag in named[row.pk]))
         return dict(found)
 
-    def remember(self, tags: Collection[Tag]) -> None:
+    def upsert_tags(self, tags: Collection[Tag]) -> None:
         if self.connection_id is not None:
-            save_tags(self.connection_id, tags)
+            upsert_tags(self.connection_id, tags)
 
-    def _rows(self, member_ids: Collection[str]) -> list[KeptRow]:
-        rows = KeptRow.objects.filter(site_id=self.site_id, member_id__in=list(member_ids)).order_by("pk")
+    def _rows(self, member_ids: Collection[str]) -> list[OverflowRow]:
+        rows = OverflowRow.objects.filter(site_id=self.site_id, member_id__in=list(member_ids)).order_by("pk")
         if self.connection_id is not None:
             rows = rows.filter(connection_id=self.connection_id)
         return list(rows.select_related("connection"))
 
-    def write(self, kept: Mapping[str, Kept]) -> None:
+    def write(self, kept: Mapping[str, Overflow]) -> None:
         if self.connection_id is None:
             raise ValueError("What is kept belongs to a connection.")
-        KeptRow.objects.bulk_create(
+        OverflowRow.objects.bulk_create(
             [
-                KeptRow(
+                OverflowRow(
                     site_id=self.site_id,
                     connection_id=self.connection_id,
                     member_id=member_id,
@@ -69,7 +69,7 @@ class RowKeeper:
         )
 
 
-def _tags_as_they_are(rows: Sequence[KeptRow]) -> dict[int, tuple[Tag, ...]]:
+def _tags_as_they_are(rows: Sequence[OverflowRow]) -> dict[int, tuple[Tag, ...]]:
     """The tags of each row, by its key; renamed ones by the name that they have now."""
     known = {
         (tag.connection_id, tag.crm_id): Tag(tag.crm_id, tag.slug, tag.title)

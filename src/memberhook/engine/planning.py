@@ -4,55 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from memberhook.engine import links
 from memberhook import encryption
-from memberhook.models.connections import Hook
-from memberhook.core.usernames import wanted
 from memberhook.core.mapping import member_email
 from memberhook.core.plan import plan_batch
-from memberhook.core.types import Action, Contact, HookOptions, Member, Plan, SiteFacts, Wish
-from memberhook.sites.contract import Site, Wanted
+from memberhook.core.types import Action, Contact, HookOptions, Intent, Member, Plan, SiteSnapshot
+from memberhook.core.usernames import wanted
+from memberhook.engine import links
+from memberhook.models.connections import Hook
+from memberhook.sites.contract import MemberQuery, Site
 
-LOGIN_CHOICES = 20
+USERNAME_CHOICES = 20
 """How many logins a site is asked about for a new member whose first choice is taken."""
 
 
-def make_plans(items: Sequence[tuple[Wish, Contact]], hook: Hook, site: Site) -> list[Plan]:
+def make_plans(items: Sequence[tuple[Intent, Contact]], hook: Hook, site: Site) -> list[Plan]:
     """A plan for each, in order."""
     options = hook.options()
     known = links.of_contacts(hook, [contact.id for _, contact in items if contact.id])
-    unknown = [(wish, contact) for wish, contact in items if contact.id not in known]
-    firsts = {_first_login(contact, options, site) for wish, contact in unknown if wish.action is Action.ADD}
+    unknown = [(intent, contact) for intent, contact in items if contact.id not in known]
+    firsts = {_first_username(contact, options, site) for intent, contact in unknown if intent.action is Action.ADD}
     found = site.find(
-        Wanted(
+        MemberQuery(
             member_ids={link.member_id for link in known.values()},
             contact_ids={contact.id for _, contact in unknown if contact.id},
             emails={email for _, contact in items for email in _emails(contact, options)},
-            logins=firsts,
+            usernames=firsts,
             fields={mapping.site_field.strip() for mapping in options.field_map},
         )
     )
     linked = {contact_id: link.member_id for contact_id, link in known.items()} | dict(found.contacts)
-    members = links.dress(hook, found.members)
-    asked = [(wish, contact, _member(contact, options, linked, members, found.emails)) for wish, contact in items]
-    new = [contact for wish, contact, member in asked if member is None and wish.action is Action.ADD]
-    taken = found.taken | _taken_logins(new, options, site, firsts, found.taken)
-    facts = SiteFacts(site.roles(), site.login_rules, found.emails, taken, site.stored, site.no_welcome)
-    return plan_batch(asked, options, facts, lambda password: encryption.mark("password", password))
+    members = links.attach_links(hook, found.members)
+    asked = [(intent, contact, _member(contact, options, linked, members, found.emails)) for intent, contact in items]
+    new = [contact for intent, contact, member in asked if member is None and intent.action is Action.ADD]
+    taken = found.taken | _taken_usernames(new, options, site, firsts, found.taken)
+    capabilities = SiteSnapshot(site.roles(), site.username_rules, found.emails, taken, site.normalize, site.no_welcome)
+    return plan_batch(asked, options, capabilities, lambda password: encryption.mark("password", password))
 
 
-def _first_login(contact: Contact, options: HookOptions, site: Site) -> str:
-    return wanted(contact, options, site.login_rules, 1)[0]
+def _first_username(contact: Contact, options: HookOptions, site: Site) -> str:
+    return wanted(contact, options, site.username_rules, 1)[0]
 
 
-def _taken_logins(
+def _taken_usernames(
     new: Sequence[Contact], options: HookOptions, site: Site, asked: Collection[str], taken: Collection[str]
 ) -> frozenset[str]:
     """Asks the site about more logins for those new members whose first choice is taken, or was not asked about."""
-    firsts = [(contact, _first_login(contact, options, site)) for contact in new]
-    unsure = [contact for contact, login in firsts if login.lower() in taken or login not in asked]
-    others = {login for contact in unsure for login in wanted(contact, options, site.login_rules, LOGIN_CHOICES)}
-    return site.find(Wanted(logins=others)).taken if others else frozenset()
+    firsts = [(contact, _first_username(contact, options, site)) for contact in new]
+    unsure = [contact for contact, username in firsts if username.lower() in taken or username not in asked]
+    others = {
+        username for contact in unsure for username in wanted(contact, options, site.username_rules, USERNAME_CHOICES)
+    }
+    return site.find(MemberQuery(usernames=others)).taken if others else frozenset()
 
 
 def _emails(contact: Contact, options: HookOptions) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from memberhook import conf
-from memberhook.core.errors import MemberhookError, RetryLater
+from memberhook.core.errors import MemberhookError, TransientError
 
 LONGEST_RETRY_AFTER = 24 * 3600.0
 
@@ -15,7 +15,7 @@ def after(
     problem: MemberhookError, attempt: int, now: datetime, since: datetime, jitter: Callable[[], float]
 ) -> datetime | None:
     """When to try again after this problem, by the settings; None for what won't pass, or has lasted too long."""
-    if not isinstance(problem, RetryLater):
+    if not isinstance(problem, TransientError):
         return None
     return next_try(
         attempt,

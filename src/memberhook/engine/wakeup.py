@@ -1,7 +1,7 @@
 """Wake workers: Huey over SQLite, Redis or PostgreSQL, with one task, "work at this hook".
 
-A message may be lost: the worker's sweep finds what nobody announced. The task's argument is a row id and its name never
-changes.
+A message may be lost: the worker's sweep finds what nobody announced. The task's argument is a row id, and its name
+never changes.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ log = logging.getLogger(__name__)
 Work = Callable[[int], None]
 
 
-
 @functools.cache
-def bell() -> Huey:
+def message_queue() -> Huey:
     """The queue of this process. Messages are signed: whoever can write to the queue cannot make a worker run code."""
     address = conf.QUEUE_URL()
     common = {"results": False, "serializer": SignedSerializer(secret=str(settings.SECRET_KEY))}
@@ -44,7 +43,7 @@ def bell() -> Huey:
 
 @functools.cache
 def _task() -> Work:
-    task: Work = bell().task(name="memberhook.work")(_run)
+    task: Work = message_queue().task(name="memberhook.work")(_run)
     return task
 
 
@@ -56,13 +55,13 @@ def _run(hook_id: int) -> None:
         work(hook_id)
 
 
-def answer_with(work: Work) -> None:
+def set_handler(work: Work) -> None:
     """Names what a worker process does when the bell rings; before its consumer starts."""
     _handler[:] = [work]
     _task()
 
 
-def ring(hook_ids: Iterable[int]) -> None:
+def notify_workers(hook_ids: Iterable[int]) -> None:
     """Tells the workers that these hooks have something to do. Never raises: the sweeper comes by anyway."""
     try:
         for hook_id in hook_ids:

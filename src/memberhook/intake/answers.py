@@ -10,13 +10,12 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
-from memberhook import conf
-from memberhook import encryption
-from memberhook.core.errors import MemberhookError, Refused, RetryLater
-from memberhook.models.deliveries import Delivery
-from memberhook.core.states import FINISHED, State
+from memberhook import conf, encryption
+from memberhook.core.errors import MemberhookError, RequestRejected, TransientError
 from memberhook.core.outcome import Outcome
+from memberhook.core.states import FINISHED, State
 from memberhook.intake.verify import VerifiedEvents
+from memberhook.models.deliveries import Delivery
 
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
@@ -54,7 +53,7 @@ def wants_page(accept: str) -> bool:
     return "text/html" in kinds and "application/json" not in kinds[: kinds.index("text/html")]
 
 
-def refused(error: Refused) -> Answer:
+def refused(error: RequestRejected) -> Answer:
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
@@ -63,7 +62,7 @@ def refused(error: Refused) -> Answer:
     return Answer(error.status, {"error": _told(error)}, headers)
 
 
-def _told(error: Refused) -> dict[str, str]:
+def _told(error: RequestRejected) -> dict[str, str]:
     return {"code": error.code, "message": error.message}
 
 
@@ -112,7 +111,7 @@ _NOTHING: Mapping[str, Any] = {"delivery": None, "member": None, "changes": [], 
 def previewed(action: str, result: Outcome | MemberhookError) -> Answer:
     """What a dry run found: the outcome as it would be, and the plan line by line."""
     if isinstance(result, MemberhookError):
-        state = State.RETRYING if isinstance(result, RetryLater) else State.FAILED
+        state = State.RETRYING if isinstance(result, TransientError) else State.FAILED
         return Answer(200, {**_NOTHING, "action": action, "dry_run": True, "status": state, "message": result.message})
     trail = result.data["trail"]
     shown = {key: result.data[key] for key in ("member", "changes", "warnings")}

@@ -11,7 +11,7 @@ from django.db import DatabaseError
 
 from memberhook import conf, pipeline
 from memberhook.engine import health
-from memberhook.intake.batching import Gate
+from memberhook.intake.batching import Intake
 from memberhook.intake.endpoint import HookApp, Receive, Scope, Send
 from memberhook.intake.rate_limit import RateLimit
 from memberhook.intake.waiting import Waiting
@@ -19,18 +19,18 @@ from memberhook.intake.waiting import Waiting
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def application(django: Any, tools: pipeline.Tools, *, root: bool = True) -> App:
+def application(django: Any, runtime: pipeline.Runtime, *, root: bool = True) -> App:
     """Memberhook in front of a Django ASGI application; a host project wraps its own with it.
 
     `root`: webhooks are taken at `/` too. A host project whose own pages post to `/` says no to that.
     The thread that writes to the database starts with the first webhook, so servers without lifespan will do.
     """
-    gate = Gate(tools.now, RateLimit(conf.RATE_LIMIT()))
-    hooks = HookApp(gate, Waiting(), tools)
+    intake = Intake(runtime.now, RateLimit(conf.RATE_LIMIT()))
+    hooks = HookApp(intake, Waiting(), runtime)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(gate, receive, send)
+            await _lifespan(intake, receive, send)
             return
         path: str = scope.get("path", "")
         if scope["type"] != "http":
@@ -46,7 +46,7 @@ def application(django: Any, tools: pipeline.Tools, *, root: bool = True) -> App
         elif path.startswith("/deliveries/"):
             await hooks.delivery(scope, send, path.removeprefix("/deliveries/").rstrip("/"))
         elif path in _PLAIN:
-            await _plain(path, tools, send)
+            await _plain(path, runtime, send)
         else:
             await django(scope, receive, send)
 
@@ -59,43 +59,43 @@ def _is_webhook(scope: Scope) -> bool:
     return scope["method"] not in ("GET", "HEAD") or b"wpf_action" in query or b"access_key" in query
 
 
-async def _lifespan(gate: Gate, receive: Receive, send: Send) -> None:
+async def _lifespan(intake: Intake, receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             await send({"type": "lifespan.startup.complete"})
         else:
-            await sync_to_async(gate.stop, thread_sensitive=False)()
+            await sync_to_async(intake.stop, thread_sensitive=False)()
             await send({"type": "lifespan.shutdown.complete"})
             return
 
 
-def _healthz(tools: pipeline.Tools) -> tuple[int, str, bytes]:
+def _healthz(runtime: pipeline.Runtime) -> tuple[int, str, bytes]:
     return 200, "text/plain; charset=utf-8", b"ok\n"
 
 
-def _readyz(tools: pipeline.Tools) -> tuple[int, str, bytes]:
-    well, found = health.ready(tools.now())
+def _readyz(runtime: pipeline.Runtime) -> tuple[int, str, bytes]:
+    well, found = health.ready(runtime.now())
     return 200 if well else 503, "application/json", json.dumps({"ready": well, **found}).encode()
 
 
-def _metrics(tools: pipeline.Tools) -> tuple[int, str, bytes]:
+def _metrics(runtime: pipeline.Runtime) -> tuple[int, str, bytes]:
     try:
-        return 200, "text/plain; version=0.0.4; charset=utf-8", health.metrics(tools.now())
+        return 200, "text/plain; version=0.0.4; charset=utf-8", health.metrics(runtime.now())
     except DatabaseError:
         return 503, "text/plain; charset=utf-8", b"the database cannot be read\n"
 
 
-_PLAIN: dict[str, Callable[[pipeline.Tools], tuple[int, str, bytes]]] = {
+_PLAIN: dict[str, Callable[[pipeline.Runtime], tuple[int, str, bytes]]] = {
     "/healthz": _healthz,
     "/readyz": _readyz,
     "/metrics": _metrics,
 }
 
 
-async def _plain(path: str, tools: pipeline.Tools, send: Send) -> None:
+async def _plain(path: str, runtime: pipeline.Runtime, send: Send) -> None:
     work: Any = sync_to_async(_PLAIN[path], thread_sensitive=False)
-    status, kind, body = await work(tools)
+    status, kind, body = await work(runtime)
     headers = [
         (b"Content-Type", kind.encode()),
         (b"Content-Length", str(len(body)).encode()),

@@ -18,13 +18,14 @@ from datetime import datetime
 from django.db import DatabaseError, close_old_connections
 
 from memberhook import pipeline
+from memberhook.core.errors import RequestRejected
+from memberhook.encryption import digest
 from memberhook.engine import wakeup
-from memberhook.services import keys
-from memberhook.models.connections import AccessKey
-from memberhook.core.errors import Refused
-from memberhook.models.deliveries import Delivery
-from memberhook.intake.verify import Arrival, VerifiedEvents, VerifiedRequest, verify, verify_signed
+from memberhook.intake import keys
 from memberhook.intake.rate_limit import RateLimit
+from memberhook.intake.verify import InboundRequest, VerifiedEvents, VerifiedRequest, verify, verify_signed
+from memberhook.models.connections import AccessKey
+from memberhook.models.deliveries import Delivery
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ MOST_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class Accepted:
     """A verified request; `delivery` is on disk, or None for what stores nothing (test, dry run)."""
 
     request: VerifiedRequest
@@ -40,19 +41,19 @@ class Passed:
 
 
 @dataclass(frozen=True, slots=True)
-class PassedEvents:
+class AcceptedEvents:
     """A verified signed request; what it brought is on disk."""
 
     events: VerifiedEvents
     deliveries: tuple[Delivery, ...]
 
 
-Checked = VerifiedRequest | VerifiedEvents | Refused
-Answer = Passed | PassedEvents | Refused
-_Waiting = tuple[Arrival, "asyncio.Future[Answer]"]
+SiteCheck = VerifiedRequest | VerifiedEvents | RequestRejected
+Answer = Accepted | AcceptedEvents | RequestRejected
+_Waiting = tuple[InboundRequest, "asyncio.Future[Answer]"]
 
 
-class Gate:
+class Intake:
     """Bridges the event loop and the thread that speaks to the database."""
 
     def __init__(self, now: Callable[[], datetime], limit: RateLimit) -> None:
@@ -67,13 +68,13 @@ class Gate:
             self._waiting.put(None)
             self._thread.join(timeout=10)
 
-    async def enter(self, arrival: Arrival) -> Answer:
+    async def submit(self, inbound: InboundRequest) -> Answer:
         """Waits until the request is refused, or stored durably."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, daemon=True, name="gate")
             self._thread.start()
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.put((arrival, future))
+        self._waiting.put((inbound, future))
         return await future
 
     def _run(self) -> None:
@@ -95,45 +96,45 @@ class Gate:
     def _answer(self, batch: Sequence[_Waiting]) -> None:
         with suppress(DatabaseError):  # one that cannot even be closed is replaced all the same
             close_old_connections()
-        answers = self.admit([arrival for arrival, _ in batch])
+        answers = self.accept_batch([inbound for inbound, _ in batch])
         loop = batch[0][1].get_loop()
         loop.call_soon_threadsafe(
             _resolve, [(future, answer) for (_, future), answer in zip(batch, answers, strict=True)]
         )
-        wakeup.ring({delivery.hook_id for answer in answers for delivery in stored_by(answer)})
+        wakeup.notify_workers({delivery.hook_id for answer in answers for delivery in stored_by(answer)})
 
-    def admit(self, arrivals: Sequence[Arrival]) -> list[Answer]:
+    def accept_batch(self, inbounds: Sequence[InboundRequest]) -> list[Answer]:
         """Verifies and stores; an answer for each, in order."""
         try:
             now = self._now()
-            look_up = _look_up(arrivals)
-            checked = [self._check(arrival, look_up, now) for arrival in arrivals]
+            look_up = _look_up(inbounds)
+            checked = [self._check(inbound, look_up, now) for inbound in inbounds]
             to_store = [request for one in checked for request in _to_store(one)]
             stored = dict(zip(map(id, to_store), pipeline.accept(to_store, now), strict=True)) if to_store else {}
         except DatabaseError as error:
             log.error("Webhooks could not be stored: %s", error)
-            return [unavailable()] * len(arrivals)
+            return [unavailable()] * len(inbounds)
         except Exception:
             log.exception("Webhooks could not be stored.")
-            return [unavailable()] * len(arrivals)
-        return [_passed(one, stored) for one in checked]
+            return [unavailable()] * len(inbounds)
+        return [_accepted(one, stored) for one in checked]
 
-    def _check(self, arrival: Arrival, found: _Keys, now: datetime) -> Checked:
+    def _check(self, inbound: InboundRequest, found: _Keys, now: datetime) -> SiteCheck:
         request: VerifiedRequest | VerifiedEvents
         try:
-            if arrival.signature is None:
-                request = verify(arrival, found.opening, now)
+            if inbound.signature is None:
+                request = verify(inbound, found.opening, now)
             else:
-                request = verify_signed(arrival, found.signing, now)
-        except Refused as refused:
+                request = verify_signed(inbound, found.signing, now)
+        except RequestRejected as refused:
             return refused
         except Exception:
             log.exception("A webhook could not be read.")
-            return Refused("An error inside Memberhook; its log tells more.", code="internal_error", status=500)
+            return RequestRejected("An error inside Memberhook; its log tells more.", code="internal_error", status=500)
         wait = self._limit.take(request.key.pk, now.timestamp())
         if wait is None:
             return request
-        return Refused(
+        return RequestRejected(
             "Too many webhooks with this key; try again a little later.",
             code="too_many_requests",
             status=429,
@@ -149,36 +150,36 @@ class _Keys:
     signing: dict[str, list[AccessKey]]
 
 
-def _look_up(arrivals: Sequence[Arrival]) -> _Keys:
+def _look_up(inbounds: Sequence[InboundRequest]) -> _Keys:
     """The keys that the requests may have come with: at most one query for each kind."""
-    sent = {keys.digest(arrival.sent_key) for arrival in arrivals if arrival.signature is None}
-    names = {arrival.hook_name or "" for arrival in arrivals if arrival.signature is not None}
+    sent = {digest(inbound.sent_key) for inbound in inbounds if inbound.signature is None}
+    names = {inbound.hook_name or "" for inbound in inbounds if inbound.signature is not None}
     return _Keys(keys.find(sent) if sent else {}, keys.find_signing(names) if names else {})
 
 
-def _to_store(checked: Checked) -> Sequence[VerifiedRequest]:
+def _to_store(checked: SiteCheck) -> Sequence[VerifiedRequest]:
     if isinstance(checked, VerifiedEvents):
         return checked.requests or ()
     return [checked] if isinstance(checked, VerifiedRequest) and checked.action and not checked.dry_run else ()
 
 
-def _passed(checked: Checked, stored: Mapping[int, Delivery]) -> Answer:
-    if isinstance(checked, Refused):
+def _accepted(checked: SiteCheck, stored: Mapping[int, Delivery]) -> Answer:
+    if isinstance(checked, RequestRejected):
         return checked
     if isinstance(checked, VerifiedEvents):
-        return PassedEvents(checked, tuple(stored[id(request)] for request in checked.requests or ()))
-    return Passed(checked, stored.get(id(checked)))
+        return AcceptedEvents(checked, tuple(stored[id(request)] for request in checked.requests or ()))
+    return Accepted(checked, stored.get(id(checked)))
 
 
 def stored_by(answer: Answer) -> Sequence[Delivery]:
     """The deliveries that the answer stands for."""
-    if isinstance(answer, PassedEvents):
+    if isinstance(answer, AcceptedEvents):
         return answer.deliveries
-    return [answer.delivery] if isinstance(answer, Passed) and answer.delivery else ()
+    return [answer.delivery] if isinstance(answer, Accepted) and answer.delivery else ()
 
 
-def unavailable() -> Refused:
-    return Refused(
+def unavailable() -> RequestRejected:
+    return RequestRejected(
         "The inbox cannot be written to right now, so nothing was accepted; send it again later.",
         code="storage_unavailable",
         status=503,

@@ -12,16 +12,14 @@ from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 
 from memberhook import conf, pipeline
-from memberhook.core.errors import MemberhookError, Refused
-from memberhook.models.deliveries import Delivery
+from memberhook.core.errors import MemberhookError, RequestRejected
 from memberhook.core.types import Action
-from memberhook.intake import query
-from memberhook.intake import signatures
-from memberhook.intake.verify import Arrival, VerifiedRequest
-from memberhook.intake import answers
+from memberhook.intake import answers, query, signatures
 from memberhook.intake.answers import Answer
-from memberhook.intake.batching import Gate, PassedEvents, unavailable
+from memberhook.intake.batching import AcceptedEvents, Intake, unavailable
+from memberhook.intake.verify import InboundRequest, VerifiedRequest
 from memberhook.intake.waiting import Waiting
+from memberhook.models.deliveries import Delivery
 
 log = logging.getLogger(__name__)
 
@@ -33,31 +31,31 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class HookApp:
     """`tools` are for dry runs only: everything else is a worker's work."""
 
-    def __init__(self, gate: Gate, waiting: Waiting, tools: pipeline.Tools) -> None:
-        self.gate = gate
+    def __init__(self, intake: Intake, waiting: Waiting, runtime: pipeline.Runtime) -> None:
+        self.intake = intake
         self.waiting = waiting
-        self.tools = tools
+        self.runtime = runtime
 
     async def hook(self, scope: Scope, receive: Receive, send: Send, name: str | None) -> None:
         """A webhook for the hook of that name, or (None) for the one that its key opens."""
         headers = read_headers(scope)
         try:
-            answer = await self._answer(await read_arrival(scope, receive, headers, name))
-        except Refused as error:
+            answer = await self._answer(await read_inbound(scope, receive, headers, name))
+        except RequestRejected as error:
             answer = answers.refused(error)
         await reply(send, answer, headers)
 
-    async def _answer(self, arrival: Arrival) -> Answer:
-        entered = await self.gate.enter(arrival)
-        if isinstance(entered, Refused):
-            return answers.refused(entered)
-        if isinstance(entered, PassedEvents):
-            return answers.accepted(entered.events, entered.deliveries)
-        request, delivery = entered.request, entered.delivery
+    async def _answer(self, inbound: InboundRequest) -> Answer:
+        accepted = await self.intake.submit(inbound)
+        if isinstance(accepted, RequestRejected):
+            return answers.refused(accepted)
+        if isinstance(accepted, AcceptedEvents):
+            return answers.accepted(accepted.events, accepted.deliveries)
+        request, delivery = accepted.request, accepted.delivery
         if request.action is None:
             return answers.tested()
         if delivery is None:
-            return await sync_to_async(preview, thread_sensitive=False)(request, request.action, self.tools)
+            return await sync_to_async(preview, thread_sensitive=False)(request, request.action, self.runtime)
         if request.in_background:
             return answers.stored(delivery)
         finished = await self.waiting.outcome(delivery, conf.WAIT())
@@ -66,8 +64,8 @@ class HookApp:
     async def events(self, scope: Scope, receive: Receive, send: Send, name: str) -> None:
         """A signed request with the contacts of many changes. Programs alone send it, so no page is made of it."""
         try:
-            answer = await self._answer(await read_arrival(scope, receive, read_headers(scope), name, signed=True))
-        except Refused as error:
+            answer = await self._answer(await read_inbound(scope, receive, read_headers(scope), name, signed=True))
+        except RequestRejected as error:
             answer = answers.refused(error)
         await reply(send, answer, {})
 
@@ -77,7 +75,7 @@ class HookApp:
         try:
             raw_query = scope["query_string"].decode("latin-1")
             answer = await sync_to_async(outcome, thread_sensitive=False)(scope["method"], raw_query, delivery_id)
-        except Refused as error:
+        except RequestRejected as error:
             answer = answers.refused(error)
         await reply(send, answer, headers)
 
@@ -85,10 +83,10 @@ class HookApp:
 # What the plain Django views (views.py) share.
 
 
-def preview(request: VerifiedRequest, action: Action, tools: pipeline.Tools) -> Answer:
+def preview(request: VerifiedRequest, action: Action, runtime: pipeline.Runtime) -> Answer:
     """What a dry run finds."""
     try:
-        return answers.previewed(action, pipeline.preview(request, action, tools))
+        return answers.previewed(action, pipeline.preview(request, action, runtime))
     except MemberhookError as error:
         return answers.previewed(action, error)
 
@@ -104,22 +102,22 @@ def look_again(delivery: Delivery) -> Delivery:
 def outcome(method: str, raw_query: str, delivery_id: str) -> Answer:
     """The outcome of a delivery as its address tells it. Raises `Refused` (404, 405, 503)."""
     if method not in ("GET", "HEAD"):
-        raise method_refused("GET", method)
+        raise method_rejected("GET", method)
     token = next((part.removeprefix("token=") for part in raw_query.split("&") if part.startswith("token=")), "")
     is_id = re.fullmatch(r"[0-9]{1,18}", delivery_id)
     if not is_id or not answers.is_token(int(delivery_id), token):
-        raise Refused("There is no delivery at this address.", code="not_found", status=404)
+        raise RequestRejected("There is no delivery at this address.", code="not_found", status=404)
     try:
         delivery = Delivery.objects.filter(pk=int(delivery_id)).first()
     except DatabaseError as error:
         raise unavailable() from error
     if delivery is None:
-        raise Refused("This delivery is older than deliveries are kept.", code="not_found", status=404)
+        raise RequestRejected("This delivery is older than deliveries are kept.", code="not_found", status=404)
     return answers.stored(delivery, first_answer=False)
 
 
-def method_refused(allow: str, method: str) -> Refused:
-    return Refused(
+def method_rejected(allow: str, method: str) -> RequestRejected:
+    return RequestRejected(
         f"{method} is not for this address; it takes {allow}.", code="method_not_allowed", status=405, allow=allow
     )
 
@@ -128,33 +126,33 @@ def read_headers(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-async def read_arrival(
+async def read_inbound(
     scope: Scope, receive: Receive, headers: Mapping[str, str], name: str | None, *, signed: bool = False
-) -> Arrival:
+) -> InboundRequest:
     """Reads a request up to the size limit. Raises `Refused` (400, 405, 413)."""
     method, peer = scope["method"], scope["client"][0] if scope.get("client") else ""
     check_head(method, headers, signed=signed)
     body = await _read_body(receive) if method == "POST" else b""
     raw_query = scope["query_string"].decode("utf-8", "surrogateescape")
-    return arrival(method, raw_query, headers, body, name, peer, signed=signed)
+    return inbound(method, raw_query, headers, body, name, peer, signed=signed)
 
 
 def check_head(method: str, headers: Mapping[str, str], *, signed: bool = False) -> None:
     """Refuses what needs no look at the body: methods, a compressed body, one that is announced as too large."""
     allowed = ("POST",) if signed else ("GET", "POST")
     if method not in allowed:
-        raise method_refused(", ".join(allowed), method)
+        raise method_rejected(", ".join(allowed), method)
     if method == "GET":
         return
     encoding = headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
-        raise Refused(f"The body is compressed ({encoding[:20]}); send it as it is.", code="wrong_encoding")
+        raise RequestRejected(f"The body is compressed ({encoding[:20]}); send it as it is.", code="wrong_encoding")
     length = headers.get("content-length", "")
     if re.fullmatch(r"[0-9]{1,18}", length) and int(length) > conf.MAX_BODY():
         raise too_large(conf.MAX_BODY())
 
 
-def arrival(
+def inbound(
     method: str,
     raw_query: str,
     headers: Mapping[str, str],
@@ -163,9 +161,9 @@ def arrival(
     peer: str,
     *,
     signed: bool = False,
-) -> Arrival:
+) -> InboundRequest:
     """`name`: the hook of the path; `peer`: the address of whoever is connected to us."""
-    return Arrival(
+    return InboundRequest(
         method=method,
         query=query.read(raw_query),
         hook_name=name,
@@ -190,7 +188,7 @@ async def _read_body(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Refused("The request ended before its body did.", code="unreadable_body")
+            raise RequestRejected("The request ended before its body did.", code="unreadable_body")
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > limit:
@@ -199,8 +197,8 @@ async def _read_body(receive: Receive) -> bytes:
             return b"".join(chunks)
 
 
-def too_large(limit: int) -> Refused:
-    return Refused(f"The body is larger than {limit} bytes.", code="too_large", status=413)
+def too_large(limit: int) -> RequestRejected:
+    return RequestRejected(f"The body is larger than {limit} bytes.", code="too_large", status=413)
 
 
 def client_address(peer: str, forwarded_for: str) -> str:

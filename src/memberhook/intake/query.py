@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from memberhook.core.errors import Refused
+from memberhook.core.errors import RequestRejected
 
 CONTROL = ("wpf_action", "access_key", "contact_id", "role", "send_notification", "async", "dry_run")
 
@@ -25,7 +25,7 @@ class Query:
 
     controls: Mapping[str, str]
     data: str
-    problem: Refused | None = None
+    problem: RequestRejected | None = None
 
 
 def read(raw: str) -> Query:
@@ -34,7 +34,7 @@ def read(raw: str) -> Query:
     Never raises: the key is looked at before the problem is told.
     """
     controls: dict[str, str] = {}
-    problem: Refused | None = None
+    problem: RequestRejected | None = None
     parts = raw.split("&")
     data_from = len(parts)
     for position, part in enumerate(parts):
@@ -44,7 +44,7 @@ def read(raw: str) -> Query:
                 data_from = position
             continue
         if bad:
-            problem = problem or Refused(
+            problem = problem or RequestRejected(
                 f"The parameter {name!r} of the address is not UTF-8 (percent-encoded).", code="wrong_encoding"
             )
         elif name in controls:
@@ -56,8 +56,8 @@ def read(raw: str) -> Query:
     return Query(controls, "&".join(parts[data_from:]), problem)
 
 
-def _refused(name: str, what: str) -> Refused:
-    return Refused(
+def _refused(name: str, what: str) -> RequestRejected:
+    return RequestRejected(
         f"The control parameter {name!r} {what} in the address. Give each once, before everything else, right after "
         f"the '?'; contact data must not bring control parameters of its own.",
         code="doubled_control_parameter",
@@ -83,4 +83,4 @@ def flag(query: Query, name: str) -> bool:
         return True
     if text in NO:
         return False
-    raise Refused(f"{name!r} is {text[:40]!r}; write true or false.", code="bad_parameter")
+    raise RequestRejected(f"{name!r} is {text[:40]!r}; write true or false.", code="bad_parameter")

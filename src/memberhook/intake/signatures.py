@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from memberhook.core.errors import Refused, UsageError
+from memberhook.core.errors import RequestRejected, UsageError
 
 PREFIX = "whsec_"
 TOLERANCE = 300
@@ -72,7 +72,7 @@ def check(signature: Signature, body: bytes, secrets: Iterable[bytes], now: floa
         if is_signed(signature, body, secret):
             _check_time(signature.timestamp, now)
             return index
-    raise Refused(
+    raise RequestRejected(
         "The signature is missing or wrong, or there is no such hook. Compare address and signing key with those that "
         "were shown when the key was made; lost it? memberhook key rotate NAME --signing.",
         code="invalid_signature",
@@ -82,10 +82,10 @@ def check(signature: Signature, body: bytes, secrets: Iterable[bytes], now: floa
 
 def _check_time(timestamp: str, now: float) -> None:
     if not re.fullmatch(r"[0-9]{1,12}", timestamp):
-        raise Refused("webhook-timestamp is no time in seconds since 1970.", code="bad_timestamp", status=401)
+        raise RequestRejected("webhook-timestamp is no time in seconds since 1970.", code="bad_timestamp", status=401)
     away = int(timestamp) - int(now)
     if abs(away) > TOLERANCE:
-        raise Refused(
+        raise RequestRejected(
             f"The request was signed {abs(away)} seconds {'from now' if away > 0 else 'ago'}, and {TOLERANCE} are "
             "allowed. Set the clocks of both machines, or send it signed anew.",
             code="bad_timestamp",

@@ -10,11 +10,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from memberhook.core.errors import RequestRejected
+from memberhook.core.types import Action
 from memberhook.crms import payload as payloads
 from memberhook.crms.contract import WebhookRequest
 from memberhook.crms.payload import Json
-from memberhook.core.errors import Refused
-from memberhook.core.types import Action
 
 MOST_CONTACTS = 500
 JSON_TYPE = "application/json"
@@ -28,7 +28,7 @@ class Event:
     request: WebhookRequest
 
 
-def read(body: bytes, user_agent: str) -> list[Event | Refused] | None:
+def read(body: bytes, user_agent: str) -> list[Event | RequestRejected] | None:
     """The contacts in order, one that cannot be read as the reason why; None for a test.
 
     Raises `Refused` (400, 413) when the request as a whole cannot be read.
@@ -38,12 +38,12 @@ def read(body: bytes, user_agent: str) -> list[Event | Refused] | None:
     if kind == "test":
         return None
     if kind != "contacts":
-        raise Refused("'type' is not one of: contacts, test.", code="unknown_type")
+        raise RequestRejected("'type' is not one of: contacts, test.", code="unknown_type")
     contacts = data.get("contacts")
     if not isinstance(contacts, list) or not contacts:
-        raise Refused("'contacts' is not a list with at least one contact in it.", code="no_contact")
+        raise RequestRejected("'contacts' is not a list with at least one contact in it.", code="no_contact")
     if len(contacts) > MOST_CONTACTS:
-        raise Refused(
+        raise RequestRejected(
             f"The request brings more than {MOST_CONTACTS} contacts; send them in several.",
             code="too_many_contacts",
             status=413,
@@ -51,15 +51,15 @@ def read(body: bytes, user_agent: str) -> list[Event | Refused] | None:
     return [_event(item, user_agent) for item in contacts]
 
 
-def _event(item: Json, user_agent: str) -> Event | Refused:
+def _event(item: Json, user_agent: str) -> Event | RequestRejected:
     if not isinstance(item, dict):
-        return Refused("This is not an object with 'action' and 'contact'.", code="no_contact")
+        return RequestRejected("This is not an object with 'action' and 'contact'.", code="no_contact")
     action, contact = item.get("action"), item.get("contact")
     known: Sequence[str] = list(Action)
     if not isinstance(action, str) or action not in known:
-        return Refused(f"'action' is not one of: {', '.join(known)}.", code="unknown_action")
+        return RequestRejected(f"'action' is not one of: {', '.join(known)}.", code="unknown_action")
     if not isinstance(contact, dict):
-        return Refused("'contact' is not an object with the contact's data.", code="no_contact")
+        return RequestRejected("'contact' is not an object with the contact's data.", code="no_contact")
     # Escaped to ASCII: what is no valid text in it (half a surrogate pair) stays as it came.
     body = json.dumps(contact, separators=(",", ":")).encode()
     return Event(Action(action), WebhookRequest("POST", content_type=JSON_TYPE, user_agent=user_agent, body=body))

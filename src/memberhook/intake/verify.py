@@ -9,25 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from memberhook.services import keys
-from memberhook.models.connections import AccessKey, Hook
-from memberhook.crms.contract import ContactRef, Incoming, WebhookRequest
-from memberhook.crms.registry import crm
-from memberhook.core.errors import Refused
-from memberhook.models.deliveries import Delivery
+from memberhook.core.errors import RequestRejected
 from memberhook.core.types import Action
-from memberhook.intake import signed_events, signatures
-from memberhook.intake.signed_events import Event
+from memberhook.crms.contract import ContactEvent, ContactRef, WebhookRequest
+from memberhook.crms.registry import crm
+from memberhook.intake import keys, signatures, signed_events
 from memberhook.intake.query import Query, flag
 from memberhook.intake.signatures import Signature
+from memberhook.intake.signed_events import Event
+from memberhook.models.connections import AccessKey, Hook
+from memberhook.models.deliveries import Delivery
 
 TEST = "test"
-NOBODY = Incoming(ContactRef())
+NOBODY = ContactEvent(ContactRef())
 LONGEST_ROLE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class InboundRequest:
     """A request as it came in, nothing believed yet. `key`: as sent in a header, when it was.
 
     `hook_name`: from the path, None for the root path. `signature`: of a request to a hook's address for signed ones;
@@ -62,12 +61,12 @@ class VerifiedRequest:
     in_background: bool
     dry_run: bool
     request: WebhookRequest
-    incoming: Incoming
+    contact_event: ContactEvent
     remote: str
 
     def delivery(self, now: datetime) -> Delivery:
         """The unsaved delivery of this request."""
-        ref = self.incoming.ref
+        ref = self.contact_event.ref
         return Delivery(
             hook=self.hook,
             key_hint=self.key.hint,
@@ -82,7 +81,7 @@ class VerifiedRequest:
             remote=self.remote,
             contact_id=ref.id,
             email=ref.email,
-            lane=lane(self.hook, ref.id, ref.email),
+            ordering_key=ordering_key(self.hook, ref.id, ref.email),
             due_at=now,
             received_at=now,
             first_due_at=now,
@@ -98,30 +97,30 @@ class VerifiedEvents:
 
     key: AccessKey
     requests: tuple[VerifiedRequest, ...] | None
-    refused: Mapping[int, Refused]
+    refused: Mapping[int, RequestRejected]
 
 
-def lane(hook: Hook, contact_id: str | None, email: str | None) -> str:
+def ordering_key(hook: Hook, contact_id: str | None, email: str | None) -> str:
     """What names a contact for the order of its deliveries, across all hooks of its connection and site."""
     who = f"id {contact_id}" if contact_id else f"mail {(email or '').lower()}"
     return f"{hook.connection_id}.{hook.site_id} {who}"
 
 
-def verify(arrival: Arrival, found: Mapping[str, AccessKey], now: datetime) -> VerifiedRequest:
+def verify(inbound: InboundRequest, found: Mapping[str, AccessKey], now: datetime) -> VerifiedRequest:
     """Checks a request against the keys that were looked up for it. Raises `Refused`."""
-    key = _key(arrival, found, now)
-    query = arrival.query
+    key = _key(inbound, found, now)
+    query = inbound.query
     if query.problem:
         raise query.problem
     action = _action(query)
     role = (query.controls.get("role") or "").strip() or None
-    _limits(key, action, role, arrival.remote)
+    _limits(key, action, role, inbound.remote)
     request = WebhookRequest(
-        method=arrival.method,
+        method=inbound.method,
         query=query.data,
-        content_type=arrival.content_type,
-        user_agent=arrival.user_agent,
-        body=arrival.body,
+        content_type=inbound.content_type,
+        user_agent=inbound.user_agent,
+        body=inbound.body,
         contact_id=(query.controls.get("contact_id") or "").strip() or None,
     )
     return VerifiedRequest(
@@ -133,33 +132,35 @@ def verify(arrival: Arrival, found: Mapping[str, AccessKey], now: datetime) -> V
         in_background=flag(query, "async"),
         dry_run=flag(query, "dry_run"),
         request=request,
-        incoming=crm(key.hook.connection.kind).identify(request) if action else NOBODY,
-        remote=arrival.remote,
+        contact_event=crm(key.hook.connection.kind).identify(request) if action else NOBODY,
+        remote=inbound.remote,
     )
 
 
-def verify_signed(arrival: Arrival, found: Mapping[str, Sequence[AccessKey]], now: datetime) -> VerifiedEvents:
+def verify_signed(inbound: InboundRequest, found: Mapping[str, Sequence[AccessKey]], now: datetime) -> VerifiedEvents:
     """Checks a signed request against the signing keys of each hook's name. Raises `Refused`."""
-    valid = [key for key in found.get(arrival.hook_name or "", ()) if keys.is_current(key, now)]
+    valid = [key for key in found.get(inbound.hook_name or "", ()) if keys.is_current(key, now)]
     secrets = [signatures.secret_bytes(keys.signing_secret(key)) for key in valid]
-    key = valid[signatures.check(arrival.signature or Signature(), arrival.body, secrets, now.timestamp())]
-    _limits(key, None, None, arrival.remote)
-    brought = signed_events.read(arrival.body, arrival.user_agent)
+    key = valid[signatures.check(inbound.signature or Signature(), inbound.body, secrets, now.timestamp())]
+    _limits(key, None, None, inbound.remote)
+    brought = signed_events.read(inbound.body, inbound.user_agent)
     if brought is None:
         return VerifiedEvents(key, None, {})
-    checked = [event if isinstance(event, Refused) else _contact(event, key, arrival.remote) for event in brought]
+    checked = [
+        event if isinstance(event, RequestRejected) else _contact(event, key, inbound.remote) for event in brought
+    ]
     return VerifiedEvents(
         key,
         tuple(one for one in checked if isinstance(one, VerifiedRequest)),
-        {index: one for index, one in enumerate(checked) if isinstance(one, Refused)},
+        {index: one for index, one in enumerate(checked) if isinstance(one, RequestRejected)},
     )
 
 
-def _contact(event: Event, key: AccessKey, remote: str) -> VerifiedRequest | Refused:
+def _contact(event: Event, key: AccessKey, remote: str) -> VerifiedRequest | RequestRejected:
     try:
         _limits(key, event.action, None, remote)
-        incoming = crm(key.hook.connection.kind).identify(event.request)
-    except Refused as refused:
+        contact_event = crm(key.hook.connection.kind).identify(event.request)
+    except RequestRejected as refused:
         return refused
     return VerifiedRequest(
         hook=key.hook,
@@ -170,17 +171,17 @@ def _contact(event: Event, key: AccessKey, remote: str) -> VerifiedRequest | Ref
         in_background=True,
         dry_run=False,
         request=event.request,
-        incoming=incoming,
+        contact_event=contact_event,
         remote=remote,
     )
 
 
-def _key(arrival: Arrival, found: Mapping[str, AccessKey], now: datetime) -> AccessKey:
-    key = found.get(keys.digest(arrival.sent_key))
-    opens = keys.opens(key, arrival.sent_key, now)
-    right_hook = arrival.hook_name is None or (key is not None and key.hook.name == arrival.hook_name)
+def _key(inbound: InboundRequest, found: Mapping[str, AccessKey], now: datetime) -> AccessKey:
+    key = found.get(digest(inbound.sent_key))
+    opens = keys.opens(key, inbound.sent_key, now)
+    right_hook = inbound.hook_name is None or (key is not None and key.hook.name == inbound.hook_name)
     if key is None or not opens or not right_hook:
-        raise Refused(
+        raise RequestRejected(
             "The access key is missing, wrong, revoked or expired. Copy the address again: memberhook hook url NAME.",
             code="invalid_access_key",
             status=403,
@@ -195,27 +196,29 @@ def _action(query: Query) -> Action | None:
         return None
     known = ", ".join([*Action, TEST])
     if not name:
-        raise Refused(f"The address has no wpf_action; put one of {known} there.", code="missing_action")
+        raise RequestRejected(f"The address has no wpf_action; put one of {known} there.", code="missing_action")
     if name not in list(Action):
-        raise Refused(f"wpf_action is {name[:40]!r}, which is unknown; known are {known}.", code="unknown_action")
+        raise RequestRejected(
+            f"wpf_action is {name[:40]!r}, which is unknown; known are {known}.", code="unknown_action"
+        )
     return Action(name)
 
 
 def _limits(key: AccessKey, action: Action | None, role: str | None, remote: str) -> None:
     if not keys.allows_address(key, remote):
-        raise Refused(
+        raise RequestRejected(
             "This access key may not be used from this network address.", code="address_not_allowed", status=403
         )
     if key.actions and action and action not in key.actions:
-        raise Refused(
+        raise RequestRejected(
             f"This access key is not for the action {action!r}, only for {', '.join(key.actions)}.",
             code="action_not_allowed",
             status=403,
         )
     if role and len(role) > LONGEST_ROLE:
-        raise Refused(f"The role is longer than {LONGEST_ROLE} characters.", code="bad_parameter")
+        raise RequestRejected(f"The role is longer than {LONGEST_ROLE} characters.", code="bad_parameter")
     if role and key.roles and role.lower() not in {allowed.lower() for allowed in key.roles}:
-        raise Refused(
+        raise RequestRejected(
             f"This access key is not for the role {role!r}, only for {', '.join(key.roles)}.",
             code="role_not_allowed",
             status=403,

@@ -16,16 +16,15 @@ from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from memberhook import conf, pipeline
-from memberhook.engine import wakeup
-from memberhook.core.errors import Refused
-from memberhook.engine import inbox
-from memberhook.models.deliveries import Delivery
-from memberhook.intake.verify import Arrival
+from memberhook.core.errors import RequestRejected
+from memberhook.engine import inbox, wakeup
 from memberhook.intake import answers, endpoint
 from memberhook.intake.answers import Answer
-from memberhook.intake.batching import Gate, PassedEvents, stored_by
+from memberhook.intake.batching import AcceptedEvents, Intake, stored_by
 from memberhook.intake.rate_limit import RateLimit
-from memberhook.worker import real_tools
+from memberhook.intake.verify import InboundRequest
+from memberhook.models.deliveries import Delivery
+from memberhook.worker import system_runtime
 
 LOOK_EVERY = 0.02
 """Seconds between two looks whether the outcome is there."""
@@ -40,8 +39,8 @@ def hook(request: HttpRequest, name: str | None = None) -> HttpResponse:
     Not part of the request's transaction (ATOMIC_REQUESTS): what is answered 2xx is committed before.
     """
     try:
-        answer = _answer(_arrival(request, name))
-    except Refused as error:
+        answer = _answer(_inbound(request, name))
+    except RequestRejected as error:
         answer = answers.refused(error)
     return _response(request, answer)
 
@@ -52,8 +51,8 @@ def hook(request: HttpRequest, name: str | None = None) -> HttpResponse:
 def events(request: HttpRequest, name: str) -> HttpResponse:
     """A signed request with the contacts of many changes."""
     try:
-        answer = _answer(_arrival(request, name, signed=True))
-    except Refused as error:
+        answer = _answer(_inbound(request, name, signed=True))
+    except RequestRejected as error:
         answer = answers.refused(error)
     status, headers, body = answer.render(as_page=False)
     return HttpResponse(body, status=status, headers=headers)
@@ -65,27 +64,27 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
     """The outcome of a delivery, for whoever has its address."""
     try:
         answer = endpoint.outcome(request.method or "", request.META["QUERY_STRING"], str(pk))
-    except Refused as error:
+    except RequestRejected as error:
         answer = answers.refused(error)
     return _response(request, answer)
 
 
 @functools.cache
-def _tools() -> pipeline.Tools:
-    return real_tools()
+def _runtime() -> pipeline.Runtime:
+    return system_runtime()
 
 
 @functools.cache
-def _gate() -> Gate:
-    return Gate(_tools().now, RateLimit(conf.RATE_LIMIT()))
+def _intake() -> Intake:
+    return Intake(_runtime().now, RateLimit(conf.RATE_LIMIT()))
 
 
-def _arrival(request: HttpRequest, name: str | None, *, signed: bool = False) -> Arrival:
+def _inbound(request: HttpRequest, name: str | None, *, signed: bool = False) -> InboundRequest:
     method, headers = request.method or "", {key.lower(): value for key, value in request.headers.items()}
     endpoint.check_head(method, headers, signed=signed)
     body = _body(request) if method == "POST" else b""
     peer = request.META.get("REMOTE_ADDR", "")
-    return endpoint.arrival(method, request.META["QUERY_STRING"], headers, body, name, peer, signed=signed)
+    return endpoint.inbound(method, request.META["QUERY_STRING"], headers, body, name, peer, signed=signed)
 
 
 def _body(request: HttpRequest) -> bytes:
@@ -94,30 +93,30 @@ def _body(request: HttpRequest) -> bytes:
     try:
         body: bytes = request.read(limit + 1)
     except UnreadablePostError as error:
-        raise Refused("The request ended before its body did.", code="unreadable_body") from error
+        raise RequestRejected("The request ended before its body did.", code="unreadable_body") from error
     if len(body) > limit:
         raise endpoint.too_large(limit)
     announced = request.META.get("CONTENT_LENGTH") or ""
     if announced.isdecimal() and len(body) < int(announced):
-        raise Refused("The request ended before its body did.", code="unreadable_body")
+        raise RequestRejected("The request ended before its body did.", code="unreadable_body")
     return body
 
 
-def _answer(arrival: Arrival) -> Answer:
-    entered = _gate().admit([arrival])[0]
-    if isinstance(entered, Refused):
-        return answers.refused(entered)
-    wakeup.ring({delivery.hook_id for delivery in stored_by(entered)})
-    if isinstance(entered, PassedEvents):
-        return answers.accepted(entered.events, entered.deliveries)
-    request = entered.request
+def _answer(inbound: InboundRequest) -> Answer:
+    accepted = _intake().accept_batch([inbound])[0]
+    if isinstance(accepted, RequestRejected):
+        return answers.refused(accepted)
+    wakeup.notify_workers({delivery.hook_id for delivery in stored_by(accepted)})
+    if isinstance(accepted, AcceptedEvents):
+        return answers.accepted(accepted.events, accepted.deliveries)
+    request = accepted.request
     if request.action is None:
         return answers.tested()
-    if entered.delivery is None:
-        return endpoint.preview(request, request.action, _tools())
+    if accepted.delivery is None:
+        return endpoint.preview(request, request.action, _runtime())
     if request.in_background:
-        return answers.stored(entered.delivery)
-    return answers.stored(_finished(entered.delivery) or endpoint.look_again(entered.delivery))
+        return answers.stored(accepted.delivery)
+    return answers.stored(_finished(accepted.delivery) or endpoint.look_again(accepted.delivery))
 
 
 def _finished(delivery: Delivery) -> Delivery | None:

@@ -23,12 +23,12 @@ from django.views.generic.base import ContextMixin
 from django.views.generic.edit import FormView
 
 from memberhook import conf
+from memberhook.core.closed_fields import is_secret
+from memberhook.core.field_values import written
 from memberhook.members_area.access import role_titles, tags_of
-from memberhook.sites.local.user_columns import to_value, user_columns
 from memberhook.members_area.forms import LoginForm
 from memberhook.models.members import MemberField
-from memberhook.core.field_values import written
-from memberhook.core.closed_fields import is_secret
+from memberhook.sites.local.user_columns import to_value, user_columns
 
 DISPLAY_NAME = "display_name"
 

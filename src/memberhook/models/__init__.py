@@ -1,6 +1,6 @@
 """Every table. May import core."""
 
-from memberhook.models.connections import AccessKey, Connection, Hook, Kept, Link, Site
+from memberhook.models.connections import AccessKey, Connection, Hook, Link, Overflow, Site
 from memberhook.models.deliveries import Attempt, Delivery, Worker
 from memberhook.models.followups import FollowUp
 from memberhook.models.members import MemberField, MemberTag, RoleInfo
@@ -13,10 +13,10 @@ __all__ = [
     "Delivery",
     "FollowUp",
     "Hook",
-    "Kept",
     "Link",
     "MemberField",
     "MemberTag",
+    "Overflow",
     "RoleInfo",
     "Site",
     "Tag",

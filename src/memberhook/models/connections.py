@@ -55,7 +55,7 @@ class Site(Account):
     """
 
     options: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict, blank=True)
-    facts: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict, editable=False)
+    capabilities: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict, editable=False)
     checked_at = models.DateTimeField(null=True, editable=False)
 
 
@@ -138,7 +138,7 @@ class Link(models.Model):
         return f"{self.contact_id} → {self.member_id}"
 
 
-class Kept(models.Model):
+class Overflow(models.Model):
     """What a site cannot hold of a member itself (a WordPress without the connector plugin): tags and fields."""
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="kept")

@@ -8,8 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from memberhook.models.connections import Hook
 from memberhook.core.states import State, status
+from memberhook.models.connections import Hook
 
 
 class Delivery(models.Model):
@@ -33,7 +33,7 @@ class Delivery(models.Model):
     remote = models.CharField(max_length=45, blank=True)
     contact_id = models.CharField(max_length=100, null=True, db_index=True)
     email = models.CharField(max_length=320, null=True, db_index=True)
-    lane = models.CharField(max_length=400)
+    ordering_key = models.CharField(max_length=400)
     secret = models.TextField(blank=True, help_text="Encrypted: the password of a member whose creation is under way.")
 
     state = models.CharField(max_length=10, default=State.PENDING)
@@ -54,7 +54,7 @@ class Delivery(models.Model):
         verbose_name_plural = "deliveries"
         indexes = [
             models.Index(fields=["hook", "due_at"], name="delivery_due", condition=Q(finished_at=None)),
-            models.Index(fields=["lane"], name="delivery_lane", condition=Q(finished_at=None)),
+            models.Index(fields=["ordering_key"], name="delivery_lane", condition=Q(finished_at=None)),
             models.Index(fields=["state", "-id"], name="delivery_state"),
         ]
 

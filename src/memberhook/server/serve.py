@@ -18,8 +18,7 @@ from types import FrameType
 import uvicorn
 
 from memberhook.core.errors import UsageError
-from memberhook.engine import followups
-from memberhook.engine import inbox
+from memberhook.engine import followups, inbox
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +68,8 @@ class WorkerProcess:
     def _free_what_it_had(self) -> None:
         """There is one worker of this name: whatever it had in hand when it died is free now."""
         try:
-            inbox.give_back(datetime.now(UTC), workers=[self.name])
-            followups.give_back([self.name])
+            inbox.release_expired(datetime.now(UTC), workers=[self.name])
+            followups.release_expired([self.name])
         except Exception as error:  # storage trouble; the lease gives it back later
             log.warning("What the dead worker had in hand is given back when its lease ends (%s).", error)
 
@@ -135,6 +134,6 @@ def local_address(host: str, port: int) -> str:
     return f"http://{shown}:{port}"
 
 
-def remember_address(folder: Path, host: str, port: int) -> None:
+def save_address(folder: Path, host: str, port: int) -> None:
     """Commands that run beside the service print addresses with this one, unless MEMBERHOOK_PUBLIC_URL is set."""
     (folder / "address").write_text(local_address(host, port) + "\n")

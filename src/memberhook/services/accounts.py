@@ -29,17 +29,17 @@ def new_role(slug: str, title: str | None) -> RoleInfo:
 
 
 @transaction.atomic
-def new_member(login: str, email: str, role: str, first_name: str, last_name: str, password: str | None) -> Any:
+def new_member(username: str, email: str, role: str, first_name: str, last_name: str, password: str | None) -> Any:
     """Raises `UsageError` when login, e-mail or role won't do. An administrator may log in to the console."""
     roles = {entry.role.slug: entry for entry in group_roles()}
     if role not in roles:
         raise UsageError(f"There is no role {role!r}; there are: {', '.join(sorted(roles))}.", code="unknown_role")
     model = get_user_model()
-    login_field, email_field = model.USERNAME_FIELD, model.get_email_field_name()
-    for field, value in ((login_field, login), (email_field, email)):
+    username_field, email_field = model.USERNAME_FIELD, model.get_email_field_name()
+    for field, value in ((username_field, username), (email_field, email)):
         if model._default_manager.filter(**{f"{field}__iexact": value}).exists():
             raise UsageError(f"There is a member with {value!r} already.", code="member_taken")
-    values = {login_field: login, email_field: email, "first_name": first_name, "last_name": last_name}
+    values = {username_field: username, email_field: email, "first_name": first_name, "last_name": last_name}
     user = model(**values)
     if roles[role].role.privileged:
         user.is_staff = True
@@ -50,6 +50,6 @@ def new_member(login: str, email: str, role: str, first_name: str, last_name: st
         raise UsageError(" ".join(error.messages), code="bad_member") from error
     user.save()
     user.groups.set([roles[role].group_id])
-    name = f"{first_name} {last_name}".strip() or login
+    name = f"{first_name} {last_name}".strip() or username
     MemberField.objects.create(member=user, key="display_name", value=name)
     return user

@@ -8,13 +8,13 @@ from difflib import get_close_matches
 from urllib.parse import quote, urlencode
 
 from memberhook import conf
-from memberhook.services.catalog import known_fields
-from memberhook.models.connections import Connection, Hook, Site
-from memberhook.services.sites import missing_role_hint
 from memberhook.core.errors import UsageError
-from memberhook.models.tags import Tag
 from memberhook.core.roles import resolve
 from memberhook.core.types import Action, FieldMapping, FieldType, Role
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.models.tags import Tag
+from memberhook.services.catalog import known_fields
+from memberhook.services.sites import missing_role_hint
 
 DEFAULT_MAP = {"first_name": "first_name", "last_name": "last_name", "user_email": "email"}
 

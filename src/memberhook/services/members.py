@@ -31,7 +31,7 @@ def members(
             yield {
                 "site": site.name,
                 "id": member.id,
-                "login": member.login,
+                "login": member.username,
                 "email": member.email,
                 "first_name": member.first_name,
                 "last_name": member.last_name,

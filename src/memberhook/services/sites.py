@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from memberhook.core.check_result import CheckResult
+from memberhook.core.errors import UsageError
+from memberhook.core.types import Role
 from memberhook.engine.clients import OpenHttp, open_site_row
 from memberhook.models.connections import Hook, Link, Site
-from memberhook.core.errors import UsageError
-from memberhook.core.check_result import Finding
-from memberhook.core.types import Role
-from memberhook.sites.contract import Checked
+from memberhook.sites.contract import SiteCheck
 from memberhook.sites.registry import REMOTE
-from memberhook.sites.wordpress.site_data import Facts
+from memberhook.sites.wordpress.site_data import SiteCapabilities
 
 WITHOUT_CONNECTOR = (
     "Without the connector plugin WordPress's own REST API is used. It is slower for many members at once, sends no "
@@ -29,30 +29,30 @@ def kind_name(site: Site) -> str:
     return REMOTE.get(site.kind, site.kind)
 
 
-def known_facts(site: Site) -> Facts:
-    return Facts.of(site.facts)
+def known_capabilities(site: Site) -> SiteCapabilities:
+    return SiteCapabilities.of(site.capabilities)
 
 
-def look(site: Site, http: OpenHttp) -> Checked:
+def inspect(site: Site, http: OpenHttp) -> SiteCheck:
     return open_site_row(site, http).check()
 
 
-def save_facts(site: Site, checked: Checked, now: datetime) -> None:
+def save_capabilities(site: Site, checked: SiteCheck, now: datetime) -> None:
     """Keeps what a look found. One that failed says nothing about the site: what was known before stays."""
     if checked.problem is None:
-        site.facts, site.checked_at = dict(checked.facts), now
-        site.save(update_fields=["facts", "checked_at"])
+        site.capabilities, site.checked_at = dict(checked.capabilities), now
+        site.save(update_fields=["capabilities", "checked_at"])
 
 
-def refresh(site: Site, checked: Checked, now: datetime) -> Finding | None:
+def refresh(site: Site, checked: SiteCheck, now: datetime) -> CheckResult | None:
     """Keeps what a look found by the way. That the connector is gone is told, not kept: members would be made that lack
     what only it does, and nobody would notice."""
-    gone = known_facts(site).way == "connector" and checked.facts.get("way") == "core"
+    gone = known_capabilities(site).transport == "connector" and checked.capabilities.get("transport") == "core"
     if not gone:
-        save_facts(site, checked, now)
+        save_capabilities(site, checked, now)
         return None
     message = f"the connector plugin is gone; put it back, or do without it: memberhook site check {site.name}"
-    return Finding("connector", False, message)
+    return CheckResult("connector", False, message)
 
 
 def resume(site: Site) -> None:
@@ -65,7 +65,9 @@ def missing_role_hint(site: Site, role: str) -> str:
     """What to do where the site has no such role."""
     if is_remote(site):
         seen = (
-            "" if known_facts(site).connector else " and give it to somebody: without the connector others are not seen"
+            ""
+            if known_capabilities(site).connector
+            else " and give it to somebody: without the connector others are not seen"
         )
         return f"Make it in {kind_name(site)}{seen}. Then: memberhook site check {site.name}"
     return f"Add it with: memberhook role add {role}"
@@ -88,10 +90,10 @@ def moved_warning(site: Site, old_url: str) -> str | None:
     )
 
 
-def connector_findings(hook: Hook) -> list[Finding]:
+def connector_results(hook: Hook) -> list[CheckResult]:
     """What the hook wants of a WordPress that only the connector plugin can do."""
-    facts = known_facts(hook.site)
-    if not is_remote(hook.site) or not facts.way or facts.connector:
+    capabilities = known_capabilities(hook.site)
+    if not is_remote(hook.site) or not capabilities.transport or capabilities.connector:
         return []
     found = []
     if hook.welcome:
@@ -99,12 +101,12 @@ def connector_findings(hook: Hook) -> list[Finding]:
             f"it wants a welcome e-mail for every new member, but {hook.site.name} has no connector plugin, so none is "
             f"sent; get it with: {GET_CONNECTOR}"
         )
-        found.append(Finding("welcome e-mail", False, message))
-    if kept := facts.kept_fields([m["site"] for m in hook.field_map]):
+        found.append(CheckResult("welcome e-mail", False, message))
+    if kept := capabilities.kept_fields([m["site"] for m in hook.field_map]):
         message = (
             f"{', '.join(kept)}: kept by Memberhook, not in WordPress, since {hook.site.name} has no connector plugin"
         )
-        found.append(Finding("kept fields", True, message))
+        found.append(CheckResult("kept fields", True, message))
     return found
 
 

@@ -7,31 +7,31 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from memberhook.core.check_result import Finding
-from memberhook.core.types import Applied, LoginRules, Member, Plan, Role, Tag, Value
+from memberhook.core.check_result import CheckResult
 from memberhook.core.http_client import HttpClient
+from memberhook.core.types import Applied, Member, Plan, Role, Tag, UsernameRules, Value
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Overflow:
     """What Memberhook keeps of a member for a site that cannot."""
 
     tags: tuple[Tag, ...] = ()
     fields: Mapping[str, Value] = field(default_factory=dict, repr=False)
 
 
-class Keeper(Protocol):
+class OverflowStore(Protocol):
     """Keeps tags and fields of members, by member id, for one site and connection."""
 
-    def read(self, member_ids: Collection[str]) -> Mapping[str, Kept]:
+    def read(self, member_ids: Collection[str]) -> Mapping[str, Overflow]:
         """Tags as the CRM calls them now. Without a connection: what all of them have kept, together."""
         ...
 
-    def write(self, kept: Mapping[str, Kept]) -> None:
+    def write(self, kept: Mapping[str, Overflow]) -> None:
         """In place of what was kept of these members before."""
         ...
 
-    def remember(self, tags: Collection[Tag]) -> None:
+    def upsert_tags(self, tags: Collection[Tag]) -> None:
         """See `Site.remember`."""
         ...
 
@@ -41,7 +41,7 @@ class Keeper(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SiteContext:
     """A site as seen from one connection: where it is, who we are there, whose tags are looked at and written.
 
     `connection` is the connection's name and `crm` its kind; both are empty (and `connection_id` 0) where the site is
@@ -56,19 +56,19 @@ class Place:
     username: str = ""
     password: str = field(default="", repr=False)
     options: Mapping[str, Any] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    capabilities: Mapping[str, Any] = field(default_factory=dict)
     http: HttpClient | None = None
-    keeper: Keeper | None = None
+    overflow_store: OverflowStore | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class MemberQuery:
     """Whom and what a site is asked about, in any case. `fields`: by the site's names, of each member found."""
 
     member_ids: Collection[str] = ()
     contact_ids: Collection[str] = ()
     emails: Collection[str] = ()
-    logins: Collection[str] = ()
+    usernames: Collection[str] = ()
     fields: Collection[str] = ()
 
 
@@ -85,11 +85,11 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class MemberSummary:
     """A member for people to look at. `tags`: slugs, by the name of the connection that they came from."""
 
     id: str
-    login: str
+    username: str
     email: str
     first_name: str
     last_name: str
@@ -100,16 +100,16 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class SiteCheck:
     """What a look at a site has found, in order, and the `facts` to keep in its row (JSON; see the kind's module)."""
 
-    findings: tuple[Finding, ...]
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    results: tuple[CheckResult, ...]
+    capabilities: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def problem(self) -> Finding | None:
+    def problem(self) -> CheckResult | None:
         """The first finding without which nothing works."""
-        return next((finding for finding in self.findings if finding.needed and not finding.ok), None)
+        return next((result for result in self.results if result.needed and not result.ok), None)
 
 
 class Site(Protocol):
@@ -118,7 +118,7 @@ class Site(Protocol):
     Raises `RetryLater` when the site as a whole can't be reached.
     """
 
-    login_rules: LoginRules
+    username_rules: UsernameRules
     sends_welcome: bool
     """The site sends the welcome e-mail itself when it applies a plan that wants one, or says that it can't."""
     no_welcome: str
@@ -132,7 +132,7 @@ class Site(Protocol):
         """Around find, plan, apply and the journal: what happens inside is kept or lost as one, where the site can."""
         ...
 
-    def check(self) -> Checked:
+    def check(self) -> SiteCheck:
         """Address, credentials, rights and abilities, each told apart; never raises for what it is to find out."""
         ...
 
@@ -140,13 +140,13 @@ class Site(Protocol):
         """As last found: after `find`, without asking the site once more."""
         ...
 
-    def stored(self, value: Value) -> Value:
+    def normalize(self, value: Value) -> Value:
         """The value as `find` gives it back once it is stored."""
         ...
 
-    def find(self, wanted: Wanted) -> Found: ...
+    def find(self, query: MemberQuery) -> Found: ...
 
-    def remember(self, tags: Collection[Tag]) -> None:
+    def upsert_tags(self, tags: Collection[Tag]) -> None:
         """Takes note of tags as the CRM calls them now, whether or not a member's tags change."""
         ...
 
@@ -154,6 +154,6 @@ class Site(Protocol):
         """Makes the plans true, in order. Applying one again changes nothing."""
         ...
 
-    def members(self, emails: Collection[str] = (), fields: Collection[str] = ()) -> Iterator[Listed]:
+    def members(self, emails: Collection[str] = (), fields: Collection[str] = ()) -> Iterator[MemberSummary]:
         """All members, or those with these e-mails (in any case), in the order of their ids."""
         ...

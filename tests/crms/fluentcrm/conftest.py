@@ -5,9 +5,9 @@ from datetime import datetime
 
 import pytest
 
+from memberhook.core.http_client import HttpClient
 from memberhook.crms.contract import Account
 from memberhook.crms.fluentcrm import FluentCrmClient
-from memberhook.core.http_client import HttpClient
 from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.loopback import Answer, Loopback, Reply
 

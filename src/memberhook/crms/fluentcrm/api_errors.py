@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from memberhook.core.errors import GiveUp, RetryLater
+from memberhook.core.errors import PermanentError, TransientError
 from memberhook.core.http_client import Response
 from memberhook.sites.wordpress import rest_errors
 from memberhook.sites.wordpress.rest_errors import REFUSED, Words, rest_body, rest_code
@@ -23,20 +23,20 @@ WORDS = Words(
 _FIELD_NAME = re.compile(r"[a-z0-9_-]{1,60}")
 
 
-def problem(response: Response, site: str, *, contact: bool = False) -> RetryLater | GiveUp | None:
+def problem(response: Response, site: str, *, contact: bool = False) -> TransientError | PermanentError | None:
     """What is wrong with an answer, None if nothing. `contact`: one contact was asked for, so "not found" means it."""
     error = rest_errors.problem(response, site, WORDS)
     if error is None or error.code != REFUSED:
         return error
     status, body = response.status, rest_body(response)
     if status == 404 and rest_code(response) == "rest_no_route":
-        return RetryLater(plugin_inactive(site), code="plugin_inactive")
+        return TransientError(plugin_inactive(site), code="plugin_inactive")
     if contact and (status == 404 or (status == 422 and "message" in body)):
-        return GiveUp("FluentCRM has no such contact (any more).", code="contact_gone")
+        return PermanentError("FluentCRM has no such contact (any more).", code="contact_gone")
     if status == 422:  # a validation error has the fields' names as keys, and no message
         names = ", ".join(name for name in body if _FIELD_NAME.fullmatch(name)) or "a field"
-        return GiveUp(f"FluentCRM does not accept the value of {names}.", code="value_rejected")
-    return RetryLater(error.message, code="bad_answer")
+        return PermanentError(f"FluentCRM does not accept the value of {names}.", code="value_rejected")
+    return TransientError(error.message, code="bad_answer")
 
 
 def plugin_inactive(site: str) -> str:

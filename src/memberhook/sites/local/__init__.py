@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from memberhook.sites.contract import Place, Site
+from memberhook.sites.contract import Site, SiteContext
 
 
-def open_site(place: Place) -> Site:
+def open_site(context: SiteContext) -> Site:
     from memberhook.sites.local.site import LocalSite
 
-    return LocalSite(place.connection_id)
+    return LocalSite(context.connection_id)

@@ -12,8 +12,8 @@ from django.contrib.auth.models import Group
 from django.utils.text import slugify
 
 from memberhook import conf
-from memberhook.models.members import RoleInfo
 from memberhook.core.types import Role
+from memberhook.models.members import RoleInfo
 
 MANAGING_APPS = frozenset({"admin", "auth", "contenttypes", "sessions", "memberhook"})
 """Whoever may even view these manages users or settings."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from memberhook.core.types import Changes
 from memberhook.models.members import MemberField, MemberTag
 from memberhook.models.tags import Tag as TagRow
 from memberhook.sites.local.group_roles import group_roles, memberships
-from memberhook.core.types import Changes
 
 
 class RestWriter:

@@ -14,16 +14,15 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models.functions import Lower
 
-from memberhook.core.check_result import Finding
-from memberhook.sites.local.user_columns import Unfit, to_column, to_value, user_columns
-from memberhook.sites.local.summaries import listed
+from memberhook.core.check_result import CheckResult
+from memberhook.core.types import Applied, Changes, Member, Plan, Role, Tag, UsernameRules, Value
 from memberhook.models.members import MemberField, MemberTag
-from memberhook.sites.local.profile import RestWriter
+from memberhook.models.tags import upsert_tags
+from memberhook.sites.contract import Found, MemberQuery, MemberSummary, Site, SiteCheck, SiteContext
 from memberhook.sites.local.group_roles import group_roles, roles_of
-from memberhook.models.tags import save_tags
-from memberhook.core.types import Changes, LoginRules, Member, Plan, Role, Tag, Value
-from memberhook.core.types import Applied
-from memberhook.sites.contract import Checked, Found, Listed, Place, Site, Wanted
+from memberhook.sites.local.profile import RestWriter
+from memberhook.sites.local.summaries import summaries
+from memberhook.sites.local.user_columns import Unfit, to_column, to_value, user_columns
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +30,8 @@ _BREAKS_A_RULE = "The site's database refused the member: a value has to be uniq
 _SITE_LOCK = 0x6D656D73  # advisory lock of PostgreSQL: two batches never make one member twice
 
 
-def open_site(place: Place) -> Site:
-    return LocalSite(place.connection_id)
+def open_site(context: SiteContext) -> Site:
+    return LocalSite(context.connection_id)
 
 
 class LocalSite:
@@ -46,12 +45,12 @@ class LocalSite:
     def __init__(self, connection_id: int) -> None:
         self.connection_id = connection_id
         self.model = get_user_model()
-        self.login_field: str = self.model.USERNAME_FIELD
+        self.username_field: str = self.model.USERNAME_FIELD
         self.email_field: str = self.model.get_email_field_name()
-        longest = getattr(self.model._meta.get_field(self.login_field), "max_length", None)
+        longest = getattr(self.model._meta.get_field(self.username_field), "max_length", None)
         # Where the e-mail is the login, the login may be whatever an e-mail may be.
-        allowed = r"\S" if self.login_field == self.email_field else r"\w.@+-"
-        self.login_rules = LoginRules(longest or 150, allowed)
+        allowed = r"\S" if self.username_field == self.email_field else r"\w.@+-"
+        self.username_rules = UsernameRules(longest or 150, allowed)
         self.columns = user_columns()
 
     @contextmanager
@@ -65,19 +64,19 @@ class LocalSite:
     def roles(self) -> tuple[Role, ...]:
         return tuple(entry.role for entry in group_roles())
 
-    def check(self) -> Checked:
-        return Checked((Finding("database", True, "Members are users of this database."),))
+    def check(self) -> SiteCheck:
+        return SiteCheck((CheckResult("database", True, "Members are users of this database."),))
 
-    def stored(self, value: Value) -> Value:
+    def normalize(self, value: Value) -> Value:
         return value
 
-    def members(self, emails: Collection[str] = (), fields: Collection[str] = ()) -> Iterator[Listed]:
-        return listed(emails)
+    def members(self, emails: Collection[str] = (), fields: Collection[str] = ()) -> Iterator[MemberSummary]:
+        return summaries(emails)
 
-    def find(self, wanted: Wanted) -> Found:
+    def find(self, query: MemberQuery) -> Found:
         """Links are rows of ours, so `wanted.contact_ids` is not looked at; fields are all there, asked for or not."""
-        emails = {email.lower() for email in wanted.emails}
-        keys = [int(pk) if str(pk).isdigit() else pk for pk in wanted.member_ids]
+        emails = {email.lower() for email in query.emails}
+        keys = [int(pk) if str(pk).isdigit() else pk for pk in query.member_ids]
         users = {str(user.pk): user for user in self.model._default_manager.filter(pk__in=keys)} if keys else {}
         by_email: dict[str, list[str]] = defaultdict(list)
         holders = self.model._default_manager.annotate(memberhook_email=Lower(self.email_field))
@@ -87,7 +86,7 @@ class LocalSite:
         return Found(
             self._members(users),
             {email: tuple(ids) for email, ids in by_email.items()},
-            taken=self._taken(wanted.logins) if wanted.logins else frozenset(),
+            taken=self._taken(query.usernames) if query.usernames else frozenset(),
         )
 
     def _members(self, users: Mapping[str, Any]) -> dict[str, Member]:
@@ -106,7 +105,7 @@ class LocalSite:
         return {
             pk: Member(
                 id=pk,
-                login=user.get_username(),
+                username=user.get_username(),
                 email=getattr(user, self.email_field) or "",
                 roles=held[user.pk],
                 fields={name: to_value(getattr(user, name)) for name in self.columns} | fields[user.pk],
@@ -116,13 +115,13 @@ class LocalSite:
             for pk, user in users.items()
         }
 
-    def _taken(self, logins: Collection[str]) -> frozenset[str]:
-        wanted = {login.lower() for login in logins}
-        users = self.model._default_manager.annotate(memberhook_login=Lower(self.login_field))
-        return frozenset(users.filter(memberhook_login__in=wanted).values_list("memberhook_login", flat=True))
+    def _taken(self, usernames: Collection[str]) -> frozenset[str]:
+        query = {username.lower() for username in usernames}
+        users = self.model._default_manager.annotate(memberhook_login=Lower(self.username_field))
+        return frozenset(users.filter(memberhook_login__in=query).values_list("memberhook_login", flat=True))
 
-    def remember(self, tags: Collection[Tag]) -> None:
-        save_tags(self.connection_id, tags)
+    def upsert_tags(self, tags: Collection[Tag]) -> None:
+        upsert_tags(self.connection_id, tags)
 
     def apply(self, plans: Sequence[Plan]) -> list[Applied]:
         try:
@@ -133,7 +132,7 @@ class LocalSite:
     def _apply(self, plans: Sequence[Plan], *, together: bool) -> list[Applied]:
         """`together`: what new members have beside their user is written for all of them at once."""
         with transaction.atomic():
-            writer = RestWriter(save_tags(self.connection_id, _tags_of(plans)), self.columns, together=together)
+            writer = RestWriter(upsert_tags(self.connection_id, _tags_of(plans)), self.columns, together=together)
             applied = [self._apply_one(plan, writer) for plan in plans]
             writer.flush()
             return applied
@@ -154,10 +153,10 @@ class LocalSite:
         """Whether somebody has the login or the e-mail by now, or the member is gone."""
         email = (plan.changes.email or "").lower()
         found = self.find(
-            Wanted(
+            MemberQuery(
                 member_ids=[plan.member.id] if plan.member else (),
                 emails=[email] if email else (),
-                logins=[plan.login or ""],
+                usernames=[plan.username or ""],
             )
         )
         if plan.member is None:
@@ -168,8 +167,8 @@ class LocalSite:
         changes = plan.changes
         user = self.model()
         setattr(user, self.email_field, changes.email or "")
-        if self.login_field != self.email_field:
-            setattr(user, self.login_field, plan.login)
+        if self.username_field != self.email_field:
+            setattr(user, self.username_field, plan.username)
         user.password = first_hash(changes.password or "", generated=plan.generate_password)
         columns, warnings = self._set_columns(user, changes)
         user.save(force_insert=True)

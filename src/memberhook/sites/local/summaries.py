@@ -11,13 +11,13 @@ from django.contrib.auth import get_user_model
 from django.db.models.functions import Lower
 
 from memberhook.models.members import MemberField, MemberTag
+from memberhook.sites.contract import MemberSummary
 from memberhook.sites.local.group_roles import group_roles, roles_of
-from memberhook.sites.contract import Listed
 
 AT_ONCE = 500
 
 
-def listed(emails: Collection[str] = ()) -> Iterator[Listed]:
+def summaries(emails: Collection[str] = ()) -> Iterator[MemberSummary]:
     """All members, or those with these e-mails (in any case), in the order of their ids."""
     model = get_user_model()
     users = model._default_manager.order_by("pk")
@@ -29,7 +29,7 @@ def listed(emails: Collection[str] = ()) -> Iterator[Listed]:
         yield from _described(page)
 
 
-def _described(users: Sequence[Any]) -> Iterator[Listed]:
+def _described(users: Sequence[Any]) -> Iterator[MemberSummary]:
     ids = [user.pk for user in users]
     roles = roles_of(ids, group_roles())
     fields: dict[Any, dict[str, Any]] = defaultdict(dict)
@@ -45,9 +45,9 @@ def _described(users: Sequence[Any]) -> Iterator[Listed]:
     for user in users:
         known = dict(fields[user.pk])
         first, last = getattr(user, "first_name", ""), getattr(user, "last_name", "")
-        yield Listed(
+        yield MemberSummary(
             id=str(user.pk),
-            login=user.get_username(),
+            username=user.get_username(),
             email=getattr(user, user.get_email_field_name()),
             first_name=first,
             last_name=last,

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from memberhook.core.types import Member, Plan, Role, Tag, Value
-from memberhook.core.types import Applied
-from memberhook.sites.contract import Checked, Found, Keeper, Kept, Listed, Place, Wanted
+from memberhook.core.types import Applied, Member, Plan, Role, Tag, Value
+from memberhook.sites.contract import Found, MemberQuery, MemberSummary, Overflow, OverflowStore, SiteCheck, SiteContext
 from memberhook.sites.wordpress.check import check
 from memberhook.sites.wordpress.known_roles import INSTALLED
-from memberhook.sites.wordpress.site_data import Facts
-from memberhook.sites.wordpress.users import User, Users
-from memberhook.sites.wordpress.values import LOGIN_RULES, stored
-from memberhook.sites.wordpress.writer import Writer
 from memberhook.sites.wordpress.rest_client import Rest
+from memberhook.sites.wordpress.site_data import SiteCapabilities
+from memberhook.sites.wordpress.users import User, Users
+from memberhook.sites.wordpress.values import USERNAME_RULES, normalize
+from memberhook.sites.wordpress.writer import Writer
 
 _NAMED = frozenset({"first_name", "last_name", "display_name"})
 """Fields that `Listed` has a place of its own for."""
@@ -27,79 +26,79 @@ _NAMED = frozenset({"first_name", "last_name", "display_name"})
 class CoreSite:
     """See `sites.base.Site`. Of the place's facts it reads `roles`, `batch`, `meta` and `notes` (see check.py)."""
 
-    login_rules = LOGIN_RULES
+    username_rules = USERNAME_RULES
     sends_welcome = True
     no_welcome = "WordPress sends no welcome e-mail over its own REST API; that takes the connector plugin."
     has_signals = False
     is_remote = True
 
-    def __init__(self, place: Place, rest: Rest, keeper: Keeper) -> None:
+    def __init__(self, context: SiteContext, rest: Rest, overflow_store: OverflowStore) -> None:
         self._rest = rest
-        self._keeper = keeper
-        self._users = Users(rest, batch=bool(place.facts.get("batch")))
-        notes = bool(place.facts.get("notes"))
-        self._writer = Writer(self._users, keeper, place.facts.get("meta") or {}, notes=notes)
-        self._roles = Facts.of(place.facts).roles or INSTALLED
+        self._overflow_store = overflow_store
+        self._users = Users(rest, batch=bool(context.capabilities.get("batch")))
+        notes = bool(context.capabilities.get("notes"))
+        self._writer = Writer(self._users, overflow_store, context.capabilities.get("meta") or {}, notes=notes)
+        self._roles = SiteCapabilities.of(context.capabilities).roles or INSTALLED
 
     def atomic(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def check(self) -> Checked:
+    def check(self) -> SiteCheck:
         return check(self._rest)
 
     def roles(self) -> tuple[Role, ...]:
         return self._roles
 
-    def stored(self, value: Value) -> Value:
-        return stored(value)
+    def normalize(self, value: Value) -> Value:
+        return normalize(value)
 
-    def find(self, wanted: Wanted) -> Found:
+    def find(self, query: MemberQuery) -> Found:
         """WordPress keeps no link with a contact. Fields are all there, asked for or not."""
-        holders = self._users.by_emails({email.lower() for email in wanted.emails})
-        users = self._users.by_ids(wanted.member_ids) if wanted.member_ids else {}
+        holders = self._users.by_emails({email.lower() for email in query.emails})
+        users = self._users.by_ids(query.member_ids) if query.member_ids else {}
         users.update({user.id: user for found in holders.values() for user in found})
-        logins = {login.lower() for login in wanted.logins}
-        taken = {user.login.lower() for user in self._users.by_logins(logins)} | (self._writer.taken & logins)
-        kept = self._keeper.read(users.keys()) if users else {}
+        usernames = {username.lower() for username in query.usernames}
+        taken = {user.username.lower() for user in self._users.by_logins(usernames)} | (self._writer.taken & usernames)
+        kept = self._overflow_store.read(users.keys()) if users else {}
         return Found(
-            {pk: self._member(user, kept.get(pk, Kept())) for pk, user in users.items()},
+            {pk: self._member(user, kept.get(pk, Overflow())) for pk, user in users.items()},
             {email: tuple(user.id for user in found) for email, found in holders.items() if found},
             taken=frozenset(taken),
         )
 
-    def _member(self, user: User, kept: Kept) -> Member:
+    def _member(self, user: User, kept: Overflow) -> Member:
         return Member(
             id=user.id,
-            login=user.login,
+            username=user.username,
             email=user.email,
             roles=frozenset(user.roles),
             fields={**kept.fields, **user.fields},
             tags=tuple(kept.tags),
             protected=user.privileged,
-            created_for=user.created_for,
+            idempotency_key=user.idempotency_key,
         )
 
-    def remember(self, tags: Collection[Tag]) -> None:
-        self._keeper.remember(tags)
+    def upsert_tags(self, tags: Collection[Tag]) -> None:
+        self._overflow_store.upsert_tags(tags)
 
-    def members(self, emails: Collection[str] = (), fields: Collection[str] = ()) -> Iterator[Listed]:
+    def members(self, emails: Collection[str] = (), fields: Collection[str] = ()) -> Iterator[MemberSummary]:
         if emails:
             holders = self._users.by_emails({email.lower() for email in emails})
             found = {user.id: user for users in holders.values() for user in users}
-            yield from self._listed([found[pk] for pk in sorted(found, key=int)], fields)
+            yield from self._summary([found[pk] for pk in sorted(found, key=int)], fields)
             return
         for page in self._users.pages():
-            yield from self._listed(page, fields)
+            yield from self._summary(page, fields)
 
-    def _listed(self, users: Sequence[User], fields: Collection[str]) -> Iterator[Listed]:
+    def _summary(self, users: Sequence[User], fields: Collection[str]) -> Iterator[MemberSummary]:
         ids = [user.id for user in users]
-        kept, tags = self._keeper.read(ids), self._keeper.slugs(ids)
+        kept, tags = self._overflow_store.read(ids), self._overflow_store.slugs(ids)
         for user in users:
-            member = self._member(user, kept.get(user.id, Kept()))
+            member = self._member(user, kept.get(user.id, Overflow()))
             first, last, name = (str(user.fields[key] or "") for key in ("first_name", "last_name", "display_name"))
-            yield Listed(
+            yield MemberSummary(
                 id=user.id,
-                login=user.login,
+                username=user.username,
                 email=user.email,
                 first_name=first,
                 last_name=last,

@@ -26,7 +26,7 @@ _PAGES = 5
 """Of 100 users, the newest: what is looked through for roles."""
 
 
-def to_facts(roles: Iterable[Role]) -> list[dict[str, object]]:
+def to_capabilities(roles: Iterable[Role]) -> list[dict[str, object]]:
     return [{"slug": role.slug, "title": role.title, "privileged": role.privileged} for role in roles]
 
 

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from memberhook.core.errors import GiveUp, RetryLater
-from memberhook.core.check_result import Finding
+from memberhook.core.check_result import CheckResult
+from memberhook.core.errors import PermanentError, TransientError
 from memberhook.core.http_client import Response, read_json
-from memberhook.sites.wordpress.rest_errors import WORDPRESS, Words, is_rest, problem
 from memberhook.sites.wordpress.rest_client import Rest
+from memberhook.sites.wordpress.rest_errors import WORDPRESS, Words, is_rest, problem
 
 INDEX_FIELDS = "name,namespaces,authentication"
 
 
-def look(rest: Rest, words: Words = WORDPRESS) -> tuple[list[Finding], Mapping[str, object] | None]:
+def inspect(rest: Rest, words: Words = WORDPRESS) -> tuple[list[CheckResult], Mapping[str, object] | None]:
     """Findings up to the first that is not good, and what the REST API says of itself (`INDEX_FIELDS`): None where
     something is wrong, empty where it tells that to no visitor. Never raises `RetryLater` or `GiveUp`."""
     try:
         answer = rest.answer("GET", "/", params=[("_fields", INDEX_FIELDS)])
-    except (RetryLater, GiveUp) as error:
+    except (TransientError, PermanentError) as error:
         if error.code == "certificate":
             return [_address(rest), bad("certificate", error)], None
         return [bad("address", error)], None
     try:
         index = _index(rest, answer, words)
-    except RetryLater as error:
+    except TransientError as error:
         return [_address(rest), _certificate(rest), bad("REST API", error)], None
     return reached(rest), index
 
 
-def reached(rest: Rest) -> list[Finding]:
+def reached(rest: Rest) -> list[CheckResult]:
     """What is well once the REST API has answered."""
-    way = "?rest_route= (plain permalinks)" if rest.plain else "/wp-json"
-    return [_address(rest), _certificate(rest), good("REST API", f"WordPress's REST API answers at {way}.")]
+    transport = "?rest_route= (plain permalinks)" if rest.plain else "/wp-json"
+    return [_address(rest), _certificate(rest), good("REST API", f"WordPress's REST API answers at {transport}.")]
 
 
 def takes_no_passwords(index: Mapping[str, object]) -> bool:
@@ -47,19 +47,19 @@ def no_passwords(site: str) -> str:
     )
 
 
-def good(name: str, message: str) -> Finding:
-    return Finding(name, True, message)
+def good(name: str, message: str) -> CheckResult:
+    return CheckResult(name, True, message)
 
 
-def bad(name: str, error: RetryLater | GiveUp) -> Finding:
-    return Finding(name, False, error.message)
+def bad(name: str, error: TransientError | PermanentError) -> CheckResult:
+    return CheckResult(name, False, error.message)
 
 
-def _address(rest: Rest) -> Finding:
+def _address(rest: Rest) -> CheckResult:
     return good("address", f"{rest.site} answers.")
 
 
-def _certificate(rest: Rest) -> Finding:
+def _certificate(rest: Rest) -> CheckResult:
     if rest.base.startswith("https://"):
         return good("certificate", "The certificate is valid.")
     message = "The address begins with http://, so the password travels unprotected. Use https:// if you can."
@@ -77,4 +77,4 @@ def _index(rest: Rest, answer: Response, words: Words) -> Mapping[str, object]:
     if isinstance(index, dict) and isinstance(index.get("namespaces"), list):
         return index
     message = f"{rest.site} answers, but not as WordPress does. Is this the address of the WordPress site?"
-    raise RetryLater(message, code="bad_answer")
+    raise TransientError(message, code="bad_answer")

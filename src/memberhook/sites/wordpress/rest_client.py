@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit, urlunsplit
 from xml.sax.saxutils import escape
 
-from memberhook.core.errors import GiveUp, RetryLater
+from memberhook.core.errors import PermanentError, TransientError
 from memberhook.core.http_client import HttpClient, Response
 from memberhook.sites.wordpress.rest_errors import is_rest
 
@@ -42,10 +42,10 @@ class Rest:
     def answer(self, method: str, route: str, *, params: Params = (), json: object = None) -> Response:
         """The answer of any status to a REST route (`/` is the API's index). Raises what `HttpClient.request` does."""
         plain = self.plain  # another thread may turn it meanwhile
-        first: Response | RetryLater
+        first: Response | TransientError
         try:
             first = self._send(method, route, params, json, plain)
-        except RetryLater as error:
+        except TransientError as error:
             if error.code != "redirected":
                 raise
             first = error
@@ -55,7 +55,7 @@ class Rest:
         if second is not None:
             self.plain = not plain
             return second
-        if isinstance(first, RetryLater):
+        if isinstance(first, TransientError):
             raise first
         return first
 
@@ -67,7 +67,7 @@ class Rest:
         body, headers = call.encode(errors="replace"), {"Content-Type": "text/xml"}
         try:
             answer = self._http.request("POST", f"{self.base}/xmlrpc.php", headers=headers, body=body).body
-        except (RetryLater, GiveUp):
+        except (TransientError, PermanentError):
             return None
         if b"<fault>" in answer:
             return False if b"<int>403</int>" in answer else None
@@ -81,7 +81,7 @@ class Rest:
     def _other_way(self, method: str, route: str, params: Params, json: object, plain: bool) -> Response | None:
         try:
             response = self._send(method, route, params, json, plain)
-        except (RetryLater, GiveUp):
+        except (TransientError, PermanentError):
             return None
         return response if is_rest(response) else None
 

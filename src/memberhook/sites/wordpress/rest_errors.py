@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from memberhook.core.errors import RetryLater
+from memberhook.core.errors import TransientError
 from memberhook.core.http_client import Response
 
 REFUSED = "refused"
@@ -61,7 +61,7 @@ def is_rest(response: Response) -> bool:
     return response.content_type in {"application/json", "text/json"} or response.body.lstrip()[:1] in {b"{", b"["}
 
 
-def problem(response: Response, site: str, words: Words = WORDPRESS) -> RetryLater | None:
+def problem(response: Response, site: str, words: Words = WORDPRESS) -> TransientError | None:
     """What is wrong with an answer, None if nothing.
 
     The codes: `rate_limited`, `wrong_password`, `no_rights`, `challenge_page`, `server_error`, `bad_answer`, `refused`.
@@ -69,7 +69,7 @@ def problem(response: Response, site: str, words: Words = WORDPRESS) -> RetryLat
     status = response.status
     if status == 429:
         message = f"{site} takes no more requests for the moment (429). It is asked again later."
-        return RetryLater(message, code="rate_limited", retry_after=retry_after(response))
+        return TransientError(message, code="rate_limited", retry_after=retry_after(response))
     if status < 500 and (php := _php_messages(response, site)):
         return php
     if not is_rest(response):
@@ -78,12 +78,12 @@ def problem(response: Response, site: str, words: Words = WORDPRESS) -> RetryLat
         return None
     code = rest_code(response)
     if status == 401:
-        return RetryLater(_wrong_password(site, code), code="wrong_password")
+        return TransientError(_wrong_password(site, code), code="wrong_password")
     if status == 403:
-        return RetryLater(_no_rights(site, code, words), code="no_rights")
+        return TransientError(_no_rights(site, code, words), code="no_rights")
     if status >= 500:
         return _server_error(response, site)
-    return RetryLater(f"{words.name} at {site} refused the request (HTTP {status}).", code=REFUSED)
+    return TransientError(f"{words.name} at {site} refused the request (HTTP {status}).", code=REFUSED)
 
 
 def rest_code(response: Response) -> str:
@@ -129,10 +129,10 @@ def _no_rights(site: str, code: str, words: Words) -> str:
     return words.no_rights.format(site=site)
 
 
-def _not_json(response: Response, site: str, words: Words) -> RetryLater:
+def _not_json(response: Response, site: str, words: Words) -> TransientError:
     if response.status == 401:
         message = f"The web server of {site} asks for a password of its own. Have it let the REST API pass."
-        return RetryLater(message, code="challenge_page")
+        return TransientError(message, code="challenge_page")
     page = response.body[:_LARGEST_CHALLENGE].decode("utf-8", "replace")
     small = len(response.body) < _LARGEST_CHALLENGE
     mitigated = "cf-mitigated" in response.headers
@@ -143,29 +143,29 @@ def _not_json(response: Response, site: str, words: Words) -> RetryLater:
             f"{who} in front of {site} shows a challenge page in place of {words.name}'s data. Have it let requests "
             "to the REST API pass."
         )
-        return RetryLater(message, code="challenge_page")
+        return TransientError(message, code="challenge_page")
     if response.status >= 500:
         return _server_error(response, site)
-    return RetryLater(
+    return TransientError(
         f"{site} answers with a web page (HTTP {response.status}) in place of {words.name}'s data. Is this the address "
         "of the WordPress site? If so, a security plugin may have switched off the REST API.",
         code="bad_answer",
     )
 
 
-def _php_messages(response: Response, site: str) -> RetryLater | None:
+def _php_messages(response: Response, site: str) -> TransientError | None:
     """PHP's own messages, shown before the data: then the answer is no JSON, whatever its type says."""
     body = response.body.strip()
     if body[:1] in {b"{", b"[", b"\xef"} or body[-1:] not in {b"}", b"]"} or not _PHP_MESSAGE.search(body[:4000]):
         return None
     message = f"PHP messages stand before the data that {site} answers. Switch display_errors off there."
-    return RetryLater(message, code="bad_answer")
+    return TransientError(message, code="bad_answer")
 
 
-def _server_error(response: Response, site: str) -> RetryLater:
+def _server_error(response: Response, site: str) -> TransientError:
     wait = retry_after(response)
     if response.status == 503:
         message = f"{site} is not available for the moment (503), perhaps for maintenance. It is asked again later."
     else:
         message = f"{site} has an error of its own (HTTP {response.status}). Its PHP error log tells more."
-    return RetryLater(message, code="server_error", retry_after=wait)
+    return TransientError(message, code="server_error", retry_after=wait)

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from memberhook.core.errors import UsageError
 from memberhook.core.closed_fields import OWN_MEANING
+from memberhook.core.errors import UsageError
 from memberhook.core.types import Role
 from memberhook.sites.wordpress.users import NAMES
 
@@ -44,24 +44,24 @@ def read_roles(roles: Iterable[Mapping[str, Any]]) -> tuple[Role, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class SiteCapabilities:
     """What the site told of itself when it was last checked; all empty before that."""
 
-    way: str = ""
+    transport: str = ""
     wordpress: str | None = None
     connector: str | None = None
     roles: tuple[Role, ...] = ()
     meta_keys: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> Self:
-        connector = facts.get("connector") or None
+    def of(cls, capabilities: Mapping[str, Any]) -> Self:
+        connector = capabilities.get("connector") or None
         return cls(
-            way=facts.get("way") or ("connector" if connector else "core" if facts else ""),
-            wordpress=facts.get("wordpress") or None,
+            transport=capabilities.get("transport") or ("connector" if connector else "core" if capabilities else ""),
+            wordpress=capabilities.get("wordpress") or None,
             connector=connector,
-            roles=read_roles(facts.get("roles") or ()),
-            meta_keys=tuple(facts.get("meta_keys") or ()),
+            roles=read_roles(capabilities.get("roles") or ()),
+            meta_keys=tuple(capabilities.get("meta_keys") or ()),
         )
 
     @property

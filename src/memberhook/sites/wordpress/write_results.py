@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from memberhook.core.http_client import Response
 from memberhook.core.json_access import object_at
-from memberhook.sites.wordpress.users import NAMES
 from memberhook.sites.wordpress.rest_errors import problem, rest_body, rest_code
+from memberhook.sites.wordpress.users import NAMES
 
 
 class Meaning(enum.Enum):

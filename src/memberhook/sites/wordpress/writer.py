@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from memberhook.core.errors import RetryLater
-from memberhook.core.types import Changes, Plan, Value
-from memberhook.core.types import Applied
-from memberhook.sites.contract import Keeper, Kept
+from memberhook.core.errors import TransientError
+from memberhook.core.types import Applied, Changes, Plan, Value
+from memberhook.sites.contract import Overflow, OverflowStore
 from memberhook.sites.wordpress.users import NAMES, PREFERENCES, User, Users, Write, note
-from memberhook.sites.wordpress.values import sent, stored
+from memberhook.sites.wordpress.values import normalize, sent
 from memberhook.sites.wordpress.write_results import Meaning, Verdict, site_field, verdict, without
 
 _TRIES = 4
@@ -41,9 +40,9 @@ class Writer:
     """`meta`: registered meta key → its JSON type. `notes`: WordPress keeps a note of what a user was created for.
     `taken`: logins (in lower case) that it has called taken or not allowed, though nobody whom we see has them."""
 
-    def __init__(self, users: Users, keeper: Keeper, meta: Mapping[str, str], *, notes: bool) -> None:
+    def __init__(self, users: Users, overflow_store: OverflowStore, meta: Mapping[str, str], *, notes: bool) -> None:
         self._users = users
-        self._keeper = keeper
+        self._overflow_store = overflow_store
         self._meta = meta
         self._notes = notes
         self._site = users.rest.site
@@ -66,7 +65,7 @@ class Writer:
         return _Work(plan, changes, before, self._body(plan, changes, before), after=before)
 
     def _body(self, plan: Plan, changes: Changes, before: User | None) -> dict[str, object]:
-        body: dict[str, object] = {"username": plan.login} if before is None else {}
+        body: dict[str, object] = {"username": plan.username} if before is None else {}
         if changes.email is not None:
             body["email"] = changes.email
         if changes.password is not None:
@@ -95,7 +94,7 @@ class Writer:
             writes = [Write(work.body, work.after.id if work.after else "") for work in todo]
             again: list[_Work] = []
             for work, answer in zip(todo, self._users.write(writes), strict=True):
-                if isinstance(answer.said, RetryLater):
+                if isinstance(answer.said, TransientError):
                     if not got_through:
                         raise answer.said
                     work.applied = Applied(later=answer.said.message)
@@ -142,7 +141,7 @@ class Writer:
             work.applied = Applied(error=f"WordPress at {self._site} changes no account with such a login.")
         else:
             if found.meaning is Meaning.LOGIN_TAKEN:
-                self.taken.add((work.plan.login or "").lower())
+                self.taken.add((work.plan.username or "").lower())
             work.applied = Applied(stale=True)
         return False
 
@@ -155,42 +154,42 @@ class Writer:
         """The user as it is now; of a new one, who has both its login and its e-mail."""
         if work.before:
             return self._users.by_ids([work.before.id]).get(work.before.id)
-        login = (work.plan.login or "").lower()
-        return next((user for user in self._holders(work) if user.login.lower() == login), None)
+        username = (work.plan.username or "").lower()
+        return next((user for user in self._holders(work) if user.username.lower() == username), None)
 
     def _keep(self, works: Sequence[_Work]) -> None:
         """Keeps what WordPress does not, and says what became of each."""
-        kept = dict(self._keeper.read([work.after.id for work in works if work.after]))
-        fresh: dict[str, Kept] = {}
+        kept = dict(self._overflow_store.read([work.after.id for work in works if work.after]))
+        fresh: dict[str, Overflow] = {}
         for work in works:
             if work.after is None:
                 continue  # gone meanwhile: stale
-            before = kept.get(work.after.id, Kept())
+            before = kept.get(work.after.id, Overflow())
             now = self._kept(work.changes, before)
             if now != before:
                 kept[work.after.id] = fresh[work.after.id] = now
             work.applied = self._applied(work, work.after, before, now)
         if fresh:
-            self._keeper.write(fresh)
+            self._overflow_store.write(fresh)
 
-    def _kept(self, changes: Changes, before: Kept) -> Kept:
+    def _kept(self, changes: Changes, before: Overflow) -> Overflow:
         away = {tag.id for tag in (*changes.tags_removed, *changes.tags_applied)}
         tags = (*(tag for tag in before.tags if tag.id not in away), *changes.tags_applied)
-        ours = {name: stored(value) for name, value in changes.fields.items() if self._is_ours(name)}
+        ours = {name: normalize(value) for name, value in changes.fields.items() if self._is_ours(name)}
         fields = {**before.fields, **ours}
-        return Kept(tags, {name: value for name, value in fields.items() if value is not None})
+        return Overflow(tags, {name: value for name, value in fields.items() if value is not None})
 
     def _is_ours(self, name: str) -> bool:
         return name not in NAMES and name not in self._meta
 
-    def _applied(self, work: _Work, after: User, kept_before: Kept, kept: Kept) -> Applied:
+    def _applied(self, work: _Work, after: User, kept_before: Overflow, kept: Overflow) -> Applied:
         was, now = _state(work.before, kept_before), _state(after, kept)
         same = {name for name in (*work.changes.fields, "user_email", "role", "tags") if was.get(name) == now.get(name)}
         silent = {"user_pass"} if work.plan.generate_password else set()
         names = tuple(name for name in work.changes.names() if name not in same | silent | work.refused)
         return Applied(
             member_id=after.id,
-            login=after.login,
+            username=after.username,
             email=after.email,
             created=_is_creation(work),
             changes=names,
@@ -209,7 +208,7 @@ class Writer:
 
 def _is_creation(work: _Work) -> bool:
     """Also where an attempt that broke off had made the user."""
-    return work.before is None or (work.plan.resumes and work.before.created_for == work.plan.key)
+    return work.before is None or (work.plan.is_retry and work.before.idempotency_key == work.plan.key)
 
 
 def _roles(changes: Changes, held: Sequence[str]) -> list[str]:
@@ -224,7 +223,7 @@ def _fields_of(names: Collection[str], body: Mapping[str, object]) -> set[str]:
     return {site_field(name) for name in {*names, *inner} - {"meta", f"meta.{PREFERENCES}"}}
 
 
-def _state(user: User | None, kept: Kept) -> dict[str, object]:
+def _state(user: User | None, kept: Overflow) -> dict[str, object]:
     """All that changes are told by, by their names."""
     own = {"user_email": user.email, "role": frozenset(user.roles), **user.fields} if user else {}
     return {**kept.fields, "tags": frozenset(tag.id for tag in kept.tags), **own}

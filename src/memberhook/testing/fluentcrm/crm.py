@@ -18,7 +18,22 @@ from memberhook.core.errors import UsageError
 from memberhook.testing.fluentcrm import rows
 from memberhook.testing.fluentcrm.faults import Faults
 from memberhook.testing.fluentcrm.outgoing import Answer, OutgoingRequest, Sender, build
-from memberhook.testing.fluentcrm.records import COLUMNS, STATUSES, Automation, Body, Contact, Field, Format, Kind, Note, Rights, Segment, Step, User, rights_named
+from memberhook.testing.fluentcrm.records import (
+    COLUMNS,
+    STATUSES,
+    Automation,
+    Body,
+    Contact,
+    Field,
+    Format,
+    Kind,
+    Note,
+    Rights,
+    Segment,
+    Step,
+    User,
+    rights_named,
+)
 from memberhook.testing.fluentcrm.store import Store
 from memberhook.testing.fluentcrm.wordpress import is_email
 
@@ -130,11 +145,11 @@ class SimulatedFluentCRM(Faults):
         _check(email=email, **columns)
         with self.change() as store:
             wanted = [self._segment("tags", tag).id for tag in tags]
-            listed = [self._segment("lists", ref).id for ref in lists]
+            summaries = [self._segment("lists", ref).id for ref in lists]
             names = {"email": email, "first_name": first_name, "last_name": last_name}
             contact = store.add_contact(names | columns)
             store.set_custom(contact, custom_values or {}, delete_empty=True)
-            store.attach(contact, "lists", listed)
+            store.attach(contact, "lists", summaries)
             store.attach(contact, "tags", wanted)
             return contact.id
 

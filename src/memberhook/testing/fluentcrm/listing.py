@@ -47,7 +47,7 @@ def select(store: Store, params: Mapping[str, Any]) -> list[Contact]:
         found = list(store.contacts.values())
         for kind in ("tags", "lists"):
             found = _with_segments(store, found, kind, params.get(kind))
-        statuses = [s for s in _listed(params.get("statuses")) if s in STATUSES]
+        statuses = [s for s in _summary(params.get("statuses")) if s in STATUSES]
         found = [c for c in found if not statuses or c.status in statuses]
     search = sanitize_text(php.text(params.get("search")))
     if search:
@@ -89,7 +89,7 @@ def segments(known: Iterable[Segment], params: Mapping[str, Any]) -> list[Segmen
     return sorted(found, key=lambda s: (s.id if name == "id" else fold(getattr(s, str(name))), s.id), reverse=reverse)
 
 
-def _listed(value: Any) -> list[Any]:
+def _summary(value: Any) -> list[Any]:
     """PHP's cast to a list: nothing is empty, one value is a list of one."""
     if value is None or value == "":
         return []
@@ -148,7 +148,7 @@ def _part(item: Any) -> _Part | None:
     if not isinstance(source, list) or len(source) != 2:
         return None
     provider, name = (php.text(part) for part in source)
-    operator, values = php.text(item.get("operator")), _listed(item.get("value"))
+    operator, values = php.text(item.get("operator")), _summary(item.get("value"))
     if provider == "subscriber" and operator and name not in COLUMNS:
         raise sql_error(f"Unknown column '{name}' in 'WHERE'")
     if provider == "segment":

@@ -104,15 +104,15 @@ def parse_query(query: str) -> dict[str, Any]:
         if match is None:
             continue
         path = [match[1], *re.findall(r"\[([^\]]*)\]", match[2])]
-        place = found
+        context = found
         for key, following in zip(path, [*path[1:], None], strict=True):
-            key = key or str(len(place))
+            key = key or str(len(context))
             if following is None:
-                place[key] = value
+                context[key] = value
             else:
-                inner = place.get(key)
-                place[key] = inner if isinstance(inner, dict) else {}
-                place = place[key]
+                inner = context.get(key)
+                context[key] = inner if isinstance(inner, dict) else {}
+                context = context[key]
     return {name: _lists(value) for name, value in found.items()}
 
 

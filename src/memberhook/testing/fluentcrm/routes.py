@@ -35,7 +35,7 @@ class Route:
 
 
 def list_tags(call: Call) -> dict[str, Any]:
-    subscribed = _held(call.store, "tags", subscribed=True)
+    subscribed = _still_claimed(call.store, "tags", subscribed=True)
     counted = php.is_empty(call.params.get("exclude_counts"))
 
     def row(tag: Any) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def post_tag(call: Call) -> dict[str, Any]:
 
 def list_lists(call: Call) -> dict[str, Any]:
     """Unlike tags: a bare list beside the total."""
-    everyone, subscribed = (_held(call.store, "lists", subscribed=only) for only in (False, True))
+    everyone, subscribed = (_still_claimed(call.store, "lists", subscribed=only) for only in (False, True))
     counted = php.is_empty(call.params.get("exclude_counts"))
 
     def row(item: Any) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def list_fields(call: Call) -> dict[str, Any]:
     return {"fields": rows.field_rows(call.store.fields.values())}
 
 
-def _held(store: Store, kind: Kind, *, subscribed: bool) -> Counter[int]:
+def _still_claimed(store: Store, kind: Kind, *, subscribed: bool) -> Counter[int]:
     """How many contacts have each tag or list."""
     contacts = (c for c in store.contacts.values() if not subscribed or c.status == "subscribed")
     return Counter(key for contact in contacts for key in contact.segments(kind))
