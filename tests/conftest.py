@@ -15,11 +15,11 @@ from memberhook.core.errors import PermanentError
 from memberhook.core.types import Contact
 from memberhook.crms.contract import Catalog, ContactPage, ContactRef, CrmError, FieldWrite
 from memberhook.engine import inbox
+from memberhook.engine.runtime import Runtime
 from memberhook.engine.wakeup import message_queue
 from memberhook.intake.verify import ordering_key
 from memberhook.models.connections import Connection, Hook, Site
 from memberhook.models.deliveries import Delivery
-from memberhook.pipeline import Runtime
 from memberhook.sites.local.setup import add_role
 
 pytest_plugins = ["tests.no_skips", "tests.sites.contract"]
@@ -154,8 +154,8 @@ def send(hook: Hook, clock: Clock) -> Send:
         delivery = Delivery(
             **{
                 "hook": hook, "action": action, "method": "POST", "body": body, "content_type": "application/json",
-                "contact_id": contact, "ordering_key": ordering_key(hook, contact, None), "due_at": at, "received_at": at,
-                "first_due_at": at,
+                "contact_id": contact, "ordering_key": ordering_key(hook, contact, None), "due_at": at,
+                "received_at": at, "first_due_at": at,
             } | values
         )  # fmt: skip
         inbox.append([delivery])

@@ -238,7 +238,7 @@ def _cli_page() -> str:
     return (ROOT / "docs" / "cli.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("family", ["Refused", "RetryLater", "GiveUp"])
+@pytest.mark.parametrize("family", ["RequestRejected", "TransientError", "PermanentError"])
 def test_every_error_code_is_explained(family: str) -> None:
     rows = [row for page in PAGES for row in prose(page).splitlines() if row.startswith("|")]
     codes = raised_codes(family)

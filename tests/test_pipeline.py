@@ -14,11 +14,11 @@ from memberhook import pipeline, signals
 from memberhook.core.errors import PermanentError, TransientError
 from memberhook.core.types import Contact, Tag
 from memberhook.engine import followups, inbox
+from memberhook.engine.runtime import Runtime
 from memberhook.models.connections import Connection, Hook, Link
 from memberhook.models.deliveries import Attempt, Delivery
 from memberhook.models.followups import FollowUp
 from memberhook.models.tags import Tag as TagRow
-from memberhook.pipeline import Runtime
 from memberhook.services import accounts
 from memberhook.services.members import members
 from tests.conftest import Clock, FakeCrm, Send, ended

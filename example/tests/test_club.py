@@ -11,12 +11,13 @@ import pytest
 from django.contrib.auth import get_user
 from django.core import mail
 from django.test import Client
+from memberhook.engine.runtime import system_runtime
 from memberhook.members_area.access import has_role, has_tag
 from memberhook.models.connections import Connection, Hook, Site
 from memberhook.models.deliveries import Delivery
 from memberhook.models.members import MemberField
 from memberhook.services import keys
-from memberhook.worker import Worker, system_runtime
+from memberhook.worker import Worker
 
 from accounts.models import Person, Profile
 from courses.models import Course

@@ -1,14 +1,15 @@
-"""The whole way of a webhook, in order. Open this first.
+"""What happens to a webhook, step by step. Start reading here.
 
-`accept` (web process): 1 receive, 2 inbox. `process` (worker), over a batch of deliveries of one hook: 3 identify,
-4 load, 5 plan, 6 apply, 7 follow up, 8 journal. `preview` is 3 to 5 for one request, and changes nothing.
+1 receive and 2 inbox run in the web process: `intake` verifies a request and stores it. `process` runs in a worker,
+over a claim of deliveries of one hook: 3 identify, 4 load, 5 plan, 6 apply, 7 follow up, 8 outcome. `preview` runs 3
+to 5 for one contact and changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 from django.db import transaction
@@ -24,11 +25,10 @@ from memberhook.crms.registry import crm
 from memberhook.engine import inbox, links
 from memberhook.engine.clients import crm_client, site_of
 from memberhook.engine.followup_rows import followups_of
-from memberhook.engine.followups import Runtime as FollowUpRuntime
 from memberhook.engine.inbox import Claim, Result
 from memberhook.engine.planning import make_plans
 from memberhook.engine.retry import after
-from memberhook.intake.verify import VerifiedRequest
+from memberhook.engine.runtime import Runtime
 from memberhook.models.connections import Connection, Hook
 from memberhook.models.connections import Site as SiteRow
 from memberhook.models.deliveries import Delivery
@@ -40,29 +40,12 @@ ROUNDS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Runtime(FollowUpRuntime):
-    """What comes from outside: time, chance, network, and new passwords (120 random bits or more)."""
-
-    password: Callable[[], str]
-
-
-@dataclass(frozen=True, slots=True)
 class Group:
     """The deliveries of one contact, oldest first, and what they ask for together."""
 
     deliveries: tuple[Delivery, ...]
     contact_event: ContactEvent
     intent: Intent
-
-
-# 1 RECEIVE and 2 INBOX
-
-
-def accept(requests: Sequence[VerifiedRequest], now: datetime) -> list[Delivery]:
-    """Stores verified requests in one transaction. On return they are on disk: now they may be answered 2xx."""
-    deliveries = [request.delivery(now) for request in requests]
-    inbox.append(deliveries)
-    return deliveries
 
 
 # 3 to 8
@@ -330,12 +313,9 @@ def _finish(delivery: Delivery, primary: Delivery, result: Outcome) -> Result:
     return Result(delivery, result.state, message, data)
 
 
-def preview(request: VerifiedRequest, action: Action, runtime: Runtime) -> Outcome:
-    """3 to 5 for one request: what would happen. Raises `RetryLater`, `GiveUp` or `Refused` as the steps do."""
-    hook = request.hook
-    intent = Intent(action, (request.role,) if request.role else (), request.notify)
-    group = Group((), request.contact_event, intent)
-    contact = load([group], hook, runtime)[0]
+def preview(hook: Hook, event: ContactEvent, intent: Intent, runtime: Runtime) -> Outcome:
+    """3 to 5 for one contact: what would happen. Raises `TransientError` or `PermanentError` as the steps do."""
+    contact = load([Group((), event, intent)], hook, runtime)[0]
     if not isinstance(contact, Contact):
         raise contact
     plan = make_plans([(intent, contact)], hook, site_of(hook, runtime.http))[0]

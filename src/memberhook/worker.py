@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
-import random
-import secrets
 import signal
 import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import groupby
 
 from django.db import DatabaseError, close_old_connections
 
 from memberhook import conf, pipeline
 from memberhook.core.errors import TransientError
-from memberhook.core.http_client import HttpClient
 from memberhook.engine import followups, inbox, wakeup
 from memberhook.engine.inbox import Claim
+from memberhook.engine.runtime import Runtime, system_runtime
 from memberhook.engine.wakeup import message_queue
 
 log = logging.getLogger(__name__)
 
 
-def system_runtime() -> pipeline.Runtime:
-    """The world as it is."""
-    clients = {allow: HttpClient(allow_private=allow) for allow in (False, True)}
-    return pipeline.Runtime(
-        now=lambda: datetime.now(UTC),
-        jitter=random.SystemRandom().random,
-        http=clients.__getitem__,
-        password=lambda: secrets.token_urlsafe(18),
-    )
+real_tools = system_runtime  # the name that host projects import from here
 
 
 def own_name(prefix: str = "worker") -> str:
@@ -46,7 +35,7 @@ class Worker:
     """One worker process; several of its threads may work at once."""
 
     name: str
-    runtime: pipeline.Runtime
+    runtime: Runtime
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def work(self, hook_id: int) -> None:

@@ -14,6 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from memberhook import encryption
+from memberhook.encryption import digest
 from memberhook.models.connections import Connection, Hook, Link, Site
 from memberhook.models.deliveries import Attempt, Delivery, Worker
 from memberhook.models.followups import FollowUp, Kind
@@ -72,7 +73,7 @@ def crm(monkeypatch: pytest.MonkeyPatch) -> FakeCrm:
 def notified(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The hooks that workers were told of."""
     heard: list[int] = []
-    monkeypatch.setattr("memberhook.engine.wakeup.ring", heard.extend)
+    monkeypatch.setattr("memberhook.engine.wakeup.notify_workers", heard.extend)
     return heard
 
 
@@ -179,5 +180,5 @@ def world(
         "shown-by-mistake",
         "hidden-in-a-field",
     )
-    stored = (shop.secret, club.secret, keys.digest(key), key, secret, "generated-one", "sent-along", "start-sent")
+    stored = (shop.secret, club.secret, digest(key), key, secret, "generated-one", "sent-along", "start-sent")
     return World(hook, delivery, member, followup, club, plain + stored)

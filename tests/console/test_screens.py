@@ -128,5 +128,5 @@ def test_a_connection_without_hooks_goes_with_its_tags(console: Client, world: W
 
 def test_users_and_groups_have_the_consoles_screens() -> None:
     screens = {model.__name__: type(model_admin).__name__ for model, model_admin in admin.site._registry.items()}
-    assert screens["User"] == "MemberScreen"
-    assert screens["Group"] == "GroupScreen"
+    assert screens["User"] == "MemberAdmin"
+    assert screens["Group"] == "GroupAdmin"

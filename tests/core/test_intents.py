@@ -9,7 +9,7 @@ A, U, T = Action.ADD, Action.UPDATE, Action.UPDATE_TAGS
 
 
 @pytest.mark.parametrize(
-    ("wishes", "merged"),
+    ("intents", "merged"),
     [
         ([Intent(T)], Intent(T)),
         ([Intent(T, ("vip",), True)], Intent(T)),

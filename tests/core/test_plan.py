@@ -39,7 +39,7 @@ class TestNewMember:
         assert created.changes.tags_applied == (GOLD, NEWS)
         assert created.warnings == ()
 
-    @pytest.mark.parametrize("wish", [UPDATE, UPDATE_TAGS])
+    @pytest.mark.parametrize("intent", [UPDATE, UPDATE_TAGS])
     def test_the_other_actions_do_not(self, intent):
         nobody = made(intent)
         assert 'only "add" creates members' in (nobody.ignored or "")
@@ -155,14 +155,14 @@ class TestNewMember:
 
 
 class TestExistingMember:
-    @pytest.mark.parametrize("wish", [ADD, UPDATE, UPDATE_TAGS])
+    @pytest.mark.parametrize("intent", [ADD, UPDATE, UPDATE_TAGS])
     def test_nothing_changes_when_all_is_as_in_the_crm(self, intent):
         same = made(intent, m=member())
         assert same.changes_nothing
         assert (same.link, same.welcome, same.generate_password) == (False, False, False)
         assert (same.ignored, same.failed, same.warnings) == (None, None, ())
 
-    @pytest.mark.parametrize("wish", [ADD, UPDATE])
+    @pytest.mark.parametrize("intent", [ADD, UPDATE])
     def test_mapped_fields_follow(self, intent):
         changed = made(intent, m=member(fields={"first_name": "Eve", "hobby": "chess"}))
         assert changed.changes.fields == {"first_name": "Ada"}
@@ -233,7 +233,7 @@ class TestExistingMember:
         level = contact(fields={"level": "customer"})
         assert made(Intent(action), level, member(), options(("role", "level"))).changes.role == "customer"
 
-    @pytest.mark.parametrize("wish", [ADD, UPDATE, UPDATE_TAGS])
+    @pytest.mark.parametrize("intent", [ADD, UPDATE, UPDATE_TAGS])
     def test_roles_follow_tags(self, intent):
         opts = options(tag_roles=(TagRole("gold", "customer"),))
         given = made(intent, contact(tags=(GOLD,)), member(), opts).changes
@@ -252,7 +252,7 @@ class TestExistingMember:
         joining = made(ADD, contact(tags=(GOLD,)), member(roles=frozenset(), network_user=True), opts).changes
         assert (joining.role, joining.roles_added) == ("subscriber", ("customer",))
 
-    @pytest.mark.parametrize("wish", [ADD, UPDATE])
+    @pytest.mark.parametrize("intent", [ADD, UPDATE])
     def test_a_changed_password_is_set(self, intent):
         who, opts = contact(fields={"p": "s3cret"}), options(("user_pass", "p"))
         assert made(intent, who, member(), opts).changes.password == "s3cret"

@@ -56,7 +56,7 @@ def contact(email: str = "ada@example.com", id: str | None = "7", **more: Any) -
 def member(email: str = "ada@example.com", **more: Any) -> Member:
     """Linked with contact 7, up to date with `contact()`."""
     held = {"first_name": "Ada", "last_name": "King", **more.pop("fields", {})}
-    defaults = {"id": "1", "login": email, "roles": frozenset({"subscriber"}), "contact_id": "7"}
+    defaults = {"id": "1", "username": email, "roles": frozenset({"subscriber"}), "contact_id": "7"}
     return Member(email=email, fields=held, **{**defaults, **more})
 
 

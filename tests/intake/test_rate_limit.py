@@ -47,7 +47,7 @@ def test_one_bad_request_refuses_no_other(hook: Hook, clock: Clock, intake: Inta
     results = intake.accept_batch(
         [inbound(key), inbound("wrong"), inbound(key, b"{"), inbound(key, address="wpf_action=test")]
     )
-    assert [type(r).__name__ for r in results] == ["Passed", "Refused", "Refused", "Passed"]
+    assert [type(r).__name__ for r in results] == ["Accepted", "RequestRejected", "RequestRejected", "Accepted"]
     assert Delivery.objects.count() == 1
 
 

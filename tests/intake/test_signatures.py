@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from memberhook.core.errors import RequestRejected, UsageError
-from memberhook.intake import signatures
+from memberhook.intake import signatures as standard_webhooks
 from memberhook.intake.signatures import Signature
 
 # What Standard Webhooks' own libraries are tested with.
@@ -13,7 +13,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ID, TIME, BODY = "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
 SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
-KEY = signatures.secret_bytes(SECRET)
+KEY = standard_webhooks.secret_bytes(SECRET)
 OTHER = bytes(range(32))
 
 
@@ -26,7 +26,7 @@ def check(
     secrets: tuple[bytes, ...] = (KEY,),
     now: float = TIME,
 ) -> int:
-    return signatures.check(Signature(id, timestamp, signatures), body, secrets, now)
+    return standard_webhooks.check(Signature(id, timestamp, signatures), body, secrets, now)
 
 
 def refusal(**values: object) -> tuple[int, str]:
@@ -36,7 +36,7 @@ def refusal(**values: object) -> tuple[int, str]:
 
 
 def test_the_published_example() -> None:
-    assert signatures.sign(KEY, ID, str(TIME), BODY) == SIGNATURE
+    assert standard_webhooks.sign(KEY, ID, str(TIME), BODY) == SIGNATURE
     assert check() == 0
 
 
@@ -60,7 +60,7 @@ def test_one_of_several_signatures_is_enough(signatures: str) -> None:
         {"signatures": SIGNATURE.replace(" ", "") + "x"},
         {"signatures": SIGNATURE.replace("g0", "g1")},
         {"signatures": "v1,é\udcff"},
-        {"signatures": " ".join(["v1,x"] * signatures.MOST_SIGNATURES) + f" {SIGNATURE}"},
+        {"signatures": " ".join(["v1,x"] * standard_webhooks.MOST_SIGNATURES) + f" {SIGNATURE}"},
         {"id": ""},
         {"id": "msg_other"},
         {"timestamp": ""},
@@ -75,12 +75,12 @@ def test_whatever_else_is_refused(values: dict[str, object]) -> None:
 
 
 def test_what_was_signed_cannot_be_cut_elsewhere() -> None:
-    whole = signatures.sign(KEY, "a.1614265330", "2", b"3")
-    assert whole == signatures.sign(KEY, "a", "1614265330", b"2.3")
+    whole = standard_webhooks.sign(KEY, "a.1614265330", "2", b"3")
+    assert whole == standard_webhooks.sign(KEY, "a", "1614265330", b"2.3")
     assert refusal(signatures=whole, id="a.1614265330", timestamp="2", body=b"3") == (401, "invalid_signature")
 
 
-@pytest.mark.parametrize("away", [-signed.TOLERANCE, 0, signatures.TOLERANCE])
+@pytest.mark.parametrize("away", [-standard_webhooks.TOLERANCE, 0, standard_webhooks.TOLERANCE])
 def test_a_clock_may_be_five_minutes_off(away: int) -> None:
     assert check(now=TIME + away) == 0
 
@@ -98,19 +98,19 @@ def test_the_time_is_told_only_to_who_has_signed() -> None:
 
 @pytest.mark.parametrize("timestamp", ["now", "-1", "1.5", "9" * 13])
 def test_a_time_that_is_none(timestamp: str) -> None:
-    signature = signatures.sign(KEY, ID, timestamp, BODY)
+    signature = standard_webhooks.sign(KEY, ID, timestamp, BODY)
     assert refusal(signatures=signature, timestamp=timestamp) == (401, "bad_timestamp")
 
 
 def test_headers_are_read_without_the_spaces_around() -> None:
     headers = {"webhook-id": " a ", "webhook-timestamp": "1 ", "webhook-signature": " v1,x v1,y"}
-    assert signatures.read(headers) == Signature("a", "1", "v1,x v1,y")
-    assert signatures.read({}) == Signature()
+    assert standard_webhooks.read(headers) == Signature("a", "1", "v1,x v1,y")
+    assert standard_webhooks.read({}) == Signature()
 
 
 @pytest.mark.parametrize("size", [24, 33, 64])
 def test_secrets_have_24_to_64_bytes(size: int) -> None:
-    assert signatures.secret_bytes(f"whsec_{base64.b64encode(bytes(size)).decode()}") == bytes(size)
+    assert standard_webhooks.secret_bytes(f"whsec_{base64.b64encode(bytes(size)).decode()}") == bytes(size)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_secrets_have_24_to_64_bytes(size: int) -> None:
 )
 def test_what_is_no_secret_is_not_shown(text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        signatures.secret_bytes(text)
+        standard_webhooks.secret_bytes(text)
     assert len(text) < 8 or text not in caught.value.message
 
 

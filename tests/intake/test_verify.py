@@ -8,7 +8,9 @@ import pytest
 
 from memberhook.core.errors import RequestRejected
 from memberhook.core.types import Action
+from memberhook.encryption import digest
 from memberhook.intake import query
+from memberhook.intake.keys import find
 from memberhook.intake.verify import InboundRequest, VerifiedRequest, verify
 from memberhook.models.connections import AccessKey, Hook
 from memberhook.services import keys
@@ -32,7 +34,7 @@ def attempt(clock: Clock) -> Try:
             "content_type": "application/json",
         } | values
         inbound = InboundRequest(query=query.read(address), **values)
-        return verify(inbound, keys.find({keys.digest(inbound.sent_key)}), clock())
+        return verify(inbound, find({digest(inbound.sent_key)}), clock())
 
     return attempt
 

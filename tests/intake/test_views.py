@@ -14,12 +14,13 @@ from django.db import DatabaseError, connection
 from django.test import Client
 
 from memberhook.core.errors import PermanentError
-from memberhook.engine import inbox
+from memberhook.engine import inbox, wakeup
+from memberhook.engine.runtime import system_runtime
 from memberhook.intake import endpoint, views
 from memberhook.models.connections import Hook
 from memberhook.models.deliveries import Delivery
 from memberhook.services import keys
-from memberhook.worker import Worker, system_runtime
+from memberhook.worker import Worker
 from tests.intake import project_urls
 
 pytestmark = pytest.mark.django_db(transaction=True)  # a worker drops connections that are inside a transaction

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from memberhook.core.types import Contact, Tag
+from memberhook.engine.runtime import Runtime
 from memberhook.models.connections import Hook, Site
 from memberhook.models.deliveries import Delivery
-from memberhook.pipeline import Runtime
 from memberhook.services.members import members
 from tests.conftest import Clock, FakeCrm, Send, ended
 

@@ -65,7 +65,7 @@ def zoe(crm: SimulatedFluentCRM, clock: Clock) -> None:
         "state": "Lisboa",
         "country": "PT",
         "phone": "+351 555 0199",
-        "source": "capabilities",
+        "source": "facts",
         "date_of_birth": "1990-04-01",
     }
     values = {"interests": ["a", "b"], "renewal": "2027-01-31"}

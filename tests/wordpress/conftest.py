@@ -12,8 +12,8 @@ import pytest
 
 import memberhook
 from memberhook.core.http_client import HttpClient
+from memberhook.engine.runtime import Runtime
 from memberhook.models.connections import Site
-from memberhook.pipeline import Runtime
 from tests.wordpress.runner import NotInstalledError, WordPress, running
 
 CONNECTOR = Path(memberhook.__file__).parent / "sites" / "wordpress" / "plugin" / "memberhook-connector.php"

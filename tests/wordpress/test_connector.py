@@ -12,9 +12,9 @@ import pytest
 from memberhook import encryption as boxes
 from memberhook.core.types import Tag
 from memberhook.engine import followups
+from memberhook.engine.runtime import Runtime
 from memberhook.models.connections import Site
 from memberhook.models.deliveries import Delivery
-from memberhook.pipeline import Runtime
 from tests.conftest import Clock, Send, ended
 from tests.sites.contract import COURSE, MAP, NEWS, World
 from tests.wordpress.conftest import CONNECTOR
@@ -137,7 +137,8 @@ def test_values_meant_for_sql_or_pages_are_values(connected: WordPress) -> None:
     assert (answer.status, found["members"], found["contacts"], found["emails"]) == (200, [], {}, {})
     made = apply(
         connected,
-        plan(username="script", email="script@example.com", fields={"display_name": evil, "nickname": evil, "bio": evil},
+        plan(username="script", email="script@example.com",
+             fields={"display_name": evil, "nickname": evil, "bio": evil},
              tags_applied=[{"id": evil, "slug": evil, "title": evil}]),
     )[0]  # fmt: skip
     user = connected.php_json("$u = get_userdata($id); return [$u->display_name, $u->bio];", id=int(made["id"]))

@@ -12,8 +12,8 @@ import pytest
 from memberhook.core.http_client import HttpClient
 from memberhook.core.types import Applied, Member
 from memberhook.engine import followups
+from memberhook.engine.runtime import Runtime
 from memberhook.models.connections import Site as SiteRow
-from memberhook.pipeline import Runtime
 from memberhook.sites.contract import MemberQuery, Overflow, Site, SiteContext
 from memberhook.sites.registry import open_site
 from tests.conftest import Clock, Send, ended

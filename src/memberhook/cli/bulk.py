@@ -17,12 +17,12 @@ from memberhook.core.errors import UsageError
 from memberhook.core.types import Action, Tag
 from memberhook.engine import health, inbox, wakeup
 from memberhook.engine.clients import crm_client
+from memberhook.engine.runtime import system_runtime
 from memberhook.intake.verify import ordering_key
 from memberhook.models.connections import Hook, Link
 from memberhook.models.deliveries import Delivery
 from memberhook.services.catalog import save_catalog
 from memberhook.services.hooks import find_tag
-from memberhook.worker import system_runtime
 
 
 @click.command("replay")

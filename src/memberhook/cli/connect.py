@@ -10,11 +10,11 @@ from memberhook.cli.credentials import check_columns, checked_url, data, lines, 
 from memberhook.core.errors import UsageError
 from memberhook.crms.registry import CRMS, crm
 from memberhook.engine.clients import crm_client, open_site_row
+from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Connection
 from memberhook.services import accounts
 from memberhook.services.catalog import save_catalog
 from memberhook.services.sites import is_remote, kind_name, missing_role_hint
-from memberhook.worker import system_runtime
 
 
 @click.command("connect")

@@ -19,13 +19,13 @@ from memberhook.cli.common import utc_now, with_database
 from memberhook.core.errors import UsageError
 from memberhook.engine.clients import crm_client
 from memberhook.engine.mail_files import mail_folder
+from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Connection, Hook, Site
 from memberhook.models.deliveries import Delivery
 from memberhook.services import accounts, hooks, keys
 from memberhook.services.catalog import save_catalog
 from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from memberhook.testing.fluentcrm.people import Person, people
-from memberhook.worker import system_runtime
 
 NAME = "demo"
 COURSE, NEWSLETTER = "Course: Sourdough", "Newsletter"

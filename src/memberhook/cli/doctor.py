@@ -22,6 +22,7 @@ from memberhook.core.states import State
 from memberhook.engine import health
 from memberhook.engine.clients import crm_client, site_of
 from memberhook.engine.mail_files import FileBackend, mail_folder
+from memberhook.engine.runtime import system_runtime
 from memberhook.engine.welcome import mailer
 from memberhook.models.connections import AccessKey, Connection, Hook, Site
 from memberhook.models.deliveries import Delivery
@@ -29,7 +30,6 @@ from memberhook.services import sites
 from memberhook.services.catalog import known_fields
 from memberhook.services.hooks import tag_rules
 from memberhook.sites.registry import REMOTE
-from memberhook.worker import system_runtime
 
 LEAST_DISK = 200 * 1024 * 1024
 MOST_CLOCK_SKEW = 60.0

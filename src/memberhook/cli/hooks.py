@@ -22,9 +22,9 @@ from memberhook.cli.common import (
 from memberhook.core.errors import UsageError
 from memberhook.core.types import Action, UsernameFormat
 from memberhook.engine.clients import site_of
+from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Hook
 from memberhook.services import hooks, keys
-from memberhook.worker import system_runtime
 
 ACTIONS = click.Choice([action.value for action in Action])
 USERNAME_FORMATS = click.Choice([kind.value for kind in UsernameFormat])

@@ -10,9 +10,9 @@ from django.db.models import QuerySet
 
 from memberhook.cli.common import Since, as_json, iso, show, site_named, with_database
 from memberhook.core.states import STATUSES
+from memberhook.engine.runtime import system_runtime
 from memberhook.models.deliveries import Delivery, with_status
 from memberhook.services.members import members
-from memberhook.worker import system_runtime
 
 STATUS = click.Choice(STATUSES)
 

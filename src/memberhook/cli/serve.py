@@ -47,7 +47,8 @@ def worker_command(name: str | None, stop_with_parent: bool) -> None:
 
     On another machine it needs the same MEMBERHOOK_DATABASE_URL (PostgreSQL), MEMBERHOOK_QUEUE_URL and secret.key.
     """
-    from memberhook.worker import Worker, own_name, stop_with, system_runtime
+    from memberhook.engine.runtime import system_runtime
+    from memberhook.worker import Worker, own_name, stop_with
 
     conf.read_all()
     if stop_with_parent:

@@ -9,12 +9,12 @@ import click
 from memberhook.cli import credentials
 from memberhook.cli.common import as_json, iso, say, show, site_named, utc_now, with_database
 from memberhook.core.errors import UsageError
+from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Site
 from memberhook.services import sites
 from memberhook.sites.contract import SiteCheck
 from memberhook.sites.registry import REMOTE
 from memberhook.sites.wordpress import site_data
-from memberhook.worker import system_runtime
 
 
 @click.group("site")

@@ -17,10 +17,10 @@ from memberhook.console.base import Select
 from memberhook.console.html import moment
 from memberhook.crms.registry import CRMS, crm
 from memberhook.engine.clients import crm_client
+from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Connection
 from memberhook.models.tags import Tag
 from memberhook.services.catalog import known_fields, save_catalog
-from memberhook.worker import system_runtime
 
 
 class ConnectionForm(AccountForm):

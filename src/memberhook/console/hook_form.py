@@ -15,11 +15,11 @@ from memberhook.console.field_map import FieldMapField
 from memberhook.core.errors import MemberhookError, UsageError
 from memberhook.core.types import FieldType, Role, UsernameFormat
 from memberhook.engine.clients import open_site_row
+from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Connection, Hook, Site
 from memberhook.services.catalog import known_fields
 from memberhook.services.hooks import DEFAULT_MAP, tag_rule, tag_rules
 from memberhook.sites.local.setup import LOCAL
-from memberhook.worker import system_runtime
 
 USERNAMES = (
     (UsernameFormat.EMAIL, "the e-mail address (ada@example.com)"),

@@ -17,11 +17,11 @@ from memberhook.console.accounts import FIELDS, AccountAdmin, AccountForm, addre
 from memberhook.console.base import Checkbox, Select, TextInput
 from memberhook.console.html import badge, moment
 from memberhook.core.errors import UsageError
+from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Site
 from memberhook.services import sites
 from memberhook.sites.registry import REMOTE
 from memberhook.sites.wordpress import plugin_file, site_data
-from memberhook.worker import system_runtime
 
 OPTIONS = ("full_cost_hash", "wp_fusion")
 FOUND = ("checked", "transport", "version", "role_list", "meta_keys")

@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import smtplib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -19,8 +18,9 @@ from django.db.models import F, Q
 from memberhook import conf, encryption
 from memberhook.core.errors import MemberhookError, PermanentError, TransientError
 from memberhook.crms.contract import FieldWrite
-from memberhook.engine.clients import OpenHttp, crm_client
+from memberhook.engine.clients import crm_client
 from memberhook.engine.retry import after
+from memberhook.engine.runtime import Runtime
 from memberhook.engine.welcome import mailer, welcome_mail
 from memberhook.models.connections import Connection
 from memberhook.models.deliveries import Delivery
@@ -31,15 +31,6 @@ log = logging.getLogger(__name__)
 
 FRESH = timedelta(seconds=60)
 """So long after loading a contact a write keyed by its e-mail can be trusted to reach that contact."""
-
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """What comes from outside: time, chance, network."""
-
-    now: Callable[[], datetime]
-    jitter: Callable[[], float]
-    http: OpenHttp
 
 
 def run_due(worker: str, runtime: Runtime, *, limit: int = 200) -> int:

@@ -9,8 +9,9 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 
-from memberhook import conf, pipeline
+from memberhook import conf
 from memberhook.engine import health
+from memberhook.engine.runtime import Runtime
 from memberhook.intake.batching import Intake
 from memberhook.intake.endpoint import HookApp, Receive, Scope, Send
 from memberhook.intake.rate_limit import RateLimit
@@ -19,7 +20,7 @@ from memberhook.intake.waiting import Waiting
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def application(django: Any, runtime: pipeline.Runtime, *, root: bool = True) -> App:
+def application(django: Any, runtime: Runtime, *, root: bool = True) -> App:
     """Memberhook in front of a Django ASGI application; a host project wraps its own with it.
 
     `root`: webhooks are taken at `/` too. A host project whose own pages post to `/` says no to that.
@@ -70,30 +71,30 @@ async def _lifespan(intake: Intake, receive: Receive, send: Send) -> None:
             return
 
 
-def _healthz(runtime: pipeline.Runtime) -> tuple[int, str, bytes]:
+def _healthz(runtime: Runtime) -> tuple[int, str, bytes]:
     return 200, "text/plain; charset=utf-8", b"ok\n"
 
 
-def _readyz(runtime: pipeline.Runtime) -> tuple[int, str, bytes]:
+def _readyz(runtime: Runtime) -> tuple[int, str, bytes]:
     well, found = health.ready(runtime.now())
     return 200 if well else 503, "application/json", json.dumps({"ready": well, **found}).encode()
 
 
-def _metrics(runtime: pipeline.Runtime) -> tuple[int, str, bytes]:
+def _metrics(runtime: Runtime) -> tuple[int, str, bytes]:
     try:
         return 200, "text/plain; version=0.0.4; charset=utf-8", health.metrics(runtime.now())
     except DatabaseError:
         return 503, "text/plain; charset=utf-8", b"the database cannot be read\n"
 
 
-_PLAIN: dict[str, Callable[[pipeline.Runtime], tuple[int, str, bytes]]] = {
+_PLAIN: dict[str, Callable[[Runtime], tuple[int, str, bytes]]] = {
     "/healthz": _healthz,
     "/readyz": _readyz,
     "/metrics": _metrics,
 }
 
 
-async def _plain(path: str, runtime: pipeline.Runtime, send: Send) -> None:
+async def _plain(path: str, runtime: Runtime, send: Send) -> None:
     work: Any = sync_to_async(_PLAIN[path], thread_sensitive=False)
     status, kind, body = await work(runtime)
     headers = [

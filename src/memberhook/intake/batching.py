@@ -17,10 +17,9 @@ from datetime import datetime
 
 from django.db import DatabaseError, close_old_connections
 
-from memberhook import pipeline
 from memberhook.core.errors import RequestRejected
 from memberhook.encryption import digest
-from memberhook.engine import wakeup
+from memberhook.engine import inbox, wakeup
 from memberhook.intake import keys
 from memberhook.intake.rate_limit import RateLimit
 from memberhook.intake.verify import InboundRequest, VerifiedEvents, VerifiedRequest, verify, verify_signed
@@ -110,7 +109,7 @@ class Intake:
             look_up = _look_up(inbounds)
             checked = [self._check(inbound, look_up, now) for inbound in inbounds]
             to_store = [request for one in checked for request in _to_store(one)]
-            stored = dict(zip(map(id, to_store), pipeline.accept(to_store, now), strict=True)) if to_store else {}
+            stored = dict(zip(map(id, to_store), _store(to_store, now), strict=True)) if to_store else {}
         except DatabaseError as error:
             log.error("Webhooks could not be stored: %s", error)
             return [unavailable()] * len(inbounds)
@@ -155,6 +154,13 @@ def _look_up(inbounds: Sequence[InboundRequest]) -> _Keys:
     sent = {digest(inbound.sent_key) for inbound in inbounds if inbound.signature is None}
     names = {inbound.hook_name or "" for inbound in inbounds if inbound.signature is not None}
     return _Keys(keys.find(sent) if sent else {}, keys.find_signing(names) if names else {})
+
+
+def _store(requests: Sequence[VerifiedRequest], now: datetime) -> list[Delivery]:
+    """Stores verified requests in one transaction. Once it returns they are on disk and may be answered 2xx."""
+    deliveries = [request.delivery(now) for request in requests]
+    inbox.append(deliveries)
+    return deliveries
 
 
 def _to_store(checked: SiteCheck) -> Sequence[VerifiedRequest]:

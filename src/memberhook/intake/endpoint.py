@@ -14,6 +14,7 @@ from django.db import DatabaseError
 from memberhook import conf, pipeline
 from memberhook.core.errors import MemberhookError, RequestRejected
 from memberhook.core.types import Action
+from memberhook.engine.runtime import Runtime
 from memberhook.intake import answers, query, signatures
 from memberhook.intake.answers import Answer
 from memberhook.intake.batching import AcceptedEvents, Intake, unavailable
@@ -31,7 +32,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class HookApp:
     """`tools` are for dry runs only: everything else is a worker's work."""
 
-    def __init__(self, intake: Intake, waiting: Waiting, runtime: pipeline.Runtime) -> None:
+    def __init__(self, intake: Intake, waiting: Waiting, runtime: Runtime) -> None:
         self.intake = intake
         self.waiting = waiting
         self.runtime = runtime
@@ -83,10 +84,12 @@ class HookApp:
 # What the plain Django views (views.py) share.
 
 
-def preview(request: VerifiedRequest, action: Action, runtime: pipeline.Runtime) -> Answer:
+def preview(request: VerifiedRequest, action: Action, runtime: Runtime) -> Answer:
     """What a dry run finds."""
     try:
-        return answers.previewed(action, pipeline.preview(request, action, runtime))
+        return answers.previewed(
+            action, pipeline.preview(request.hook, request.contact_event, request.intent(action), runtime)
+        )
     except MemberhookError as error:
         return answers.previewed(action, error)
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from memberhook.core.errors import RequestRejected
-from memberhook.core.types import Action
+from memberhook.core.types import Action, Intent
 from memberhook.crms.contract import ContactEvent, ContactRef, WebhookRequest
 from memberhook.crms.registry import crm
+from memberhook.encryption import digest
 from memberhook.intake import keys, signatures, signed_events
 from memberhook.intake.query import Query, flag
 from memberhook.intake.signatures import Signature
@@ -63,6 +64,9 @@ class VerifiedRequest:
     request: WebhookRequest
     contact_event: ContactEvent
     remote: str
+
+    def intent(self, action: Action) -> Intent:
+        return Intent(action, (self.role,) if self.role else (), self.notify)
 
     def delivery(self, now: datetime) -> Delivery:
         """The unsaved delivery of this request."""

@@ -15,16 +15,16 @@ from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
-from memberhook import conf, pipeline
+from memberhook import conf
 from memberhook.core.errors import RequestRejected
 from memberhook.engine import inbox, wakeup
+from memberhook.engine.runtime import Runtime, system_runtime
 from memberhook.intake import answers, endpoint
 from memberhook.intake.answers import Answer
 from memberhook.intake.batching import AcceptedEvents, Intake, stored_by
 from memberhook.intake.rate_limit import RateLimit
 from memberhook.intake.verify import InboundRequest
 from memberhook.models.deliveries import Delivery
-from memberhook.worker import system_runtime
 
 LOOK_EVERY = 0.02
 """Seconds between two looks whether the outcome is there."""
@@ -70,7 +70,7 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @functools.cache
-def _runtime() -> pipeline.Runtime:
+def _runtime() -> Runtime:
     return system_runtime()
 
 

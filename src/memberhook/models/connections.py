@@ -71,7 +71,7 @@ class Hook(models.Model):
     tag_roles: models.JSONField[list[dict[str, str]], list[dict[str, str]]] = models.JSONField(default=list, blank=True)
     field_map: models.JSONField[list[dict[str, Any]], list[dict[str, Any]]] = models.JSONField(default=list, blank=True)
     username_format = models.CharField(
-        max_length=20, default=UsernameFormat.EMAIL, choices=[(f.value, f.value) for f in UsernameFormat]
+        max_length=20, default=UsernameFormat.EMAIL.value, choices=[(f.value, f.value) for f in UsernameFormat]
     )
     welcome = models.BooleanField(default=False, help_text="Created members get the welcome e-mail, asked for or not.")
     return_password_field = models.CharField(max_length=100, blank=True)

@@ -36,7 +36,7 @@ class Delivery(models.Model):
     ordering_key = models.CharField(max_length=400)
     secret = models.TextField(blank=True, help_text="Encrypted: the password of a member whose creation is under way.")
 
-    state = models.CharField(max_length=10, default=State.PENDING)
+    state = models.CharField(max_length=10, default=State.PENDING.value)
     attempts = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(default=timezone.now)
     claimed_by = models.CharField(max_length=100, null=True)

@@ -3,9 +3,9 @@ from __future__ import annotations
 from django.apps import AppConfig
 
 
-class ServiceConfig(AppConfig):
+class ServerConfig(AppConfig):
     name = "memberhook.server"
-    label = "memberhook_service"
+    label = "memberhook_server"
     verbose_name = "Memberhook service"
 
     def ready(self) -> None:

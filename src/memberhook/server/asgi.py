@@ -10,7 +10,7 @@ from django.core.asgi import get_asgi_application
 
 django = get_asgi_application()  # first: what is imported below needs its models
 
+from memberhook.engine.runtime import system_runtime  # noqa: E402
 from memberhook.intake.asgi import application as in_front_of  # noqa: E402
-from memberhook.worker import system_runtime  # noqa: E402
 
 application = in_front_of(django, system_runtime())

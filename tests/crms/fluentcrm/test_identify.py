@@ -42,7 +42,7 @@ ZOE: dict[str, Value] = {
     "phone": "+351 555 0199",
     "status": "subscribed",
     "contact_type": "lead",
-    "source": "capabilities",
+    "source": "facts",
     "date_of_birth": "1990-04-01",
     "created_at": "2026-11-23 11:10:49",
     "updated_at": "2026-11-23 11:10:49",

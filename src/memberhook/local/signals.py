@@ -1,0 +1,5 @@
+"""Kept for host projects: see `memberhook.signals`."""
+
+from memberhook.signals import member_changed, member_created, tags_applied, tags_removed
+
+__all__ = ["member_changed", "member_created", "tags_applied", "tags_removed"]

@@ -1,0 +1,1 @@
+"""Public names that host projects import from here; they live in `intake`."""
