@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -12,7 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from memberhook.console.accounts import FIELDS, AccountAdmin, AccountForm, address_field
+from memberhook.console.accounts import FIELDS, AccountAdmin, AccountForm
 from memberhook.console.base import Select
 from memberhook.console.html import moment
 from memberhook.crms.registry import CRMS, crm
@@ -29,10 +30,10 @@ class ConnectionForm(AccountForm):
     kind = forms.ChoiceField(
         label="CRM", choices=lambda: [(slug, crm(slug).name) for slug in sorted(CRMS)], widget=Select
     )
-    address = address_field("Of the site that the CRM runs on, like https://shop.example.")
 
     class Meta(AccountForm.Meta):
         model = Connection
+        help_texts: Mapping[str, Any] = {"url": "Of the site that the CRM runs on, like https://shop.example."}
 
 
 class ConnectionAdmin(AccountAdmin):
@@ -51,7 +52,7 @@ class ConnectionAdmin(AccountAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         shown = ("crm_name", "loaded", "number_of_tags", "field_list")
         may_change = obj is None or self.has_change_permission(request, obj)
-        return shown if may_change else (*shown, "address", "password")
+        return shown if may_change else (*shown, "url", "password")
 
     @admin.display(description="CRM")
     def crm_name(self, connection: Connection) -> str:
