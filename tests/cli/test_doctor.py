@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from memberhook.cli import doctor
 from memberhook.core.check_result import CheckResult
 from memberhook.core.errors import TransientError
+from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Connection, Hook, Site
+from memberhook.services import doctor
 from memberhook.sites.contract import SiteCheck
 from tests.conftest import set_rows
 from tests.fake_wordpress import BAD, CONNECTOR, CORE, GOOD, FakeWordPress
@@ -18,11 +19,11 @@ from tests.loopback import Loopback, Reply, RequestedRoles
 
 @pytest.fixture
 def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_clock", lambda account: iter(()))
+    monkeypatch.setattr(doctor, "_clock", lambda account, runtime: iter(()))
 
 
 def told(examine: Any) -> dict[str, tuple[bool, str]]:
-    return {check.name: (check.ok, check.message) for check in examine()}
+    return {check.name: (check.ok, check.message) for check in examine(system_runtime())}
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_a_missing_role_is_told_as_its_site_makes_roles(wordpress: FakeWordPress
     ok, message = told(doctor.hook_checks)["hook members: roles"]
     assert (ok, message) == (
         False,
-        "the site has no role vip. Make it in WordPress. Then: memberhook site check club",
+        "the site has no role vip. Create it in WordPress. Then: memberhook site check club",
     )
     Hook.objects.update(site=Site.objects.get(name="local"))
     assert told(doctor.hook_checks)["hook members: roles"][1].endswith("Add it with: memberhook role add vip")

@@ -93,20 +93,20 @@ def test_another_address_with_linked_members_is_warned_of(cli: Cli, wordpress: F
     Link.objects.create(connection=hook.connection, site=club, contact_id="1", member_id="7")
     assert "Note:" not in cli(*ADD, "--url", "https://club.example/", stdin=PASSWORD)
     told = cli(*ADD, "--url", "https://other.example", stdin=PASSWORD)
-    assert "Note: 1 linked members of club are taken for the same users at the new address." in told
+    assert "Note: 1 linked members of club are assumed to be the same users at the new address." in told
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ((*ADD[:4], "local", *ADD[5:], *AT), "'local' is the name of the local site"),
-        ((*ADD[:4], "not a slug", *ADD[5:], *AT), "--name: "),
-        ((*ADD, "--url", "club.example"), "is no address"),
-        ((*ADD, "--url", "https://me:secret@club.example"), "not in the address"),
+        ((*ADD[:4], "not a slug", *ADD[5:], *AT), "name: "),
+        ((*ADD, "--url", "club.example"), "The address must be"),
+        ((*ADD, "--url", "https://me:secret@club.example"), "holds a user name or password"),
         ((*ADD, *AT, "--wp-fusion", "Fluent CRM"), "is no slug of WP Fusion"),
         (("site", "add", "local", *ADD[3:], *AT), "'local' is not 'wordpress'"),
         (("site", "check", "nowhere"), "no site 'nowhere'"),
-        (("site", "remove", "local"), "is always there"),
+        (("site", "remove", "local"), "cannot be removed"),
         (("role", "list", "--site", "nowhere"), "no site 'nowhere'"),
     ],
 )
@@ -180,13 +180,13 @@ def test_roles_of_a_site(cli: Cli, wordpress: FakeWordPress, club: Site) -> None
     assert "subscriber" in cli("role", "list")
     error = cli("role", "add", "vip", "--site", "club", status=1)
     assert error == (
-        "memberhook: Roles of club are WordPress's own. Make it in WordPress. Then: memberhook site check club\n"
+        "memberhook: Roles of club are WordPress's own. Create it in WordPress. Then: memberhook site check club\n"
     )
 
 
 def test_without_the_connector_a_new_role_needs_a_holder(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
     Site.objects.filter(pk=club.pk).update(capabilities=dict(CORE))
-    assert "Make it in WordPress and give it to somebody" in cli("role", "add", "vip", "--site", "club", status=1)
+    assert "Create it in WordPress and give it to a user" in cli("role", "add", "vip", "--site", "club", status=1)
 
 
 def test_a_role_without_a_word_about_privileges_is_privileged(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
@@ -199,7 +199,7 @@ def test_a_hook_takes_the_roles_of_its_site(cli: Cli, wordpress: FakeWordPress, 
     new = ("hook", "add", "--connection", "shop", "--site", "club")
     assert cli("hook", "add", "--connection", "shop", "--role", "vip", status=1).endswith("memberhook role add vip.\n")
     error = cli(*new, "--role", "vip", status=1)
-    assert "it has subscriber, customer. Make it in WordPress. Then: memberhook site check club" in error
+    assert "it has subscriber, customer. Create it in WordPress. Then: memberhook site check club" in error
     assert "privileged" in cli(*new, "--role", "administrator", status=1)
     cli(*new, "--allow-role", "Customer")
     assert Hook.objects.get().allowed_roles == ["customer"]

@@ -17,13 +17,12 @@ from django.db import transaction
 
 from memberhook.cli.common import utc_now, with_database
 from memberhook.core.errors import UsageError
-from memberhook.engine.clients import crm_client
 from memberhook.engine.mail_files import mail_folder
 from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Connection, Hook, Site
 from memberhook.models.deliveries import Delivery
 from memberhook.services import accounts, hooks, keys
-from memberhook.services.catalog import save_catalog
+from memberhook.services.connect import connect
 from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from memberhook.testing.fluentcrm.people import Person, people
 
@@ -84,14 +83,18 @@ def set_up(running: Running) -> Access:
     crm.add_tag(COURSE, "course-sourdough")
     crm.add_tag(NEWSLETTER, "newsletter")
     crm.add_field(PASSWORD_FIELD, "text", "WP Password")
-    connection = Connection.objects.filter(name=NAME).first() or Connection(name=NAME)
-    connection.kind, connection.url, connection.username = "fluentcrm", running.url, "memberhook"
-    connection.password, connection.allow_private = password, True
-    catalog = crm_client(connection, system_runtime().http).catalog()
+    connection = connect(
+        "fluentcrm",
+        NAME,
+        running.url,
+        "memberhook",
+        password,
+        allow_private=True,
+        http=system_runtime().http,
+        now=utc_now(),
+    ).connection
     with transaction.atomic():
-        connection.save()
-        save_catalog(connection, catalog, utc_now())
-        accounts.new_role("customer", None)
+        accounts.new_role("customer")
         hook = _hook(connection)
         access = Access(keys.rotate(hook, utc_now(), None), _console_login())
     controls = {"role": "customer", "send_notification": "true"}

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from memberhook.cli import credentials
-from memberhook.cli.common import as_json, iso, say, show, site_named, utc_now, with_database
-from memberhook.core.errors import UsageError
+from memberhook.cli import checks
+from memberhook.cli.common import as_json, iso, read_password, say, show, site_named, utc_now, with_database
 from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Site
 from memberhook.services import sites
+from memberhook.services.checks import require
 from memberhook.sites.contract import SiteCheck
 from memberhook.sites.registry import REMOTE
 from memberhook.sites.wordpress import site_data
@@ -50,22 +50,19 @@ def add(
     user needs the rights of an administrator. On standard input goes one of that user's application passwords, which
     WordPress makes on the user's page (Users, then Edit).
     """
-    site = Site.objects.filter(name=name).first() or Site(name=name, kind=kind)
-    if site.kind != kind:
-        raise UsageError(
-            f"{name!r} is the name of the {site.kind} site; choose another with --name.", code="name_taken"
+    with checks.results_shown(as_json=as_json):
+        added = sites.add(
+            kind,
+            name,
+            url,
+            username,
+            read_password(password_stdin),
+            options=site_data.options(full_cost_hash=full_cost_hash, wp_fusion=wp_fusion),
+            allow_private=allow_private,
+            http=system_runtime().http,
+            now=utc_now(),
         )
-    old_url, site.url = site.url, credentials.checked_url(url)
-    site.username, site.allow_private = username, allow_private
-    site.options = site_data.options(full_cost_hash=full_cost_hash, wp_fusion=wp_fusion)
-    site.password = credentials.read_password(password_stdin)
-    credentials.check_columns(site)
-    checked = sites.inspect(site, system_runtime().http)
-    credentials.refuse(f"{REMOTE[kind]} at {site.url}", checked.results, "Nothing was stored.", as_json=as_json)
-    site.capabilities, site.checked_at, site.paused_until = dict(checked.capabilities), utc_now(), None
-    site.save()
-    moved = sites.moved_warning(site, old_url)
-    _report(site, checked, [f"Note: {moved}"] if moved else [], as_json=as_json)
+    _report(added.site, added.checked, [f"Note: {added.warning}"] if added.warning else [], as_json=as_json)
 
 
 @site_command.command("check")
@@ -79,10 +76,9 @@ def check(name: str, as_json: bool) -> None:
     site is tried again at once.
     """
     site = site_named(name)
-    checked = sites.inspect(site, system_runtime().http)
-    credentials.refuse(f"{sites.kind_name(site)} {name}", checked.results, "", as_json=as_json)
-    sites.save_capabilities(site, checked, utc_now())
-    sites.resume(site)
+    checked = sites.check(site, system_runtime().http, utc_now())
+    with checks.results_shown(as_json=as_json):
+        require(checked.results, f"{sites.kind_name(site)} {name}")
     _report(site, checked, [], as_json=as_json)
 
 
@@ -90,10 +86,10 @@ def _report(site: Site, checked: SiteCheck, notes: list[str], *, as_json: bool) 
     capabilities = sites.known_capabilities(site)
     data = {
         **_summary(site),
-        "checks": credentials.data(checked.results),
+        "checks": checks.data(checked.results),
         "roles": [{"slug": r.slug, "title": r.title, "privileged": r.privileged} for r in capabilities.roles],
     }
-    lines = [*credentials.lines(checked.results), *notes]
+    lines = [*checks.lines(checked.results), *notes]
     if sites.is_remote(site):
         lines += [
             f"{site.name} is {sites.kind_name(site)} {capabilities.wordpress or ''}".rstrip()

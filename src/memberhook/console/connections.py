@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html_join
@@ -17,11 +16,11 @@ from memberhook.console.accounts import FIELDS, AccountAdmin, AccountForm
 from memberhook.console.base import Select
 from memberhook.console.html import moment
 from memberhook.crms.registry import CRMS, crm
-from memberhook.engine.clients import crm_client
 from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Connection
 from memberhook.models.tags import Tag
-from memberhook.services.catalog import known_fields, save_catalog
+from memberhook.services import connect
+from memberhook.services.catalog import known_fields
 
 
 class ConnectionForm(AccountForm):
@@ -76,14 +75,10 @@ class ConnectionAdmin(AccountAdmin):
         return moment(connection.catalog_at) or "never"
 
     def test_account(self, request: HttpRequest, account: Connection) -> None:
-        """Tells each finding; where all is well, keeps what the CRM has."""
-        client = crm_client(account, system_runtime().http)
-        results = client.check()
-        self.report(request, account, results)
-        if all(result.ok for result in results):
-            catalog = client.catalog()
-            with transaction.atomic():
-                save_catalog(account, catalog, timezone.now())
+        """Shows each result; if the test succeeds, loads tags and fields."""
+        checked = connect.check(account, system_runtime().http, timezone.now())
+        self.report(request, account, checked.results)
+        if catalog := checked.catalog:
             messages.success(request, f"{account}: loaded {len(catalog.tags)} tags and {len(catalog.fields)} fields.")
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:

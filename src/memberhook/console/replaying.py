@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from django.contrib import messages
@@ -17,10 +16,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from memberhook.core.states import FINISHED, State
-from memberhook.engine import inbox, wakeup
 from memberhook.models.deliveries import Delivery
+from memberhook.services.deliveries import replay
 
-AT_ONCE = 500
 SHOWN = 10
 
 
@@ -66,12 +64,7 @@ class Replay:
             yield "select_across", "1"
 
     def do(self) -> None:
-        now, count, hooks = timezone.now(), 0, set[int]()
-        chosen = iter(list(self.finished.values_list("pk", "hook_id")))
-        while part := list(islice(chosen, AT_ONCE)):
-            count += inbox.replay([pk for pk, _ in part], now)
-            hooks.update(hook for _, hook in part)
-        wakeup.notify_workers(hooks)
+        count = replay(self.deliveries, timezone.now())
         level = messages.SUCCESS if count else messages.WARNING
         text = f"Replayed {count} {'delivery' if count == 1 else 'deliveries'}: the list shows how they go on."
         messages.add_message(self.request, level, text if count else "Nothing had ended, so nothing was replayed.")

@@ -11,12 +11,13 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import slugify
 
 from memberhook.console.base import ConsoleAdmin, ModelForm, ReadOnlyAdmin
 from memberhook.console.html import admin_url, badge, link
+from memberhook.core.errors import UsageError
 from memberhook.models.members import RoleInfo
 from memberhook.models.tags import Tag
+from memberhook.services import accounts
 from memberhook.sites.local.group_roles import group_roles, risky_permissions
 
 REASONS_SHOWN = 4
@@ -36,15 +37,11 @@ class RoleForm(ModelForm):
 
     def clean_slug(self) -> str:
         slug: str = self.cleaned_data["slug"].lower()
-        if Group.objects.filter(name=slug, memberhook_role__isnull=False).exists():
-            raise ValidationError("A group of that name has a role already.")
+        try:
+            accounts.untitled_group(slug)
+        except UsageError as error:
+            raise ValidationError(error.message) from error
         return slug
-
-    def group(self) -> Group:
-        """The group that is this role so far without a title, else a new one."""
-        slug = self.cleaned_data["slug"]
-        untitled = (group for group in Group.objects.filter(memberhook_role=None) if slugify(group.name) == slug)
-        return next(untitled, None) or Group.objects.create(name=slug)
 
 
 class RoleAdmin(ConsoleAdmin):
@@ -84,9 +81,10 @@ class RoleAdmin(ConsoleAdmin):
         return int(role.group.user_set.count())
 
     def save_model(self, request: HttpRequest, obj: RoleInfo, form: Any, change: Any) -> None:
-        if not change:
-            obj.group = form.group()
-        super().save_model(request, obj, form, change)
+        if change:
+            super().save_model(request, obj, form, change)
+        else:
+            accounts.save_role(obj)
 
     def delete_model(self, request: HttpRequest, obj: RoleInfo) -> None:
         obj.group.delete()

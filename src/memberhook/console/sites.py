@@ -139,14 +139,11 @@ class SiteAdmin(AccountAdmin):
         return format_html_join(" ", "<code>{}</code>", keys) or "none"
 
     def test_account(self, request: HttpRequest, account: Site) -> None:
-        """Tells each finding; where all that is needed is well, keeps what the site has."""
-        checked = sites.inspect(account, system_runtime().http)
+        """Shows each result; if the test succeeds, stores what the site has."""
+        checked = sites.check(account, system_runtime().http, timezone.now())
         self.report(request, account, checked.results)
-        if checked.problem is None:
-            sites.save_capabilities(account, checked, timezone.now())
-            sites.resume(account)
-            if not sites.known_capabilities(account).connector:
-                messages.warning(request, f"{account}: {sites.WITHOUT_CONNECTOR} Its zip is linked here.")
+        if checked.problem is None and not sites.known_capabilities(account).connector:
+            messages.warning(request, f"{account}: {sites.WITHOUT_CONNECTOR} You can download it here.")
 
     def save_model(self, request: HttpRequest, obj: Site, form: Any, change: Any) -> None:
         super().save_model(request, obj, form, change)

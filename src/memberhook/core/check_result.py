@@ -1,18 +1,24 @@
-"""One line of a check, the same for CRMs and sites."""
+"""The result of one check: of a CRM, a site, or the installation."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What was looked at, whether it is good, and what to do if not.
+    """What was checked, whether it is all right, and what to do if not.
 
-    Not `needed`: members can be made without it (a right to write, for passwords that are not to be returned).
+    Not `needed`: members can be created without it (the right to write to contacts, where no password is returned).
     """
 
     name: str
     ok: bool
     message: str
     needed: bool = True
+
+
+def first_problem(results: Iterable[CheckResult]) -> CheckResult | None:
+    """The first failure without which nothing works."""
+    return next((result for result in results if result.needed and not result.ok), None)

@@ -59,7 +59,7 @@ class Account(models.Model):
 
     @password.setter
     def password(self, value: str) -> None:
-        self.secret = encryption.encrypt(value)
+        self.secret = encryption.encrypt(value) if value else ""
 
 
 class Connection(Account):

@@ -1,44 +1,57 @@
-"""Roles and members made by hand: what the command line offers for the local site."""
+"""Roles and members of the local site, added by hand."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_slug
 from django.db import transaction
+from django.utils.text import slugify
 
 from memberhook.core.errors import UsageError
 from memberhook.models.members import MemberField, RoleInfo
+from memberhook.services.validation import usage_error, validate
 from memberhook.sites.local.group_roles import group_roles
-from memberhook.sites.local.setup import add_role
 
 
-def new_role(slug: str, title: str | None) -> RoleInfo:
-    """Raises `UsageError` for a slug that is none, or one that is taken by a role with another title."""
-    try:
-        validate_slug(slug)
-    except ValidationError as error:
-        raise UsageError(f"{slug!r} is no slug; use letters, digits, '-' and '_'.", code="bad_role") from error
+def new_role(slug: str, title: str | None = None) -> RoleInfo:
+    """Add a role, or return the one that exists. Raises `UsageError` for a bad slug, or one with another title."""
     slug = slug.lower()
-    role = add_role(slug, title or slug.replace("-", " ").replace("_", " ").capitalize())
-    if title and role.title != title:
-        raise UsageError(f"There is a role {slug!r} already, with the title {role.title!r}.", code="role_taken")
+    known = RoleInfo.objects.filter(slug=slug).first()
+    if known and title and known.title != title:
+        raise UsageError(f"There is a role {slug!r} already, with the title {known.title!r}.", code="role_taken")
+    return known or save_role(RoleInfo(slug=slug, title=title or slug.replace("-", " ").replace("_", " ").capitalize()))
+
+
+def save_role(role: RoleInfo) -> RoleInfo:
+    """Save a new role with its group. Raises `UsageError`."""
+    validate(role, exclude=["group"])
+    with transaction.atomic():
+        role.group = untitled_group(role.slug) or Group.objects.create(name=role.slug)
+        role.save()
     return role
+
+
+def untitled_group(slug: str) -> Group | None:
+    """The group that is this role already, but has no title yet. Raises `UsageError` if a group of that name is
+    another role."""
+    if Group.objects.filter(name=slug, memberhook_role__isnull=False).exists():
+        raise UsageError(f"The group {slug!r} is a role already, with another slug.", code="role_taken")
+    return next((group for group in Group.objects.filter(memberhook_role=None) if slugify(group.name) == slug), None)
 
 
 @transaction.atomic
 def new_member(username: str, email: str, role: str, first_name: str, last_name: str, password: str | None) -> Any:
-    """Raises `UsageError` when login, e-mail or role won't do. An administrator may log in to the console."""
+    """Add a user. One with a privileged role may log in to the console. Raises `UsageError`."""
     roles = {entry.role.slug: entry for entry in group_roles()}
     if role not in roles:
         raise UsageError(f"There is no role {role!r}; there are: {', '.join(sorted(roles))}.", code="unknown_role")
     model = get_user_model()
     username_field, email_field = model.USERNAME_FIELD, model.get_email_field_name()
-    for field, value in ((username_field, username), (email_field, email)):
-        if model._default_manager.filter(**{f"{field}__iexact": value}).exists():
-            raise UsageError(f"There is a member with {value!r} already.", code="member_taken")
+    check_unused(username_field, username)
+    check_unused(email_field, email)
     values = {username_field: username, email_field: email, "first_name": first_name, "last_name": last_name}
     user = model(**values)
     if roles[role].role.privileged:
@@ -47,9 +60,17 @@ def new_member(username: str, email: str, role: str, first_name: str, last_name:
     try:
         user.full_clean(exclude=["password"])
     except ValidationError as error:
-        raise UsageError(" ".join(error.messages), code="bad_member") from error
+        raise usage_error(error) from error
     user.save()
     user.groups.set([roles[role].group_id])
     name = f"{first_name} {last_name}".strip() or username
     MemberField.objects.create(member=user, key="display_name", value=name)
     return user
+
+
+def check_unused(field: str, value: str, *, but: int | None = None) -> None:
+    """Raises `UsageError` when a user other than `but` has that username or e-mail, in any case."""
+    others = get_user_model()._default_manager.all()
+    others = others.exclude(pk=but) if but else others
+    if value and others.filter(**{f"{field}__iexact": value}).exists():
+        raise UsageError(f"There is a member with {value!r} already.", code="member_taken")

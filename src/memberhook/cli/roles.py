@@ -1,0 +1,47 @@
+"""`role`."""
+
+from __future__ import annotations
+
+import click
+
+from memberhook.cli.common import as_json, say, show, site_named, with_database
+from memberhook.core.errors import UsageError
+from memberhook.engine.clients import open_site_row
+from memberhook.engine.runtime import system_runtime
+from memberhook.services import accounts
+from memberhook.services.sites import is_remote, kind_name, missing_role_hint
+
+
+@click.group("role")
+def role_command() -> None:
+    """Roles of a site."""
+
+
+@role_command.command("add")
+@click.argument("slug")
+@click.option("--title", help="How people see it.  [default: the slug, capitalised]")
+@click.option(
+    "--site", default="local", show_default=True, help="Only the local site: a WordPress has roles of its own."
+)
+@as_json
+@with_database
+def add_role_command(slug: str, title: str | None, site: str, as_json: bool) -> None:
+    """Add a role to the local site. It has no rights: what members of it see is up to you."""
+    row = site_named(site)
+    if is_remote(row):
+        raise UsageError(
+            f"Roles of {site} are {kind_name(row)}'s own. {missing_role_hint(row, slug)}", code="remote_site"
+        )
+    role = accounts.new_role(slug, title)
+    say({"role": role.slug, "title": role.title}, f"Role {role.slug} ({role.title}) is there.", as_json=as_json)
+
+
+@role_command.command("list")
+@click.option("--site", default="local", show_default=True, help="The site whose roles are meant.")
+@as_json
+@with_database
+def list_roles(site: str, as_json: bool) -> None:
+    """All roles of a site, and which are privileged. Of a site that is elsewhere: as they were last found."""
+    roles = open_site_row(site_named(site), system_runtime().http).roles()
+    rows = [{"role": role.slug, "title": role.title, "privileged": role.privileged} for role in roles]
+    show(rows, ("role", "title", "privileged"), as_json=as_json)
