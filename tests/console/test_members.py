@@ -141,7 +141,7 @@ def test_a_group_becomes_a_role_with_a_title(console: Client, world: World) -> N
 def test_a_group_has_one_role(console: Client, world: World) -> None:
     RoleInfo.objects.filter(slug="customer").update(slug="buyer")
     answer = console.post(f"{ROLES}add/", {"slug": "customer", "title": "Customer"})
-    assert "has a role already" in answer.context["adminform"].form.errors["slug"][0]
+    assert "is a role already" in answer.context["adminform"].form.errors["slug"][0]
 
 
 def test_the_slug_of_a_role_stays(console: Client, world: World) -> None:

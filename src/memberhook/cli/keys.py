@@ -76,7 +76,7 @@ def add_key(
     key = (keys.new_signing_key if signing else keys.new_key)(
         hook,
         now,
-        expires_at=now + expires if expires else None,
+        expires_at=None if expires is None else now + expires,
         actions=list(actions),
         roles=list(roles),
         networks=list(networks),

@@ -20,7 +20,9 @@ from memberhook.core.url_check import target_of
 class Account(models.Model):
     """What connections and remote sites have in common: an address and credentials."""
 
-    name = models.SlugField(max_length=64, unique=True)
+    name = models.SlugField(
+        max_length=64, unique=True, error_messages={"unique": "This name is taken. Choose another name."}
+    )
     kind = models.CharField(max_length=32)
     url = models.CharField("address", max_length=500, blank=True)
     username = models.CharField(max_length=200, blank=True)
