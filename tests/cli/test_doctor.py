@@ -22,7 +22,7 @@ def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_clock", lambda account, runtime: iter(()))
 
 
-def told(examine: Any) -> dict[str, tuple[bool, str]]:
+def results(examine: Any) -> dict[str, tuple[bool, str]]:
     return {check.name: (check.ok, check.message) for check in examine(system_runtime())}
 
 
@@ -39,19 +39,19 @@ def test_sites_are_looked_at_and_what_they_tell_is_kept(wordpress: FakeWordPress
     Site.objects.filter(name="club").update(capabilities=CORE)
     missing = CheckResult("connector", False, "The plugin is not there.", needed=False)
     wordpress.checked = SiteCheck((GOOD, missing), {**CORE, "wordpress": "9"})
-    assert told(doctor.site_checks) == {
+    assert results(doctor.site_checks) == {
         "club: credentials": (True, GOOD.message),
         "club: connector": (True, "The plugin is not there."),
     }
     assert Site.objects.get(name="club").capabilities == {**CORE, "wordpress": "9"}
 
 
-def test_a_connector_that_is_gone_is_told_and_the_way_stays(
+def test_a_connector_that_is_gone_is_reported_and_the_transport_stays(
     wordpress: FakeWordPress, club: Site, no_clock: None
 ) -> None:
     missing = CheckResult("connector", False, "The plugin is not there.", needed=False)
     wordpress.checked = SiteCheck((GOOD, missing), CORE)
-    ok, message = told(doctor.site_checks)["club: connector"]
+    ok, message = results(doctor.site_checks)["club: connector"]
     assert not ok
     assert "memberhook site check club" in message
     assert Site.objects.get(name="club").capabilities == CONNECTOR
@@ -61,7 +61,7 @@ def test_a_site_that_is_down_is_a_finding_and_its_facts_stay(
     wordpress: FakeWordPress, club: Site, no_clock: None
 ) -> None:
     wordpress.checked = SiteCheck((BAD,))
-    assert told(doctor.site_checks) == {"club: credentials": (False, BAD.message)}
+    assert results(doctor.site_checks) == {"club: credentials": (False, BAD.message)}
     assert Site.objects.get(name="club").capabilities == CONNECTOR
 
 
@@ -69,7 +69,7 @@ def test_a_site_that_cannot_be_opened_does_not_hide_the_next(
     wordpress: FakeWordPress, club: Site, no_clock: None
 ) -> None:
     Site.objects.create(name="broken", kind="wordpress", url="https://b.example", secret="no token of ours")
-    found = told(doctor.site_checks)
+    found = results(doctor.site_checks)
     assert "the secret key has changed" in found["site broken"][1]
     assert found["club: credentials"][0]
 
@@ -84,7 +84,7 @@ def test_the_clock_of_a_site_is_compared(wordpress: FakeWordPress, club: Site, b
 
     with Loopback(answer) as server:
         Site.objects.filter(pk=club.pk).update(url=server.url, allow_private=True)
-        assert told(doctor.site_checks)["club: clock"][0] is ok
+        assert results(doctor.site_checks)["club: clock"][0] is ok
 
 
 def test_a_clock_that_cannot_be_asked_is_no_finding(wordpress: FakeWordPress, club: Site) -> None:
@@ -93,13 +93,13 @@ def test_a_clock_that_cannot_be_asked_is_no_finding(wordpress: FakeWordPress, cl
 
     with Loopback(leads_on) as server:
         Site.objects.filter(pk=club.pk).update(url=server.url, allow_private=True)
-        assert set(told(doctor.site_checks)) == {"club: credentials"}
+        assert set(results(doctor.site_checks)) == {"club: credentials"}
 
 
-def test_what_only_the_connector_can_do_is_told(wordpress: FakeWordPress, club_hook: Hook) -> None:
-    assert not [name for name in told(doctor.hook_checks) if "welcome" in name or "kept" in name]
+def test_what_only_the_connector_can_do_is_reported(wordpress: FakeWordPress, club_hook: Hook) -> None:
+    assert not [name for name in results(doctor.hook_checks) if "welcome" in name or "kept" in name]
     Site.objects.filter(name="club").update(capabilities=dict(CORE))
-    found = told(doctor.hook_checks)
+    found = results(doctor.hook_checks)
     ok, message = found["hook members: welcome e-mail"]
     assert not ok
     assert "club has no connector plugin" in message
@@ -110,21 +110,21 @@ def test_what_only_the_connector_can_do_is_told(wordpress: FakeWordPress, club_h
     )
 
 
-def test_a_missing_role_is_told_as_its_site_makes_roles(wordpress: FakeWordPress, club_hook: Hook) -> None:
+def test_a_missing_role_is_reported_with_what_to_do(wordpress: FakeWordPress, club_hook: Hook) -> None:
     Hook.objects.update(allowed_roles=["vip"])
-    ok, message = told(doctor.hook_checks)["hook members: roles"]
+    ok, message = results(doctor.hook_checks)["hook members: roles"]
     assert (ok, message) == (
         False,
         "the site has no role vip. Create it in WordPress. Then: memberhook site check club",
     )
     Hook.objects.update(site=Site.objects.get(name="local"))
-    assert told(doctor.hook_checks)["hook members: roles"][1].endswith("Add it with: memberhook role add vip")
+    assert results(doctor.hook_checks)["hook members: roles"][1].endswith("Add it with: memberhook role add vip")
 
 
 def test_a_site_that_cannot_tell_its_roles_does_not_hide_other_checks(
     wordpress: FakeWordPress, club_hook: Hook
 ) -> None:
     wordpress.broken = TransientError("club.example takes no connections.", code="unreachable")
-    found = told(doctor.hook_checks)
+    found = results(doctor.hook_checks)
     assert found["hook members: roles"] == (False, "club.example takes no connections.")
     assert "hook members: fields" in found

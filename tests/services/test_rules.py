@@ -145,12 +145,12 @@ def refused(action: Callable[[], object]) -> str:
 def test_hooks(given: HookInput, message: str, way: str, shop: Connection, cli: Cli, console: Client) -> None:
     Tag.objects.create(connection=shop, crm_id="7", slug="course", title="Course")
     if way == "use case":
-        told = refused(lambda: add_hook(shop, given))
+        text = refused(lambda: add_hook(shop, given))
     elif way == "command line":
-        told = cli(*hook_command(given), status=1)
+        text = cli(*hook_command(given), status=1)
     else:
-        told = complaints(console.post(f"{CONSOLE}/hook/add/", hook_form(shop, given)))
-    assert message in told
+        text = complaints(console.post(f"{CONSOLE}/hook/add/", hook_form(shop, given)))
+    assert message in text
     assert Hook.objects.count() == 1
 
 
@@ -204,13 +204,13 @@ def outside() -> dict[str, Any]:
 def test_connections(mistake: Mapping[str, str], message: str, way: str, cli: Cli, console: Client) -> None:
     given = ACCOUNT | mistake
     if way == "use case":
-        told = refused(lambda: connect("fluentcrm", **given, **outside()))
+        text = refused(lambda: connect("fluentcrm", **given, **outside()))
     elif way == "command line":
-        told = cli("connect", "fluentcrm", *account_command(given), stdin=given["password"], status=1)
+        text = cli("connect", "fluentcrm", *account_command(given), stdin=given["password"], status=1)
     else:
-        told = complaints(console.post(f"{CONSOLE}/connection/add/", {"kind": "fluentcrm", **given}))
-    assert message in told
-    assert "secret" not in told
+        text = complaints(console.post(f"{CONSOLE}/connection/add/", {"kind": "fluentcrm", **given}))
+    assert message in text
+    assert "secret" not in text
     assert not Connection.objects.exists()
 
 
@@ -220,18 +220,18 @@ def test_sites(mistake: Mapping[str, str], message: str, way: str, cli: Cli, con
     given = {"wp_fusion": "", **ACCOUNT} | mistake
     if way == "use case":
         fusion = given.pop("wp_fusion")
-        told = refused(
+        text = refused(
             lambda: sites.add(
                 "wordpress", **given, options=site_data.options(full_cost_hash=False, wp_fusion=fusion), **outside()
             )
         )
     elif way == "command line":
         options = [*account_command(given), "--wp-fusion", given["wp_fusion"]]
-        told = cli("site", "add", "wordpress", *options, stdin=given["password"], status=1)
+        text = cli("site", "add", "wordpress", *options, stdin=given["password"], status=1)
     else:
-        told = complaints(console.post(f"{CONSOLE}/site/add/", {"kind": "wordpress", **given}))
-    assert message in told
-    assert "secret" not in told
+        text = complaints(console.post(f"{CONSOLE}/site/add/", {"kind": "wordpress", **given}))
+    assert message in text
+    assert "secret" not in text
     assert [site.name for site in Site.objects.all()] == ["local"]
 
 
@@ -249,11 +249,11 @@ def test_keys(given: Mapping[str, list[str]], message: str, way: str, hook: Hook
     now = timezone.now()
     if way == "use case":
         limits = {"expires_at": now} if "expired" in given else given
-        told = refused(lambda: keys.new_key(hook, now, **limits))
+        text = refused(lambda: keys.new_key(hook, now, **limits))
     elif way == "command line":
         options = {"actions": "--action", "roles": "--role", "networks": "--from"}
         arguments = [part for name, values in given.items() if name in options for part in (options[name], values[0])]
-        told = cli("key", "add", hook.name, *arguments, *(["--expires", "0s"] if "expired" in given else []), status=1)
+        text = cli("key", "add", hook.name, *arguments, *(["--expires", "0s"] if "expired" in given else []), status=1)
     else:  # which changes the limits of a key that there is
         keys.new_key(hook, now)
         row = {
@@ -265,9 +265,9 @@ def test_keys(given: Mapping[str, list[str]], message: str, way: str, hook: Hook
             **given,
         }
         row |= {"expires_at_0": "2020-01-01", "expires_at_1": "12:00:00"} if "expired" in given else {}
-        told = complaints(console.post(f"{CONSOLE}/hook/{hook.pk}/change/", form() | inline("keys", [row], 1)))
+        text = complaints(console.post(f"{CONSOLE}/hook/{hook.pk}/change/", form() | inline("keys", [row], 1)))
         hook.keys.all().delete()
-    assert message in told
+    assert message in text
     assert not AccessKey.objects.exists()
 
 
@@ -287,12 +287,12 @@ def test_roles(slug: str, title: str, message: str, way: str, cli: Cli, console:
     RoleInfo.objects.create(group=Group.objects.create(name="members"), slug="everybody", title="Everybody")
     before = RoleInfo.objects.count()
     if way == "use case":
-        told = refused(lambda: accounts.new_role(slug, title or None))
+        text = refused(lambda: accounts.new_role(slug, title or None))
     elif way == "command line":
-        told = cli("role", "add", slug, *(["--title", title] if title else []), status=1)
+        text = cli("role", "add", slug, *(["--title", title] if title else []), status=1)
     else:
-        told = complaints(console.post(f"{CONSOLE}/roleinfo/add/", {"slug": slug, "title": title or "Title"}))
-    assert message in told
+        text = complaints(console.post(f"{CONSOLE}/roleinfo/add/", {"slug": slug, "title": title or "Title"}))
+    assert message in text
     assert RoleInfo.objects.count() == before
 
 
@@ -310,14 +310,14 @@ def test_members(username: str, email: str, message: str, way: str, cli: Cli, co
     accounts.new_member("ada", "ada@example.com", "subscriber", "", "", None)
     before = User.objects.count()
     if way == "use case":
-        told = refused(lambda: accounts.new_member(username, email, "subscriber", "", "", None))
+        text = refused(lambda: accounts.new_member(username, email, "subscriber", "", "", None))
     elif way == "command line":
-        told = cli("member", "add", username, "--email", email, status=1)
+        text = cli("member", "add", username, "--email", email, status=1)
     else:  # which adds members with a username alone
         page = f"/console/auth/user/{User.objects.create(username='grace').pk}/change/"
         values = {"username": username, "email": email, "date_joined_0": "2026-11-23", "date_joined_1": "12:00:00"}
         answer = console.post(page, values | inline("memberhook_tags", []) | inline("memberhook_fields", []))
-        told = complaints(answer)
+        text = complaints(answer)
         User.objects.filter(username="grace").delete()
-    assert message in told
+    assert message in text
     assert User.objects.count() == before

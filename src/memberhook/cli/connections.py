@@ -14,11 +14,11 @@ from memberhook.services.connect import connect
 
 @click.command("connect")
 @click.argument("kind", type=click.Choice(sorted(CRMS)))
-@click.option("--name", required=True, help="What to call this connection, like shop.")
+@click.option("--name", required=True, help="Name for this connection, like shop.")
 @click.option("--url", required=True, help="Address of the site that the CRM runs on.")
 @click.option("--username", required=True, help="The WordPress user that the application password belongs to.")
 @click.option("--password-stdin", is_flag=True, help="Read the application password from standard input.")
-@click.option("--allow-private", is_flag=True, help="The address may be in a private or loopback network.")
+@click.option("--allow-private", is_flag=True, help="Allow an address in a private or loopback network.")
 @as_json
 @with_database
 def connect_command(
@@ -26,7 +26,7 @@ def connect_command(
 ) -> None:
     """Connect a CRM account: test the credentials, store them encrypted, load tags and fields.
 
-    Run it again with the same name to change the address or password, or to reload tags and fields.
+    Run it again with the same name to change the address or the password, or to reload tags and fields.
 
     \b
     Example:

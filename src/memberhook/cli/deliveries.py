@@ -18,17 +18,17 @@ STATUS = click.Choice(STATUSES)
 
 @click.command("deliveries")
 @click.argument("ids", nargs=-1, type=int)
-@click.option("--status", type=STATUS, help="Only those that stand like this.")
-@click.option("--since", type=Since(), help="Only those received since then: 2h, 3d, or a date.")
+@click.option("--status", type=STATUS, help="Only those with this status.")
+@click.option("--since", type=Since(), help="Only those received in this time, like 2h or 3d, or since this date.")
 @click.option(
-    "--limit", default=100, show_default=True, type=click.IntRange(1), help="The newest so many; not with --json."
+    "--limit", default=100, show_default=True, type=click.IntRange(1), help="Show only the newest; not with --json."
 )
 @as_json
 @with_database
 def deliveries_command(
     ids: tuple[int, ...], status: str | None, since: datetime | None, limit: int, as_json: bool
 ) -> None:
-    """What came in and what became of it, oldest first. With one ID: everything about it."""
+    """List deliveries and their outcomes, oldest first. With one ID, show everything about that delivery."""
     found = deliveries.filtered(ids, status, since).select_related("hook").order_by("-pk")
     rows = [deliveries.as_data(delivery) for delivery in reversed(found if as_json or ids else found[:limit])]
     if len(ids) == 1 and rows and not as_json:
@@ -52,12 +52,12 @@ def _report(delivery: Delivery, data: dict[str, Any]) -> None:
 
 @click.command("replay")
 @click.argument("ids", nargs=-1, type=int)
-@click.option("--status", type=STATUS, help="All that ended like this, e.g. failed.")
-@click.option("--since", type=Since(), help="Only those received since then: 2h, 3d, or a date.")
+@click.option("--status", type=STATUS, help="All with this status, like failed.")
+@click.option("--since", type=Since(), help="Only those received in this time, like 2h or 3d, or since this date.")
 @as_json
 @with_database
 def replay_command(ids: tuple[int, ...], status: str | None, since: datetime | None, as_json: bool) -> None:
-    """Put deliveries back in the inbox, as if they had just come. Doing so twice harms nobody."""
+    """Put deliveries back in the inbox, as if they had just come in. It is safe to do so twice."""
     found = deliveries.to_replay(ids, status, since)
     chosen = list(found.order_by("pk").values_list("pk", flat=True))
     watch(chosen, deliveries.replay(found, utc_now()), "Replayed", as_json=as_json)

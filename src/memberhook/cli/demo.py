@@ -1,4 +1,4 @@
-"""`demo`: the service, and a simulated FluentCRM that sends real-looking webhooks to it."""
+"""`demo`: the service, and a simulated FluentCRM that sends realistic webhooks to it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PAUSE = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What the demo prints, so that people can look around."""
+    """What the demo prints, for people to look around."""
 
     key: str
     password: str
@@ -44,13 +44,13 @@ class Access:
 @click.command("demo")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
-@click.option("--buyers", default=0, help="Stop sending after so many buyers; 0: go on until Ctrl-C.")
+@click.option("--buyers", default=0, help="Stop sending after so many buyers.  [default: go on until Ctrl-C]")
 @with_database
 def demo_command(host: str, port: int, buyers: int) -> None:
-    """See it work: serve, with a simulated FluentCRM whose automation sends webhooks to it.
+    """See it work: run the service, with a simulated FluentCRM whose automation sends webhooks to it.
 
-    People buy a course in the simulated CRM, get its tag, and become members here: with a role, a welcome e-mail and a
-    password that goes back to the CRM. It is all in the data folder; delete it when you have seen enough.
+    People buy a course in the simulated CRM, get its tag, and become members here, with a role, a welcome e-mail and a
+    password that is returned to the CRM. Everything is in the data folder; delete that when you have seen enough.
     """
     from memberhook.cli.serve import use_address
     from memberhook.server.serve import save_address, serve
@@ -76,7 +76,7 @@ def _refuse_real_data() -> None:
 
 
 def set_up(running: Running) -> Access:
-    """Connection, hook, automation and a log-in for the console; what an earlier demo left is used again."""
+    """Connection, hook, automation and an account for the console; those of an earlier demo are used again."""
     crm = running.crm
     password = secrets.token_urlsafe(12)
     crm.add_user("memberhook", password)
@@ -146,7 +146,7 @@ Every few seconds somebody buys the course there. Stop with Ctrl-C."""
     )
     for number, person in enumerate(_buyers()):
         if buyers and number >= buyers:
-            click.echo("\nThat were all buyers. Memberhook goes on; stop it with Ctrl-C.")
+            click.echo("\nThose were all the buyers. Memberhook keeps running; stop it with Ctrl-C.")
             return
         _buy(crm, person, 1_000_000 + int(time.time()))
         time.sleep(PAUSE)
@@ -157,7 +157,7 @@ def _buyers() -> Iterator[Person]:
 
 
 def _buy(crm: SimulatedFluentCRM, person: Person, contact_id: int) -> None:
-    """One buyer's way, told as it goes."""
+    """One buyer, from the purchase to the welcome e-mail; prints each step."""
     _line("CRM", f"{person.first_name} {person.last_name} <{person.email}> buys the course: contact {contact_id}")
     crm.add_contact(**asdict(person), id=contact_id)
     newest = Delivery.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
@@ -181,7 +181,7 @@ def _line(who: str, what: str) -> None:
 
 
 def _ended(after: int, contact_id: int) -> Delivery | None:
-    """The contact's delivery, when it has ended and nothing is left to follow."""
+    """The contact's delivery, once it and its follow-ups have ended."""
     until = time.monotonic() + 8
     while time.monotonic() < until:
         found = Delivery.objects.filter(pk__gt=after, contact_id=str(contact_id), finished_at__isnull=False).first()

@@ -12,13 +12,13 @@ from memberhook.services import deliveries
 
 
 @click.command("import")
-@click.option("--hook", "name", required=True, help="The hook as which the contacts come in.")
-@click.option("--tag", help="Only contacts with this tag: its id, slug or title.")
+@click.option("--hook", "name", required=True, help="The hook to import the contacts through.")
+@click.option("--tag", help="Only contacts with this tag, given by id, slug or title.")
 @click.option("--all", "everyone", is_flag=True, help="All contacts of the CRM.")
 @as_json
 @with_database
 def import_command(name: str, tag: str | None, everyone: bool, as_json: bool) -> None:
-    """Pull contacts from the CRM now, as if each had sent `add`."""
+    """Import contacts from the CRM now, as if each had sent `add`."""
     hook = hook_named(name)
     if bool(tag) == everyone:
         raise UsageError("Say which contacts: --tag TAG, or --all.", code="nothing_chosen")
@@ -33,7 +33,7 @@ def import_command(name: str, tag: str | None, everyone: bool, as_json: bool) ->
 
 
 @click.command("resync")
-@click.option("--hook", "name", required=True, help="The hook whose members are brought up to date.")
+@click.option("--hook", "name", required=True, help="The hook whose members to update.")
 @as_json
 @with_database
 def resync_command(name: str, as_json: bool) -> None:

@@ -15,24 +15,27 @@ from memberhook.services import hooks, keys
 
 @click.group("key")
 def key_command() -> None:
-    """Keys of a hook, those that open it and those that sign: rotate, add, list, revoke."""
+    """Manage the keys of a hook: access keys, and keys that sign requests."""
 
 
 @key_command.command("rotate")
 @click.argument("name")
 @click.option(
-    "--keep-old", type=Duration(), help="How long the old keys still open the hook, like 24h.  [default: not]"
+    "--keep-old", type=Duration(), help="How long the old keys keep working, like 24h.  [default: they stop now]"
 )
-@click.option("--signing", is_flag=True, help="The keys that sign, in place of those that open.")
+@click.option("--signing", is_flag=True, help="Rotate the signing keys instead of the access keys.")
 @as_json
 @with_database
 def rotate(name: str, keep_old: timedelta | None, signing: bool, as_json: bool) -> None:
-    """A new key for the hook; the old ones end now, or after --keep-old. Those that sign stay, unless --signing."""
+    """Make a new key for the hook. The old ones stop working now, or after --keep-old.
+
+    Access keys and signing keys are rotated separately.
+    """
     hook, now = hook_named(name), utc_now()
     until = now + keep_old if keep_old else None
     with transaction.atomic():
         key = keys.rotate(hook, now, until, signing=signing)
-    old = "The old keys still work until " + until.isoformat(timespec="minutes") if until else "The old keys are gone"
+    old = f"The old keys work until {until.isoformat(timespec='minutes')}" if until else "The old keys no longer work"
     (_report_signing if signing else _report)(hook, key, old, as_json)
 
 
@@ -51,11 +54,17 @@ def _report(hook: Hook, key: str, first: str, as_json: bool) -> None:
 
 @key_command.command("add")
 @click.argument("name")
-@click.option("--expires", type=Duration(), help="It ends after this time, like 90d.  [default: never]")
-@click.option("--action", "actions", multiple=True, type=ACTIONS, help="Only for this action. Repeatable.")
-@click.option("--role", "roles", multiple=True, help="May ask only for this role. Repeatable.")
-@click.option("--from", "networks", multiple=True, metavar="NETWORK", help="Only from there, like 203.0.113.0/24.")
-@click.option("--signing", is_flag=True, help="A key that signs requests, for the connector plugin; it opens nothing.")
+@click.option("--expires", type=Duration(), help="Let it expire after this time, like 90d.  [default: never]")
+@click.option("--action", "actions", multiple=True, type=ACTIONS, help="Limit it to this action. Repeatable.")
+@click.option("--role", "roles", multiple=True, help="Limit the roles that it may ask for to this one. Repeatable.")
+@click.option(
+    "--from",
+    "networks",
+    multiple=True,
+    metavar="NETWORK",
+    help="Accept it only from this network, like 203.0.113.0/24. Repeatable.",
+)
+@click.option("--signing", is_flag=True, help="Make a key that signs requests, for the connector plugin.")
 @as_json
 @with_database
 def add_key(
@@ -67,10 +76,10 @@ def add_key(
     signing: bool,
     as_json: bool,
 ) -> None:
-    """One more key for the hook, with limits of its own.
+    """Add a key to the hook, with limits of its own.
 
-    A key that signs (Standard Webhooks) stays with the sender: the WordPress that runs FluentCRM and the connector
-    plugin. What it signs goes to an address of its own, which is shown with the key.
+    A signing key (Standard Webhooks) stays with the sender: the WordPress that runs FluentCRM and the connector plugin.
+    Signed requests go to an address of their own, which is printed with the key.
     """
     hook, now = hook_named(name), utc_now()
     key = (keys.new_signing_key if signing else keys.new_key)(
@@ -81,7 +90,7 @@ def add_key(
         roles=list(roles),
         networks=list(networks),
     )
-    (_report_signing if signing else _report)(hook, key, f"A further key of the hook {hook.name}", as_json)
+    (_report_signing if signing else _report)(hook, key, f"Added a key to the hook {hook.name}", as_json)
 
 
 @key_command.command("list")
@@ -89,7 +98,7 @@ def add_key(
 @as_json
 @with_database
 def list_keys(name: str, as_json: bool) -> None:
-    """The keys of the hook, by their last characters."""
+    """List the keys of the hook, by their last characters."""
     rows = [
         {
             "key": f"…{key.hint}",
@@ -112,6 +121,6 @@ def list_keys(name: str, as_json: bool) -> None:
 @as_json
 @with_database
 def revoke(name: str, hint: str, as_json: bool) -> None:
-    """End a key now; HINT is its last characters, as `key list` shows them."""
+    """Revoke a key. HINT is its last characters, as `key list` shows them."""
     gone = keys.revoke(hook_named(name), hint)
-    say({"hook": name, "revoked": gone}, f"{gone} key of {name} is gone.", as_json=as_json)
+    say({"hook": name, "revoked": gone}, f"Revoked {gone} key of {name}.", as_json=as_json)

@@ -14,34 +14,32 @@ from memberhook.services.sites import is_remote, kind_name, missing_role_hint
 
 @click.group("role")
 def role_command() -> None:
-    """Roles of a site."""
+    """Manage the roles of a site."""
 
 
 @role_command.command("add")
 @click.argument("slug")
-@click.option("--title", help="How people see it.  [default: the slug, capitalised]")
-@click.option(
-    "--site", default="local", show_default=True, help="Only the local site: a WordPress has roles of its own."
-)
+@click.option("--title", help="Name that people see.  [default: the slug, capitalised]")
+@click.option("--site", default="local", show_default=True, help="Only local: add roles of a WordPress there.")
 @as_json
 @with_database
 def add_role_command(slug: str, title: str | None, site: str, as_json: bool) -> None:
-    """Add a role to the local site. It has no rights: what members of it see is up to you."""
+    """Add a role to the local site. It has no permissions; what its members may see is up to your pages."""
     row = site_named(site)
     if is_remote(row):
         raise UsageError(
-            f"Roles of {site} are {kind_name(row)}'s own. {missing_role_hint(row, slug)}", code="remote_site"
+            f"The roles of {site} belong to {kind_name(row)}. {missing_role_hint(row, slug)}", code="remote_site"
         )
     role = accounts.new_role(slug, title)
-    say({"role": role.slug, "title": role.title}, f"Role {role.slug} ({role.title}) is there.", as_json=as_json)
+    say({"role": role.slug, "title": role.title}, f"The role {role.slug} ({role.title}) exists.", as_json=as_json)
 
 
 @role_command.command("list")
-@click.option("--site", default="local", show_default=True, help="The site whose roles are meant.")
+@click.option("--site", default="local", show_default=True, help="The site whose roles to list.")
 @as_json
 @with_database
 def list_roles(site: str, as_json: bool) -> None:
-    """All roles of a site, and which are privileged. Of a site that is elsewhere: as they were last found."""
+    """List the roles of a site and which of them are privileged. Those of a remote site are as last checked."""
     roles = open_site_row(site_named(site), system_runtime().http).roles()
     rows = [{"role": role.slug, "title": role.title, "privileged": role.privileged} for role in roles]
     show(rows, ("role", "title", "privileged"), as_json=as_json)

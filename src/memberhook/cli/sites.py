@@ -19,16 +19,16 @@ from memberhook.sites.wordpress import site_data
 
 @click.group("site")
 def site_command() -> None:
-    """Sites: where members live. The site `local` is always there."""
+    """Manage sites, where members live. The site `local` always exists."""
 
 
 @site_command.command("add")
 @click.argument("kind", type=click.Choice(sorted(REMOTE)))
-@click.option("--name", required=True, help="What to call this site, like club.")
-@click.option("--url", required=True, help="Its address, as its home page has it.")
+@click.option("--name", required=True, help="Name for this site, like club.")
+@click.option("--url", required=True, help="Address of its home page.")
 @click.option("--username", required=True, help="The WordPress user that the application password belongs to.")
 @click.option("--password-stdin", is_flag=True, help="Read the application password from standard input.")
-@click.option("--allow-private", is_flag=True, help="The address may be in a private or loopback network.")
+@click.option("--allow-private", is_flag=True, help="Allow an address in a private or loopback network.")
 @click.option("--full-cost-hash", is_flag=True, help=site_data.FULL_COST_HASH)
 @click.option("--wp-fusion", metavar="SLUG", default="", help=site_data.WP_FUSION)
 @as_json
@@ -44,11 +44,11 @@ def add(
     wp_fusion: str,
     as_json: bool,
 ) -> None:
-    """Add a site: test the credentials, store them encrypted, look what it has and can do.
+    """Add a site: test the credentials, store them encrypted, find out what the site has and can do.
 
-    Run it again with the same name to change the address, the password or an option: what is not given is off. The
-    user needs the rights of an administrator. On standard input goes one of that user's application passwords, which
-    WordPress makes on the user's page (Users, then Edit).
+    Run it again with the same name to change the address, the password or an option; options that are not given are
+    switched off. The user needs the rights of an administrator. The password is one of that user's application
+    passwords, which WordPress creates on the user's page (Users, then Edit).
     """
     with checks.results_shown(as_json=as_json):
         added = sites.add(
@@ -70,10 +70,10 @@ def add(
 @as_json
 @with_database
 def check(name: str, as_json: bool) -> None:
-    """Look at a site again: address, credentials, rights; roles and abilities as they are now.
+    """Test a site again: address, credentials and rights; load its roles and capabilities.
 
-    Use it after a role was made there, or the connector plugin was put in or brought up to date. What waits for the
-    site is tried again at once.
+    Use it after adding a role there, or after installing or updating the connector plugin. Deliveries that wait for the
+    site are tried again at once.
     """
     site = site_named(name)
     checked = sites.check(site, system_runtime().http, utc_now())
@@ -104,7 +104,7 @@ def _report(site: Site, checked: SiteCheck, notes: list[str], *, as_json: bool) 
 def _offer(site: Site) -> list[str]:
     return [
         f"To get the connector plugin: {sites.GET_CONNECTOR}",
-        f"Put it in with {sites.UPLOAD}, activate it, then: memberhook site check {site.name}",
+        f"Install it with {sites.UPLOAD}, activate it, then: memberhook site check {site.name}",
     ]
 
 
@@ -124,7 +124,7 @@ def _summary(site: Site) -> dict[str, Any]:
 @as_json
 @with_database
 def list_sites(as_json: bool) -> None:
-    """All sites, with what they were when they were last checked."""
+    """List all sites, as they were when last checked."""
     rows = [{**_summary(site), "checked_at": iso(site.checked_at)} for site in Site.objects.order_by("name")]
     show(rows, ("site", "kind", "url", "transport", "wordpress", "connector"), as_json=as_json)
 
@@ -134,6 +134,6 @@ def list_sites(as_json: bool) -> None:
 @as_json
 @with_database
 def remove(name: str, as_json: bool) -> None:
-    """Forget a site that no hook uses, with its links and what was kept for it. The site itself is not touched."""
+    """Remove a site that no hook uses, with its links and the data kept for it. The site itself is not changed."""
     sites.remove(site_named(name))
-    say({"site": name, "removed": True}, f"The site {name} is forgotten.", as_json=as_json)
+    say({"site": name, "removed": True}, f"Removed the site {name}.", as_json=as_json)

@@ -1,5 +1,4 @@
-"""What the screens of connections and of sites that are elsewhere share: address, password, test. A password goes in
-here and never comes out again."""
+"""What the pages of connections and remote sites share: address, credentials, test. Passwords are never shown."""
 
 from __future__ import annotations
 
@@ -62,7 +61,7 @@ class AccountForm(ModelForm):
 
 
 class AccountAdmin(ConsoleAdmin):
-    """`test_label`: what a press on the button does; `test_account` does it, and may raise `MemberhookError`."""
+    """`test_label`: the text of the test button; `test_account` runs the test and may raise `MemberhookError`."""
 
     change_form_template = "memberhook/console/account.html"
     actions = ("test_chosen",)
@@ -73,7 +72,7 @@ class AccountAdmin(ConsoleAdmin):
         raise NotImplementedError
 
     def links(self, account: Any) -> list[tuple[str, str]]:
-        """Addresses with their words, beside the button; `account` is None where one is added."""
+        """Addresses and texts of links beside the button; `account` is None on the page that adds one."""
         return []
 
     @admin.display(description="password")
@@ -98,7 +97,7 @@ class AccountAdmin(ConsoleAdmin):
             messages.error(request, f"{account}: {error.message}")
 
     def report(self, request: HttpRequest, account: Account, results: Iterable[CheckResult]) -> None:
-        """Each finding as a message."""
+        """Show each result as a message."""
         for result in results:
             bad = messages.ERROR if result.needed else messages.WARNING
             level = messages.SUCCESS if result.ok else bad
@@ -107,7 +106,7 @@ class AccountAdmin(ConsoleAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
         super().save_model(request, obj, form, change)
         if not change or set(FIELDS) & set(form.changed_data):
-            # After the transaction: nobody waits for a lock while the other side takes its time.
+            # After the transaction: the test may take long, and holds no lock meanwhile.
             transaction.on_commit(lambda: self.test(request, obj))
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:

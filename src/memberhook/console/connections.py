@@ -82,6 +82,6 @@ class ConnectionAdmin(AccountAdmin):
             messages.success(request, f"{account}: loaded {len(catalog.tags)} tags and {len(catalog.fields)} fields.")
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Its tags go with it, though nobody deletes a tag alone."""
+        """Its tags are deleted with it, although tags cannot be deleted alone."""
         summaries, counts, lacking, protected = super().get_deleted_objects(objs, request)
         return summaries, counts, set(lacking) - {Tag._meta.verbose_name}, protected

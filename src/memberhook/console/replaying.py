@@ -1,4 +1,4 @@
-"""Replay, always with a question first: how many deliveries, and what it means."""
+"""Replay deliveries after a confirmation that says how many."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class Replay:
-    """Those of the deliveries that have ended, to be tried again as if they had just come. `what`: them in words."""
+    """A replay of those of the deliveries that have ended. `what`: describes them."""
 
     model_admin: Any
     request: HttpRequest
@@ -36,7 +36,7 @@ class Replay:
         return self.deliveries.filter(state__in=FINISHED).order_by("pk")
 
     def ask(self, **hidden: str) -> TemplateResponse:
-        """The page that asks; `hidden`: what its answer brings along."""
+        """The confirmation page. `hidden`: further fields of its form."""
         finished = self.finished
         count = finished.count()
         context = {
@@ -55,7 +55,7 @@ class Replay:
         return TemplateResponse(self.request, "memberhook/console/replay.html", context)
 
     def _selection(self) -> Iterator[tuple[str, str]]:
-        """What was ticked in the list; for "all of them", one tick and the list's filters in the address do."""
+        """What was ticked in the list. For "select all", one of them and the filters in the address are enough."""
         ticked = self.request.POST.getlist(ACTION_CHECKBOX_NAME)
         everything = self.request.POST.get("select_across") == "1"
         for pk in ticked[:1] if everything else ticked:
@@ -66,12 +66,12 @@ class Replay:
     def do(self) -> None:
         count = replay(self.deliveries, timezone.now())
         level = messages.SUCCESS if count else messages.WARNING
-        text = f"Replayed {count} {'delivery' if count == 1 else 'deliveries'}: the list shows how they go on."
-        messages.add_message(self.request, level, text if count else "Nothing had ended, so nothing was replayed.")
+        text = f"Replayed {count} {'delivery' if count == 1 else 'deliveries'}; the list shows their progress."
+        messages.add_message(self.request, level, text if count else "None of them had ended, so nothing was replayed.")
 
 
 def replay_view(model_admin: Any, request: HttpRequest) -> HttpResponseBase:
-    """`?id=12`: one delivery; `?status=failed`: all that failed. GET asks, POST does."""
+    """`?id=12`: one delivery; `?status=failed`: all that failed. GET asks, POST replays."""
     if not model_admin.has_replay_permission(request):
         raise PermissionDenied
     listing = reverse("admin:memberhook_delivery_changelist")

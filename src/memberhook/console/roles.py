@@ -1,4 +1,4 @@
-"""Roles of the local site, with why one is privileged; and the tags that connections know."""
+"""The pages of roles of the local site, and of tags."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ REASONS_SHOWN = 4
 
 
 class RoleForm(ModelForm):
-    """A new role gets a group; one that is there already under that slug gets its title."""
+    """A new role gets a new group, or the untitled group with that slug."""
 
     class Meta:
         model = RoleInfo
         fields = ("slug", "title", "privileged")
         help_texts = {
-            "slug": "Its short name, as addresses have it (…&role=customer). It cannot be changed later.",
-            "privileged": "No webhook may give it, whatever its permissions are. Permissions alone can make a role "
+            "slug": "Its short name, used in addresses (…&role=customer). It cannot be changed later.",
+            "privileged": "Webhooks may not give it, whatever its permissions are. Permissions can make a role "
             "privileged too.",
         }
 
@@ -63,7 +63,7 @@ class RoleAdmin(ConsoleAdmin):
 
     @admin.display(description="privileged")
     def privileges(self, role: RoleInfo) -> SafeString:
-        """As `group_roles` says, and why."""
+        """Whether the role is privileged, and why."""
         if not any(entry.role.privileged for entry in group_roles() if entry.group_id == role.group_id):
             return badge("no", "calm")
         risky = risky_permissions().get(role.group_id, [])
@@ -93,7 +93,7 @@ class RoleAdmin(ConsoleAdmin):
         Group.objects.filter(memberhook_role__in=list(queryset)).delete()
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """A role is its group: that is what goes."""
+        """Deleting a role deletes its group."""
         return super().get_deleted_objects(Group.objects.filter(memberhook_role__in=list(objs)), request)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -103,7 +103,7 @@ class RoleAdmin(ConsoleAdmin):
 
 
 class TagAdmin(ReadOnlyAdmin):
-    """Tags are made, renamed and given in the CRM."""
+    """Tags are created, renamed and assigned in the CRM."""
 
     list_display = ("title", "slug", "crm_id", "connection", "members")
     list_filter = ("connection",)

@@ -1,4 +1,4 @@
-"""Sites: the local one is always there and has nothing to set; a WordPress is added, changed and tested."""
+"""The pages of sites. The local one has nothing to set."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ class SiteForm(AccountForm):
 class SiteAdmin(AccountAdmin):
     form = SiteForm
     list_display = ("name", "kind_name", "url", "transport", "version", "number_of_hooks", "state")
-    test_label = "Test and look again"
+    test_label = "Test and reload"
     fieldsets = (
         (None, {"fields": ("name", "kind_name", *FIELDS)}),
         ("Options", {"fields": OPTIONS}),
-        ("What was found there", {"fields": FOUND}),
+        ("Found in the last test", {"fields": FOUND}),
     )
     fieldsets_for_new = ((None, {"fields": ("name", "kind", *FIELDS)}), ("Options", {"fields": OPTIONS}))
     fieldsets_for_local = ((None, {"fields": ("name", "kind_name", "number_of_hooks")}),)
@@ -163,7 +163,7 @@ class SiteAdmin(AccountAdmin):
         return [path("connector.zip", view, name="memberhook_site_connector"), *super().get_urls()]
 
     def connector_zip(self, request: HttpRequest) -> HttpResponseBase:
-        """The same for everybody, and no secret in it."""
+        """It is the same for all and holds no secret."""
         disposition = f'attachment; filename="{plugin_file.zip_name()}"'
         return HttpResponse(
             plugin_file.as_zip(), content_type="application/zip", headers={"Content-Disposition": disposition}

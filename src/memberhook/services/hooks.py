@@ -1,4 +1,4 @@
-"""Add hooks, check their roles, and write them in words."""
+"""Add hooks, check their roles, print their rules and addresses."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def add(
 
 
 def site_roles(site: Site, http: OpenHttp) -> tuple[Role, ...]:
-    """Raises `MemberhookError` where they are not known: the site is down, was never tested, its password is lost."""
+    """Raises `MemberhookError` if they are not known: the site was never tested, or its password cannot be read."""
     roles = open_site_row(site, http).roles()
     if not roles:
         raise UsageError(
