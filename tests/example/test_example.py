@@ -24,7 +24,7 @@ import django
 django.setup()
 from django.utils import timezone
 from memberhook.services import keys
-from memberhook.models import Connection, Hook, Site
+from memberhook.models.connections import Connection, Hook, Site
 shop = Connection.objects.create(name="shop", kind="fluentcrm", url="https://shop.example")
 hook = Hook.objects.create(name="shop", connection=shop, site=Site.objects.get(), trust_payload=True)
 print(keys.new_key(hook, timezone.now()))
