@@ -13,7 +13,7 @@ test: ## Set up, then run the tests (ARGS="-k login" runs some)
 	@scripts/setup test
 	@.venv/bin/python -m pytest $(or $(ARGS),$(PARALLEL))
 
-check: ## Format, lint, types, migrations
+check: ## Format, lint, types, migrations, retired words, spelling
 	@scripts/check
 
 docs: ## Build the documentation into docs/_build/html

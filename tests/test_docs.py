@@ -278,6 +278,13 @@ def test_settings_and_files_that_are_named_exist(page: Path) -> None:
         assert (ROOT / name).exists(), name
 
 
+def test_what_the_page_says_is_in_a_file_is_defined_there() -> None:
+    rows = re.findall(r"^\| .*\? \| `(.*)` \| `(.*)` \|$", prose(ROOT / "docs" / "how_it_works.md"), re.MULTILINE)
+    assert len(rows) >= 10
+    missing = [row for row in rows if not re.search(rf"\b(?:def|class) {row[1]}\b", (ROOT / row[0]).read_text("utf-8"))]
+    assert missing == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=names)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in links(page):
