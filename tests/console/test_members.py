@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 import pytest
@@ -140,8 +141,9 @@ def test_a_group_becomes_a_role_with_a_title(console: Client, world: World) -> N
 
 def test_a_group_has_one_role(console: Client, world: World) -> None:
     RoleInfo.objects.filter(slug="customer").update(slug="buyer")
-    answer = console.post(f"{ROLES}add/", {"slug": "customer", "title": "Customer"})
-    assert "is a role already" in answer.context["adminform"].form.errors["slug"][0]
+    console.post(f"{ROLES}add/", {"slug": "customer", "title": "Customer"})
+    assert RoleInfo.objects.get(slug="buyer").group.name == "customer"
+    assert RoleInfo.objects.get(slug="customer").group.name == "customer (Memberhook)"
 
 
 def test_the_slug_of_a_role_stays(console: Client, world: World) -> None:
@@ -157,3 +159,15 @@ def test_a_role_goes_with_its_group(console: Client, world: World) -> None:
     console.post(ROLES, {"action": "delete_selected", "_selected_action": two.pk, "post": "yes"})
     assert not Group.objects.filter(name__in=("one", "two")).exists()
     assert Group.objects.filter(name="customer").exists()
+
+
+def test_a_group_that_was_there_before_its_role_stays(console: Client, world: World) -> None:
+    group = Group.objects.create(name="Evening Choir")
+    console.post(f"{ROLES}add/", {"slug": "evening-choir", "title": "Choir"})
+    role = RoleInfo.objects.get(slug="evening-choir")
+    chosen = [role.pk, add_role("one", "One").pk]
+    asked = console.post(ROLES, {"action": "delete_selected", "_selected_action": chosen}).context["deletable_objects"]
+    assert re.findall(r"(?:Role|Group): (?:<a[^>]*>)?([\w ]+)", str(asked)) == ["one", "One", "Choir"]
+    console.post(ROLES, {"action": "delete_selected", "_selected_action": chosen, "post": "yes"})
+    assert list(Group.objects.filter(name__in=["one", "Evening Choir"])) == [group]
+    assert not RoleInfo.objects.filter(pk__in=chosen).exists()

@@ -18,6 +18,7 @@ from memberhook.console.html import moment
 from memberhook.crms.registry import CRMS, crm
 from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Connection
+from memberhook.models.hook_rows import TYPES
 from memberhook.models.tags import Tag
 from memberhook.services import connect
 from memberhook.services.catalog import known_fields
@@ -67,7 +68,7 @@ class ConnectionAdmin(AccountAdmin):
 
     @admin.display(description="fields")
     def field_list(self, connection: Connection) -> SafeString | str:
-        rows = ((f.title, f.name, f.type.value) for f in known_fields(connection).values())
+        rows = ((f.title, f.name, TYPES[f.type]) for f in known_fields(connection).values())
         return format_html_join("", "<div>{} <code>{}</code> {}</div>", rows) or "not loaded yet"
 
     @admin.display(description="loaded", ordering="catalog_at")

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
@@ -14,7 +13,6 @@ from django.utils.safestring import SafeString
 
 from memberhook.console.base import ConsoleAdmin, ModelForm, ReadOnlyAdmin
 from memberhook.console.html import admin_url, badge, link
-from memberhook.core.errors import UsageError
 from memberhook.models.members import RoleInfo
 from memberhook.models.tags import Tag
 from memberhook.services import accounts
@@ -36,12 +34,7 @@ class RoleForm(ModelForm):
         }
 
     def clean_slug(self) -> str:
-        slug: str = self.cleaned_data["slug"].lower()
-        try:
-            accounts.untitled_group(slug)
-        except UsageError as error:
-            raise ValidationError(error.message) from error
-        return slug
+        return str(self.cleaned_data["slug"]).lower()
 
 
 class RoleAdmin(ConsoleAdmin):
@@ -87,14 +80,20 @@ class RoleAdmin(ConsoleAdmin):
             accounts.save_role(obj)
 
     def delete_model(self, request: HttpRequest, obj: RoleInfo) -> None:
-        obj.group.delete()
+        self.delete_queryset(request, RoleInfo.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[RoleInfo]) -> None:
-        Group.objects.filter(memberhook_role__in=list(queryset)).delete()
+        """A group that was there before its role stays, with its members and permissions."""
+        owned = list(queryset.filter(owns_group=True).values_list("group_id", flat=True))
+        queryset.filter(owns_group=False).delete()
+        Group.objects.filter(pk__in=owned).delete()
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Deleting a role deletes its group."""
-        return super().get_deleted_objects(Group.objects.filter(memberhook_role__in=list(objs)), request)
+        """Show what is deleted: the group, where Memberhook made it, else the role alone."""
+        owned = Group.objects.filter(memberhook_role__in=[role.pk for role in objs if role.owns_group])
+        others = [role for role in objs if not role.owns_group]
+        first, second = (super(RoleAdmin, self).get_deleted_objects(rows, request) for rows in (owned, others))
+        return first[0] + second[0], {**first[1], **second[1]}, first[2] | second[2], first[3] + second[3]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         titled = set(RoleInfo.objects.values_list("group_id", flat=True))

@@ -11,40 +11,49 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from memberhook.core.errors import UsageError
+from memberhook.core.types import Role
 from memberhook.models.members import MemberField, RoleInfo
 from memberhook.services.validation import usage_error, validate
-from memberhook.sites.local.group_roles import group_roles
+from memberhook.sites.local.group_roles import group_roles, role_named
+from memberhook.sites.local.setup import new_group
 
 
-def new_role(slug: str, title: str | None = None) -> RoleInfo:
-    """Add a role, or return the one that exists. Raises `UsageError` for a bad slug, or one with another title."""
+def new_role(slug: str, title: str | None = None) -> Role:
+    """Add a role, or return the one that exists: a group of the project stays as it is.
+
+    Raises `UsageError` for an invalid slug, and if the role has another title.
+    """
     slug = slug.lower()
-    known = RoleInfo.objects.filter(slug=slug).first()
+    known = role_named(slug)
     if known and title and known.title != title:
         raise UsageError(f"There is a role {slug!r} already, with the title {known.title!r}.", code="role_taken")
-    return known or save_role(RoleInfo(slug=slug, title=title or slug.replace("-", " ").replace("_", " ").capitalize()))
+    if known:
+        return known
+    info = save_role(RoleInfo(slug=slug, title=title or slug.replace("-", " ").replace("_", " ").capitalize()))
+    return Role(info.slug, info.title, info.privileged)
 
 
 def save_role(role: RoleInfo) -> RoleInfo:
-    """Save a new role with its group. Raises `UsageError`."""
+    """Save a new role with a new group, or with the group that is this role already, but has no title yet.
+
+    Raises `UsageError` for an invalid slug or title.
+    """
     validate(role, exclude=["group"])
+    untitled = (group for group in Group.objects.filter(memberhook_role=None) if slugify(group.name) == role.slug)
+    group = next(untitled, None)
     with transaction.atomic():
-        role.group = untitled_group(role.slug) or Group.objects.create(name=role.slug)
+        role.owns_group = group is None
+        role.group = group or new_group(role.slug)
         role.save()
     return role
 
 
-def untitled_group(slug: str) -> Group | None:
-    """The group that is this role already, but has no title yet. Raises `UsageError` if a group of that name is
-    another role."""
-    if Group.objects.filter(name=slug, memberhook_role__isnull=False).exists():
-        raise UsageError(f"The group {slug!r} is a role already, with another slug.", code="role_taken")
-    return next((group for group in Group.objects.filter(memberhook_role=None) if slugify(group.name) == slug), None)
-
-
 @transaction.atomic
 def new_member(username: str, email: str, role: str, first_name: str, last_name: str, password: str | None) -> Any:
-    """Add a user. One with a privileged role may log in to the console. Raises `UsageError`."""
+    """Create a user. Raises `UsageError` when username, e-mail or role are not possible.
+
+    The service's administrators may log in to the console. In a host project, who is staff is the project's decision.
+    """
     roles = {entry.role.slug: entry for entry in group_roles()}
     if role not in roles:
         raise UsageError(f"There is no role {role!r}; there are: {', '.join(sorted(roles))}.", code="unknown_role")
@@ -54,7 +63,7 @@ def new_member(username: str, email: str, role: str, first_name: str, last_name:
     check_unused(email_field, email)
     values = {username_field: username, email_field: email, "first_name": first_name, "last_name": last_name}
     user = model(**values)
-    if roles[role].role.privileged:
+    if RoleInfo.objects.filter(group=roles[role].group_id, privileged=True, owns_group=True).exists():
         user.is_staff = True
     user.set_password(password)
     try:
