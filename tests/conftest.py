@@ -81,8 +81,8 @@ class FakeCrm:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _close_the_bell() -> Iterator[None]:
-    """What the suite rang is closed with it: Huey keeps its connection else."""
+def _close_the_queue() -> Iterator[None]:
+    """Huey keeps its connection open otherwise."""
     yield
     if message_queue.cache_info().currsize:
         message_queue().storage.close()

@@ -38,14 +38,14 @@ BAD = CheckResult("credentials", False, "The application password is wrong.")
 
 @dataclass
 class FakeWordPress:
-    """`places`: as which it was opened. `broken` is raised by `roles`."""
+    """`contexts`: those that it was opened with. `broken` is raised by `roles`."""
 
     checked: SiteCheck = field(default_factory=lambda: SiteCheck((GOOD,), CONNECTOR))
     broken: MemberhookError | None = None
-    places: list[SiteContext] = field(default_factory=list)
+    contexts: list[SiteContext] = field(default_factory=list)
 
     def open_site(self, context: SiteContext) -> Any:
-        self.places.append(context)
+        self.contexts.append(context)
         return self
 
     def check(self) -> SiteCheck:
@@ -54,7 +54,7 @@ class FakeWordPress:
     def roles(self) -> tuple[Role, ...]:
         if self.broken:
             raise self.broken
-        return SiteCapabilities.of(self.places[-1].capabilities).roles
+        return SiteCapabilities.of(self.contexts[-1].capabilities).roles
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_a_site_that_cannot_be_opened_does_not_hide_the_next(
 def test_the_clock_of_a_site_is_compared(wordpress: FakeWordPress, club: Site, behind: int, ok: bool) -> None:
     date = format_datetime(datetime.now(UTC) - timedelta(seconds=behind), usegmt=True)
 
-    def answer(asked: RequestedRoles) -> Reply:
+    def answer(request: RequestedRoles) -> Reply:
         head = f"HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\n\r\n"
         return Reply(raw=[head.encode()])
 
@@ -88,7 +88,7 @@ def test_the_clock_of_a_site_is_compared(wordpress: FakeWordPress, club: Site, b
 
 
 def test_a_clock_that_cannot_be_asked_is_no_finding(wordpress: FakeWordPress, club: Site) -> None:
-    def leads_on(asked: RequestedRoles) -> Reply:
+    def leads_on(request: RequestedRoles) -> Reply:
         return Reply(raw=[b"HTTP/1.1 302 Found\r\nLocation: /en/\r\nContent-Length: 0\r\n\r\n"])
 
     with Loopback(leads_on) as server:

@@ -15,8 +15,8 @@ from tests.console.test_hooks import change, form, formset
 
 
 def limits(key: AccessKey, **values: Any) -> dict[str, Any]:
-    given = {"id": key.pk, "hook": key.hook_id, "expires_at_0": "", "expires_at_1": "", "networks": "", **values}
-    inline = {f"keys-0-{name}": value for name, value in given.items()}
+    cells = {"id": key.pk, "hook": key.hook_id, "expires_at_0": "", "expires_at_1": "", "networks": "", **values}
+    inline = {f"keys-0-{name}": value for name, value in cells.items()}
     return form(allowed_roles=["customer"], **{"keys-TOTAL_FORMS": 1, "keys-INITIAL_FORMS": 1, **inline})
 
 

@@ -30,7 +30,7 @@ from tests.console.test_hooks import form, inline, rows, rules
 __all__ = ["cli", "console", "owner", "shop"]
 
 CONSOLE = "/console/memberhook"
-WAYS = ("use case", "command line", "console")
+CALLERS = ("use case", "command line", "console")
 LONG = "x" * 101
 
 
@@ -56,13 +56,13 @@ HOOKS = {
     "a long field name": (HookInput(maps=((LONG, "birth", ""),)), "at most 100 characters"),
     "a field that the CRM lacks": (HookInput(maps=(("size", "shoe_size", ""),)), "shop has no field 'shoe_size'"),
     "an unknown type": (HookInput(maps=(("born", "birth", "colour"),)), "There is no type 'colour'"),
-    "a field mapped twice": (HookInput(maps=(("a", "birth", ""), ("a", "email", ""))), "a is mapped twice."),
+    "a field mapped twice": (HookInput(maps=(("a", "birth", ""), ("a", "email", ""))), "a appears twice."),
     "an unknown tag": (HookInput(rules=(("Cuorse", "subscriber"),)), "shop has no tag 'Cuorse'. Similar: Course."),
     "a rule for an unknown role": (HookInput(rules=(("Course", "boss"),)), "does not allow the role 'boss'"),
     "a rule for another role": (HookInput(rules=(COURSE,)), "does not allow the role 'customer'"),
     "a rule twice": (
         HookInput(allow=("customer",), rules=(COURSE, ("7", "customer"))),
-        "Course = customer is there twice.",
+        "Course = customer appears twice.",
     ),
     "a return field that the CRM lacks": (HookInput(return_password="pw"), "shop has no field 'pw'"),
     "no slug": (HookInput(name="no slug"), "Enter a valid “slug”"),
@@ -76,46 +76,46 @@ HOOKS = {
 }
 
 
-def add_hook(connection: Connection, given: HookInput) -> None:
+def add_hook(connection: Connection, entry: HookInput) -> None:
     hook = Hook(
-        name=given.name,
+        name=entry.name,
         connection=connection,
         site=Site.objects.get(name="local"),
-        default_role=given.role,
-        allowed_roles=list(given.allow),
-        return_password_field=given.return_password,
-        username_format=given.username_format,
+        default_role=entry.role,
+        allowed_roles=list(entry.allow),
+        return_password_field=entry.return_password,
+        username_format=entry.username_format,
     )
-    mappings, tag_rules = _written(given)
+    mappings, tag_rules = _written(entry)
     hooks.add(hook, mappings=mappings, tag_rules=tag_rules, http=system_runtime().http, now=timezone.now())
 
 
-def _written(given: HookInput) -> tuple[list[str], list[str]]:
-    mappings = [f"{site}={crm}{kind and f':{kind}'}" for site, crm, kind in given.maps]
-    return mappings, [f"{tag}={role}" for tag, role in given.rules]
+def _written(entry: HookInput) -> tuple[list[str], list[str]]:
+    mappings = [f"{site}={crm}{kind and f':{kind}'}" for site, crm, kind in entry.maps]
+    return mappings, [f"{tag}={role}" for tag, role in entry.rules]
 
 
-def hook_command(given: HookInput) -> list[str]:
-    mappings, tag_rules = _written(given)
-    many = {"--map": mappings, "--tag-role": tag_rules, "--allow-role": given.allow}
-    once = {"--name": given.name, "--role": given.role, "--username-format": given.username_format}
+def hook_command(entry: HookInput) -> list[str]:
+    mappings, tag_rules = _written(entry)
+    many = {"--map": mappings, "--tag-role": tag_rules, "--allow-role": entry.allow}
+    once = {"--name": entry.name, "--role": entry.role, "--username-format": entry.username_format}
     arguments = ["hook", "add", "--connection", "shop"]
     arguments += [part for option, values in many.items() for value in values for part in (option, value)]
     arguments += [part for option, value in once.items() for part in (option, value)]
-    return arguments + (["--return-password", given.return_password] if given.return_password else [])
+    return arguments + (["--return-password", entry.return_password] if entry.return_password else [])
 
 
-def hook_form(connection: Connection, given: HookInput) -> dict[str, Any]:
+def hook_form(connection: Connection, entry: HookInput) -> dict[str, Any]:
     values = form(
-        name=given.name,
+        name=entry.name,
         connection=connection.pk,
         site=Site.objects.get(name="local").pk,
-        default_role=given.role,
-        allowed_roles=list(given.allow),
-        return_password_field=given.return_password,
-        username_format=given.username_format,
+        default_role=entry.role,
+        allowed_roles=list(entry.allow),
+        return_password_field=entry.return_password,
+        username_format=entry.username_format,
     )
-    return values | rows(*((*mapping, False) for mapping in given.maps)) | rules(*given.rules)
+    return values | rows(*((*mapping, False) for mapping in entry.maps)) | rules(*entry.rules)
 
 
 def complaints(answer: Any) -> str:
@@ -140,33 +140,33 @@ def refused(action: Callable[[], object]) -> str:
     return error.value.message
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("given", "message"), HOOKS.values(), ids=HOOKS)
-def test_hooks(given: HookInput, message: str, way: str, shop: Connection, cli: Cli, console: Client) -> None:
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize(("entry", "message"), HOOKS.values(), ids=HOOKS)
+def test_hooks(entry: HookInput, message: str, caller: str, shop: Connection, cli: Cli, console: Client) -> None:
     Tag.objects.create(connection=shop, crm_id="7", slug="course", title="Course")
-    if way == "use case":
-        text = refused(lambda: add_hook(shop, given))
-    elif way == "command line":
-        text = cli(*hook_command(given), status=1)
+    if caller == "use case":
+        text = refused(lambda: add_hook(shop, entry))
+    elif caller == "command line":
+        text = cli(*hook_command(entry), status=1)
     else:
-        text = complaints(console.post(f"{CONSOLE}/hook/add/", hook_form(shop, given)))
+        text = complaints(console.post(f"{CONSOLE}/hook/add/", hook_form(shop, entry)))
     assert message in text
     assert Hook.objects.count() == 1
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_hook_without_a_mistake(way: str, shop: Connection, cli: Cli, console: Client) -> None:
+@pytest.mark.parametrize("caller", CALLERS)
+def test_a_hook_without_a_mistake(caller: str, shop: Connection, cli: Cli, console: Client) -> None:
     """The same steps as above make a hook where nothing is wrong."""
     Tag.objects.create(connection=shop, crm_id="7", slug="course", title="Course")
-    given = HookInput(
+    entry = HookInput(
         allow=("customer",), maps=(("born", "birth", ""),), rules=(COURSE,), return_password="wp_password"
     )
-    if way == "use case":
-        add_hook(shop, given)
-    elif way == "command line":
-        cli(*hook_command(given))
+    if caller == "use case":
+        add_hook(shop, entry)
+    elif caller == "command line":
+        cli(*hook_command(entry))
     else:
-        assert console.post(f"{CONSOLE}/hook/add/", hook_form(shop, given)).status_code == 200
+        assert console.post(f"{CONSOLE}/hook/add/", hook_form(shop, entry)).status_code == 200
     hook = Hook.objects.get(name="fresh")
     assert (hook.mapped_fields.get(site_field="born").type, hook.tag_rules.get().tag) == ("date", "7")
     assert hook.keys.count() == 1
@@ -191,45 +191,45 @@ SITES = ACCOUNTS | {
 }
 
 
-def account_command(given: Mapping[str, str]) -> list[str]:
-    return ["--name", given["name"], "--url", given["url"], "--username", given["username"], "--password-stdin"]
+def account_command(entry: Mapping[str, str]) -> list[str]:
+    return ["--name", entry["name"], "--url", entry["url"], "--username", entry["username"], "--password-stdin"]
 
 
 def outside() -> dict[str, Any]:
     return {"http": system_runtime().http, "now": timezone.now()}
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize(("mistake", "message"), ACCOUNTS.values(), ids=ACCOUNTS)
-def test_connections(mistake: Mapping[str, str], message: str, way: str, cli: Cli, console: Client) -> None:
-    given = ACCOUNT | mistake
-    if way == "use case":
-        text = refused(lambda: connect("fluentcrm", **given, **outside()))
-    elif way == "command line":
-        text = cli("connect", "fluentcrm", *account_command(given), stdin=given["password"], status=1)
+def test_connections(mistake: Mapping[str, str], message: str, caller: str, cli: Cli, console: Client) -> None:
+    entry = ACCOUNT | mistake
+    if caller == "use case":
+        text = refused(lambda: connect("fluentcrm", **entry, **outside()))
+    elif caller == "command line":
+        text = cli("connect", "fluentcrm", *account_command(entry), stdin=entry["password"], status=1)
     else:
-        text = complaints(console.post(f"{CONSOLE}/connection/add/", {"kind": "fluentcrm", **given}))
+        text = complaints(console.post(f"{CONSOLE}/connection/add/", {"kind": "fluentcrm", **entry}))
     assert message in text
     assert "secret" not in text
     assert not Connection.objects.exists()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize(("mistake", "message"), SITES.values(), ids=SITES)
-def test_sites(mistake: Mapping[str, str], message: str, way: str, cli: Cli, console: Client) -> None:
-    given = {"wp_fusion": "", **ACCOUNT} | mistake
-    if way == "use case":
-        fusion = given.pop("wp_fusion")
+def test_sites(mistake: Mapping[str, str], message: str, caller: str, cli: Cli, console: Client) -> None:
+    entry = {"wp_fusion": "", **ACCOUNT} | mistake
+    if caller == "use case":
+        fusion = entry.pop("wp_fusion")
         text = refused(
             lambda: sites.add(
-                "wordpress", **given, options=site_data.options(full_cost_hash=False, wp_fusion=fusion), **outside()
+                "wordpress", **entry, options=site_data.options(full_cost_hash=False, wp_fusion=fusion), **outside()
             )
         )
-    elif way == "command line":
-        options = [*account_command(given), "--wp-fusion", given["wp_fusion"]]
-        text = cli("site", "add", "wordpress", *options, stdin=given["password"], status=1)
+    elif caller == "command line":
+        options = [*account_command(entry), "--wp-fusion", entry["wp_fusion"]]
+        text = cli("site", "add", "wordpress", *options, stdin=entry["password"], status=1)
     else:
-        text = complaints(console.post(f"{CONSOLE}/site/add/", {"kind": "wordpress", **given}))
+        text = complaints(console.post(f"{CONSOLE}/site/add/", {"kind": "wordpress", **entry}))
     assert message in text
     assert "secret" not in text
     assert [site.name for site in Site.objects.all()] == ["local"]
@@ -243,17 +243,17 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("given", "message"), KEYS.values(), ids=KEYS)
-def test_keys(given: Mapping[str, list[str]], message: str, way: str, hook: Hook, cli: Cli, console: Client) -> None:
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize(("entry", "message"), KEYS.values(), ids=KEYS)
+def test_keys(entry: Mapping[str, list[str]], message: str, caller: str, hook: Hook, cli: Cli, console: Client) -> None:
     now = timezone.now()
-    if way == "use case":
-        limits = {"expires_at": now} if "expired" in given else given
+    if caller == "use case":
+        limits = {"expires_at": now} if "expired" in entry else entry
         text = refused(lambda: keys.new_key(hook, now, **limits))
-    elif way == "command line":
+    elif caller == "command line":
         options = {"actions": "--action", "roles": "--role", "networks": "--from"}
-        arguments = [part for name, values in given.items() if name in options for part in (options[name], values[0])]
-        text = cli("key", "add", hook.name, *arguments, *(["--expires", "0s"] if "expired" in given else []), status=1)
+        arguments = [part for name, values in entry.items() if name in options for part in (options[name], values[0])]
+        text = cli("key", "add", hook.name, *arguments, *(["--expires", "0s"] if "expired" in entry else []), status=1)
     else:  # which changes the limits of a key that there is
         keys.new_key(hook, now)
         row = {
@@ -262,9 +262,9 @@ def test_keys(given: Mapping[str, list[str]], message: str, way: str, hook: Hook
             "expires_at_0": "",
             "expires_at_1": "",
             "networks": "",
-            **given,
+            **entry,
         }
-        row |= {"expires_at_0": "2020-01-01", "expires_at_1": "12:00:00"} if "expired" in given else {}
+        row |= {"expires_at_0": "2020-01-01", "expires_at_1": "12:00:00"} if "expired" in entry else {}
         text = complaints(console.post(f"{CONSOLE}/hook/{hook.pk}/change/", form() | inline("keys", [row], 1)))
         hook.keys.all().delete()
     assert message in text
@@ -279,14 +279,14 @@ ROLES = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize(("slug", "title", "message"), ROLES.values(), ids=ROLES)
-def test_roles(slug: str, title: str, message: str, way: str, cli: Cli, console: Client) -> None:
+def test_roles(slug: str, title: str, message: str, caller: str, cli: Cli, console: Client) -> None:
     add_role("customer", "Customer")
     before = RoleInfo.objects.count()
-    if way == "use case":
+    if caller == "use case":
         text = refused(lambda: accounts.new_role(slug, title or None))
-    elif way == "command line":
+    elif caller == "command line":
         text = cli("role", "add", slug, *(["--title", title] if title else []), status=1)
     else:
         text = complaints(console.post(f"{CONSOLE}/roleinfo/add/", {"slug": slug, "title": title or "Title"}))
@@ -302,14 +302,14 @@ MEMBERS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize(("username", "email", "message"), MEMBERS.values(), ids=MEMBERS)
-def test_members(username: str, email: str, message: str, way: str, cli: Cli, console: Client) -> None:
+def test_members(username: str, email: str, message: str, caller: str, cli: Cli, console: Client) -> None:
     accounts.new_member("ada", "ada@example.com", "subscriber", "", "", None)
     before = User.objects.count()
-    if way == "use case":
+    if caller == "use case":
         text = refused(lambda: accounts.new_member(username, email, "subscriber", "", "", None))
-    elif way == "command line":
+    elif caller == "command line":
         text = cli("member", "add", username, "--email", email, status=1)
     else:  # which adds members with a username alone
         page = f"/console/auth/user/{User.objects.create(username='grace').pk}/change/"

@@ -29,6 +29,7 @@ from memberhook.testing.fluentcrm.people import Person, people
 NAME = "demo"
 PASSWORD_FIELD = "wp_password"  # noqa: S105  # a field, no password
 COURSE, NEWSLETTER = "Course: Sourdough", "Newsletter"
+LOGIN = "/login/"
 PAUSE = 8.0
 """Seconds between two buyers."""
 
@@ -137,7 +138,7 @@ def _report(crm: SimulatedFluentCRM, running: Running, access: Access, buyers: i
 Memberhook runs at {public}
 
   console      {public}/console/   log in as {NAME}, password {access.password}
-  log-in page  {public}/login/     for members; the mails below have their links
+  log-in       {public}{LOGIN}     for members; the mails below have their links
   access key   {access.key}
   try it       curl '{public}/?wpf_action=test&access_key={access.key}'
   CRM          {running.url} (simulated FluentCRM)

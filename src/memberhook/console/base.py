@@ -1,4 +1,4 @@
-"""What every screen is made of. Its one decision: Unfold's classes where Unfold is installed, else Django's own.
+"""What every page is made of: Unfold's classes where Unfold is installed, else Django's own.
 
 Import it when Django's apps are ready, as its admin does.
 """

@@ -109,7 +109,7 @@ class FieldInline(TabularInline):
     extra = 0
     fields = ("key", "kind", "content")
     ordering = ("key",)
-    show_title = False
+    hide_title = True  # Unfold
     verbose_name = "field"
     verbose_name_plural = "fields (those that a hook maps are written again at the next update)"
 
@@ -122,7 +122,7 @@ class TagInline(TabularInline):
     readonly_fields = ("tag", "connection")
     extra = 0
     can_delete = False
-    show_title = False
+    hide_title = True  # Unfold
     verbose_name = "tag"
     verbose_name_plural = "tags (change them in the CRM)"
 
@@ -162,7 +162,7 @@ class TagFilter(SimpleListFilter):
 
 
 class MemberForm(UserChangeForm):  # type: ignore[type-arg]  # not generic in Unfold
-    """A second member with the same username or e-mail, in another case, could not be told apart by a webhook."""
+    """A second member with the same username or e-mail, in another case, could not be distinguished by a webhook."""
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -213,4 +213,4 @@ class MemberAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]  # D
 
 
 class GroupAdmin(DjangoGroupAdmin, ConsoleAdmin):
-    """Django's own, in the console's dress."""
+    """Django's own, with the console's styles."""

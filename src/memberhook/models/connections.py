@@ -256,14 +256,14 @@ class Link(models.Model):
 class Overflow(models.Model):
     """Tags and fields of a member that the site cannot store itself (a WordPress without the connector plugin)."""
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="kept")
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="kept")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="overflow")
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="overflow")
     member_id = models.CharField(max_length=100)
     tags: models.JSONField[list[dict[str, str]], list[dict[str, str]]] = models.JSONField(default=list)
     fields: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["site", "connection", "member_id"], name="kept_once")]
+        constraints = [models.UniqueConstraint(fields=["site", "connection", "member_id"], name="overflow_once")]
 
     def __str__(self) -> str:
         return f"overflow of member {self.member_id}"

@@ -20,7 +20,7 @@ from memberhook.services.validation import validate
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class ConnectionCheck:
     """`catalog`: None where a check failed without which nothing works."""
 
     connection: Connection
@@ -38,7 +38,7 @@ def connect(
     allow_private: bool = False,
     http: OpenHttp,
     now: datetime,
-) -> Checked:
+) -> ConnectionCheck:
     """Add a connection, or change the one of that name. Nothing is stored unless the CRM accepts the credentials.
 
     Raises `UsageError` for values that cannot be, and `CheckFailed`.
@@ -54,18 +54,18 @@ def connect(
     require(results, f"{crm(kind).name} at {connection.url}", "Nothing was stored.")
     catalog = client.catalog()
     _keep(connection, catalog, now)
-    return Checked(connection, results, catalog)
+    return ConnectionCheck(connection, results, catalog)
 
 
-def check(connection: Connection, http: OpenHttp, now: datetime) -> Checked:
+def check(connection: Connection, http: OpenHttp, now: datetime) -> ConnectionCheck:
     """Test a stored connection; if it works, load its tags and fields again and end its pause."""
     client = crm_client(connection, http)
     results = client.check()
     if first_problem(results):
-        return Checked(connection, results, None)
+        return ConnectionCheck(connection, results, None)
     catalog = client.catalog()
     _keep(connection, catalog, now)
-    return Checked(connection, results, catalog)
+    return ConnectionCheck(connection, results, catalog)
 
 
 def _keep(connection: Connection, catalog: Catalog, now: datetime) -> None:

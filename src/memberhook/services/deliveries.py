@@ -68,14 +68,14 @@ def import_contacts(hook: Hook, tag: str | None, runtime: Runtime) -> Iterator[I
     Raises `UsageError` for an unknown tag; the connection's tags and fields are loaded again first.
     """
     client = crm_client(hook.connection, runtime.http)
-    wanted = None
+    crm_tag = None
     if tag is not None:
         save_catalog(hook.connection, client.catalog(), runtime.now())
         row = find_tag(tag, hook.connection.tags.all())
         if row is None:
             raise UsageError(unknown_tag(tag, hook.connection), code="unknown_tag")
-        wanted = Tag(row.crm_id, row.slug, row.title)
-    return _imported(hook, client.contacts(wanted), runtime)
+        crm_tag = Tag(row.crm_id, row.slug, row.title)
+    return _imported(hook, client.contacts(crm_tag), runtime)
 
 
 def _imported(hook: Hook, pages: Iterable[ContactPage], runtime: Runtime) -> Iterator[ImportedPage]:
