@@ -41,14 +41,16 @@ def hook(db: None) -> Hook:
     """Trusts what the webhook says: no CRM is asked."""
     same = {name: name for name in ("first_name", "last_name", "phone", "city")}
     mapped = same | {"user_email": "email", "birthday": "date_of_birth"}
-    return Hook.objects.create(
+    hook = Hook.objects.create(
         name="shop",
         connection=Connection.objects.create(name="shop", kind="fluentcrm", url="https://shop.example"),
         site=Site.objects.get(name="local"),
-        field_map=[{"site": site, "crm": crm} for site, crm in mapped.items()],
         trust_payload=True,
         welcome=True,
     )
+    for site_field, crm_field in mapped.items():
+        hook.mapped_fields.create(site_field=site_field, crm_field=crm_field)
+    return hook
 
 
 @pytest.fixture
