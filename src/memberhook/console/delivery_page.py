@@ -10,14 +10,14 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from memberhook.console.html import FOLLOW_UPS, TONES, admin_url
+from memberhook.console.html import TONES, admin_url
 from memberhook.console.requests import ReadableRequest, hide, readable
 from memberhook.core.closed_fields import is_secret
 from memberhook.core.outcome import HIDDEN, secret_fields
 from memberhook.core.states import FINISHED, State
 from memberhook.models.connections import Hook
 from memberhook.models.deliveries import Attempt, Delivery
-from memberhook.models.followups import FollowUp, Kind
+from memberhook.models.followups import FollowUp, progress
 from memberhook.sites.local.setup import LOCAL
 
 NEXT: Mapping[str, str] = {
@@ -126,5 +126,5 @@ def _without_secret(line: str, secret: Collection[str]) -> str:
 
 
 def _followup(row: FollowUp) -> FollowUpLine:
-    state = "failed" if row.failed else "done" if row.done_at else "waiting"
-    return FollowUpLine(FOLLOW_UPS[Kind(row.kind)], row.email, state, TONES[state], row.attempts, row.message)
+    state = progress(row)
+    return FollowUpLine(row.get_kind_display(), row.email, state, TONES[state], row.attempts, row.message)

@@ -12,8 +12,6 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timezone import localtime
 
-from memberhook.models.followups import Kind
-
 TONES = {
     "applied": "good",
     "unchanged": "calm",
@@ -26,8 +24,6 @@ TONES = {
     "done": "good",
 }
 """How a state looks. Each has its word too: nobody has to know the colours."""
-
-FOLLOW_UPS = {Kind.WELCOME: "welcome e-mail", Kind.RETURN_PASSWORD: "password to the CRM"}
 
 
 def badge(text: str, tone: str | None = None) -> SafeString:

@@ -13,14 +13,15 @@ from django.utils.safestring import SafeString
 
 from memberhook import conf
 from memberhook.console.base import ReadOnlyAdmin
-from memberhook.console.html import FOLLOW_UPS, admin_url, badge, link, moment, short, span
+from memberhook.console.html import admin_url, badge, link, moment, short, span
+from memberhook.core.states import State
 from memberhook.models.deliveries import Delivery, Worker
-from memberhook.models.followups import FollowUp, Kind
+from memberhook.models.followups import FollowUp, progress
 
 STATES = {
-    "waiting": Q(done_at=None),
-    "failed": Q(failed=True),
-    "done": Q(done_at__isnull=False, failed=False),
+    "waiting": Q(finished_at=None),
+    "failed": Q(state=State.FAILED),
+    "done": Q(state=State.APPLIED),
 }
 
 
@@ -57,8 +58,8 @@ class FollowUpAdmin(ReadOnlyAdmin):
         "contact_id",
         "attempts",
         "due_at",
-        "created_at",
-        "done_at",
+        "first_due_at",
+        "finished_at",
         "message",
     )
 
@@ -67,11 +68,11 @@ class FollowUpAdmin(ReadOnlyAdmin):
 
     @admin.display(description="follow-up", ordering="kind")
     def what(self, followup: FollowUp) -> str:
-        return FOLLOW_UPS[Kind(followup.kind)]
+        return followup.get_kind_display()
 
     @admin.display(description="state")
     def state(self, followup: FollowUp) -> SafeString:
-        return badge("failed" if followup.failed else "done" if followup.done_at else "waiting")
+        return badge(progress(followup))
 
     @admin.display(description="delivery", ordering="delivery")
     def of_delivery(self, followup: FollowUp) -> SafeString | str:
@@ -79,7 +80,7 @@ class FollowUpAdmin(ReadOnlyAdmin):
 
     @admin.display(description="next attempt", ordering="due_at")
     def next_try(self, followup: FollowUp) -> str:
-        return "" if followup.done_at else moment(followup.due_at)
+        return "" if followup.finished_at else moment(followup.due_at)
 
     @admin.display(description="message")
     def what_happened(self, followup: FollowUp) -> str:

@@ -29,7 +29,7 @@ class WebhookRequest:
 
 @dataclass(frozen=True, slots=True)
 class ContactRef:
-    """Who a webhook is about: the CRM's id, or only an e-mail. One of the two is set."""
+    """The contact that an event is about: the CRM's id, or only an e-mail. One of the two is set."""
 
     id: str | None = None
     email: str | None = None
@@ -40,15 +40,25 @@ class ContactRef:
 
 @dataclass(frozen=True, slots=True)
 class ContactEvent:
-    """What a webhook says: whom it is about, and the contact as far as the payload tells it.
+    """One event of a webhook: which contact it is about, and the contact as far as the payload has it.
 
-    `payload` is a hint; it is used alone only where the hook trusts it. `payload_problem` says why it is not to be
-    believed (it is None then); None where there is nothing to say.
+    `payload` is used only where the hook trusts it. `payload_problem` says why it cannot be used (it is None then);
+    None where there is nothing to say. `body`: the event's part of a request that brings several; only this part is
+    stored with its delivery.
     """
 
     ref: ContactRef
     payload: Contact | None = None
     payload_problem: str | None = None
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An event that concerns no member: it is answered 2xx, and nothing is stored. `event`: as the CRM calls it."""
+
+    event: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +132,12 @@ class ContactPage:
 
 @dataclass(frozen=True, slots=True)
 class CrmInfo:
-    """A registry entry. `identify` is pure; it raises `Refused` when the request names no contact or cannot be read."""
+    """A registry entry. `read` is pure: the events of a request, in order, none or one or many.
+
+    It raises `RequestRejected` when the request cannot be read or should name a contact and does not.
+    """
 
     slug: str
     name: str
-    identify: Callable[[WebhookRequest], ContactEvent]
+    read: Callable[[WebhookRequest], Sequence[ContactEvent | Skipped]]
     client: Callable[[Account, HttpClient], CrmClient]

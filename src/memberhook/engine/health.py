@@ -65,7 +65,7 @@ class _Inbox:
         oldest = Delivery.objects.filter(finished_at=None).aggregate(oldest=Min("received_at"))["oldest"]
         age = (self.now - oldest).total_seconds() if oldest else 0
         yield GaugeMetricFamily("memberhook_oldest_unfinished_seconds", "Age of the oldest unfinished delivery.", age)
-        left = FollowUp.objects.filter(done_at=None).count()
+        left = FollowUp.objects.filter(finished_at=None).count()
         yield GaugeMetricFamily("memberhook_followups_waiting", "Welcome e-mails and passwords still to be sent.", left)
         alive = Worker.objects.filter(seen_at__gt=self.now - conf.LEASE()).count()
         yield GaugeMetricFamily("memberhook_workers", "Worker processes that are alive.", alive)
