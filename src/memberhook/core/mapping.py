@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from memberhook.core import closed_fields
-from memberhook.core.field_values import Result, is_empty, same, site_value, written
+from memberhook.core.field_values import Result, as_text, is_empty, same, site_value
 from memberhook.core.text import storable
 from memberhook.core.types import Contact, FieldMapping, FieldType, HookOptions, Value, as_it_is
 
@@ -66,8 +66,8 @@ def read(contact: Contact, options: HookOptions) -> Mapped:
         elif reading.warning:
             warnings.append(reading.warning)
     return Mapped(
-        email=_written(_own(contact, options, closed_fields.EMAIL)).strip() or contact.email.strip(),
-        username=_written(_own(contact, options, closed_fields.USERNAME)),
+        email=_text(_own(contact, options, closed_fields.EMAIL)).strip() or contact.email.strip(),
+        username=_text(_own(contact, options, closed_fields.USERNAME)),
         password=password,
         roles=_roles(_own(contact, options, closed_fields.ROLE)),
         values=values,
@@ -105,21 +105,21 @@ def _own(contact: Contact, options: HookOptions, name: str) -> Value:
     return None
 
 
-def _written(value: Value) -> str:
+def _text(value: Value) -> str:
     if isinstance(value, tuple):
         return value[0] if len(value) == 1 else ""
-    return "" if value is None else written(value)
+    return "" if value is None else as_text(value)
 
 
 def _roles(value: Value) -> tuple[str, ...]:
-    texts = value if isinstance(value, tuple) else (_written(value),)
+    texts = value if isinstance(value, tuple) else (_text(value),)
     return tuple(text for text in texts if text.strip())
 
 
 def _password(contact: Contact, options: HookOptions) -> tuple[str, list[str]]:
     """The mapped password exactly as it is, and warnings. A blank one is none: nobody's password is a space."""
     value = _own(contact, options, closed_fields.PASSWORD)
-    password = _written(value)
+    password = _text(value)
     if not is_empty(value) and (isinstance(value, bool | float | tuple) or not storable(password)):
         return "", ["The CRM's field for the password holds something that can be no password, so it is not used."]
     return (password if password.strip() else ""), []

@@ -14,7 +14,7 @@ from memberhook.core.text import one_line, shown
 from memberhook.core.types import Action, Changes, Contact, HookOptions, Intent, Member, Plan, SiteSnapshot, Tag, Value
 
 Mark = Callable[[str], str]
-"""A keyed fingerprint of a password, as `Member.password_mark` holds it."""
+"""A keyed fingerprint of a password: see `Member.password_mark`."""
 
 _TO_BE_CREATED = ""
 """Stands in `SiteSnapshot.emails` for a member that an earlier plan of the same batch creates."""

@@ -1,4 +1,4 @@
-"""The contract of a CRM: who is this webhook about, and a client that loads contacts and writes fields back."""
+"""The contract of a CRM: a reader of its webhooks, and a client that loads contacts and writes fields back."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class CrmField:
-    """A field of the CRM: `name` as `--map` takes it, `title` as people see it."""
+    """A field of the CRM: `name` as in `--map`, `title` for people."""
 
     name: str
     title: str
@@ -73,7 +73,7 @@ class CrmField:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What a connection knows of its CRM."""
+    """Tags, lists and fields of a CRM."""
 
     tags: tuple[Tag, ...] = ()
     lists: tuple[Tag, ...] = ()
@@ -82,7 +82,7 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where a CRM is and who we are there."""
+    """The address of a CRM and our credentials there."""
 
     url: str
     username: str = ""
@@ -93,20 +93,20 @@ CrmError = TransientError | PermanentError
 
 
 class CrmClient(Protocol):
-    """Speaks to one account. Raises `RetryLater` or `GiveUp` (never anything else) when the CRM as a whole fails."""
+    """The API of one account. Raises only `TransientError` or `PermanentError`, when the CRM as a whole fails."""
 
     def check(self) -> list[CheckResult]:
-        """Credentials and rights, each told apart; never raises for what it is there to find out."""
+        """Credentials and permissions, with a result for each; never raises for what it checks."""
         ...
 
     def catalog(self) -> Catalog: ...
 
     def load(self, refs: Sequence[ContactRef]) -> Mapping[ContactRef, Contact | CrmError]:
-        """Every ref has an answer: the contact with tags, lists and custom fields, or why this one cannot be had."""
+        """An answer for every ref: the contact with tags, lists and custom fields, or why it cannot be loaded."""
         ...
 
     def write_fields(self, writes: Sequence[FieldWrite]) -> Mapping[str, CrmError | None]:
-        """Writes fields of many contacts; answers by contact id, None where it is done."""
+        """Writes fields of many contacts. What went wrong, by contact id; None where it is done."""
         ...
 
     def contacts(self, tag: Tag | None = None) -> Iterator[ContactPage]:

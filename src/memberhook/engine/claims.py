@@ -23,7 +23,7 @@ from memberhook.engine.runtime import Runtime
 from memberhook.models.claims import Claimable
 
 MAX_ABANDONED = 10
-"""A row whose worker died this often has failed: it may be what kills them."""
+"""A row whose worker has died so many times fails: it may be what kills them."""
 
 _LOCK = 0x6D656D62  # advisory lock of PostgreSQL
 
@@ -32,7 +32,7 @@ RowT = TypeVar("RowT", bound=Claimable)
 
 @dataclass(frozen=True, slots=True)
 class Claim(Generic[RowT]):
-    """Rows that a worker has claimed, oldest first. By worker and time it is told from every other claim."""
+    """Rows that a worker has claimed, oldest first. Worker and time identify the claim."""
 
     rows: tuple[RowT, ...]
     worker: str
@@ -81,7 +81,7 @@ def claim(rows: Sequence[RowT], worker: str, now: datetime, lease: timedelta) ->
 
 
 def lock_claimed(claim: Claim[RowT], rows: Collection[RowT]) -> set[int]:
-    """Locks the rows that are still this worker's, and gives their ids.
+    """Locks the rows that are still this worker's, and returns their ids.
 
     Call it first in the transaction that writes their results: a worker whose lease expired stops here.
     """
@@ -147,7 +147,7 @@ def extend_leases(rows: QuerySet[RowT], worker: str, now: datetime, lease: timed
 def release_expired(rows: QuerySet[RowT], now: datetime, workers: Collection[str] = ()) -> list[Claim[RowT]]:
     """Returns rows whose lease expired, or whose worker is one of these (known to be dead), to be claimed again.
 
-    A row that has been returned too often fails instead. Call it in a transaction; gives the claims that ended so.
+    A row that has been returned too often fails instead. Call it in a transaction; returns the claims that ended.
     """
     expired = claimed(rows).filter(Q(lease_until__lt=now) | Q(claimed_by__in=workers))
     released = []

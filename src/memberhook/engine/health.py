@@ -18,7 +18,7 @@ from memberhook.models.followups import FollowUp
 
 
 def storage(now: datetime) -> str | None:
-    """None when it is well, else what is wrong; so do the other two."""
+    """What is wrong, or None; the other two checks return the same."""
     try:
         Delivery.objects.exists()
     except DatabaseError as error:
@@ -51,7 +51,7 @@ def ready(now: datetime) -> tuple[bool, dict[str, str]]:
 
 
 class _Inbox:
-    """What the database says at the moment it is asked: right for every process, and after every restart."""
+    """Queried for each scrape: right for every process, and after every restart."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now

@@ -20,7 +20,7 @@ from memberhook.models.deliveries import Delivery
 
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",  # the address of the page may hold an access key
+    "Referrer-Policy": "no-referrer",  # the address of the page may have an access key in it
 }
 
 

@@ -19,8 +19,8 @@ LONGEST_ROLE = 100
 def candidates(inbounds: Sequence[InboundRequest]) -> list[list[AccessKey]]:
     """The keys that each request may have been made with, with hook, connection and site. At most two queries.
 
-    An ordinary request: the key with the hash of the one it brings. It is never a signing key: sent like that, it has
-    been shown to everybody in between. A signed request: the signing keys of its hook, newest first.
+    An ordinary request: the key with the hash of the one that was sent. It is never a signing key: sent like
+    that, it is no secret any more. A signed request: the signing keys of its hook, newest first.
     """
     digests = [digest(one.sent_key) if one.signature is None else "" for one in inbounds]
     hooks = {one.hook_name or "" for one in inbounds if one.signature is not None}

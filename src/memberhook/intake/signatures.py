@@ -51,7 +51,7 @@ def secret_bytes(secret: str) -> bytes:
 
 def sign(secret: bytes, signature_id: str, timestamp: str, body: bytes) -> str:
     """The signature of a request, as its header carries it."""
-    # Headers are latin-1, so this gives back the bytes that came in.
+    # Headers are latin-1, so these are the bytes that came in.
     signed = f"{signature_id}.{timestamp}.".encode("latin-1", "replace") + body
     return f"v1,{base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()}"
 

@@ -23,7 +23,7 @@ class Delivery(Claimable):
     """One event as it arrived, and what became of it.
 
     `query` is the contact-data part only: no key, no control parameters. `contact_id` and `email` (one of them) say
-    who it is about. `payload`: the contact as the webhook gave it, as JSON, where the hook works from that; else "".
+    who it is about. `payload`: the contact in the webhook, as JSON, where the hook trusts it; else "".
     `ordering_key` names the contact: its deliveries are handled in order, never side by side. `secret`: the password of
     a member whose creation is under way. `outcome`: member, changes, warnings, trail (see `core/outcome.py`).
     """
@@ -92,7 +92,7 @@ class Attempt(models.Model):
 
 
 class Worker(models.Model):
-    """A worker process and when it was last heard of."""
+    """A worker process and its last heartbeat."""
 
     name = models.CharField(max_length=100, primary_key=True)
     seen_at = models.DateTimeField()
