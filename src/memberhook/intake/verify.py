@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from memberhook.core.errors import RequestRejected
@@ -44,9 +44,9 @@ class VerifiedRequest:
 
     key: AccessKey
     remote: str
-    events: Sequence[Event] = ()
-    skipped: Sequence[Skipped] = ()
-    rejected: Sequence[RejectedEvent] = ()
+    events: list[Event] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    rejected: list[RejectedEvent] = field(default_factory=list)
     role: str | None = None
     notify: bool = False
     in_background: bool = False
@@ -57,6 +57,14 @@ class VerifiedRequest:
     @property
     def hook(self) -> Hook:
         return self.key.hook
+
+    def add_events(self, action: Action, request: WebhookRequest) -> None:
+        """Reads a request as the CRM of the hook does. Nobody reads it again: what is found is stored."""
+        for event in crm(self.hook.connection.kind).read(request):
+            if isinstance(event, Skipped):
+                self.skipped.append(event)
+            else:
+                self.events.append(Event(action, event, request))
 
     def intent(self, event: Event) -> Intent:
         return Intent(event.action, (self.role,) if self.role else (), self.notify)
@@ -92,38 +100,29 @@ def verify(inbound: InboundRequest, candidates: Sequence[AccessKey], now: dateti
     current = [key for key in candidates if keys.is_current(key, now)]
     if inbound.signature is not None:
         return _verify_signed(inbound, inbound.signature, current, now)
-    key = _opening_key(inbound, current)
-    query = inbound.query
+    key, query = _opening_key(inbound, current), inbound.query
     if query.problem:
         raise query.problem
     action = _action(query)
-    role = (query.controls.get("role") or "").strip() or None
-    keys.check_limits(key, action, role, inbound.remote)
-    request = WebhookRequest(
-        method=inbound.method,
-        query=query.data,
-        content_type=inbound.content_type,
-        user_agent=inbound.user_agent,
-        body=inbound.body,
-        contact_id=(query.controls.get("contact_id") or "").strip() or None,
-    )
-    found = _read(key, request) if action else []
-    return VerifiedRequest(
+    request = VerifiedRequest(
         key=key,
         remote=inbound.remote,
-        events=[Event(action, one, request) for one in found if action and isinstance(one, ContactEvent)],
-        skipped=[one for one in found if isinstance(one, Skipped)],
-        role=role,
+        role=(query.controls.get("role") or "").strip() or None,
         notify=flag(query, "send_notification"),
         in_background=flag(query, "async"),
         dry_run=flag(query, "dry_run"),
         is_test=action is None,
     )
-
-
-def _read(key: AccessKey, request: WebhookRequest) -> Sequence[ContactEvent | Skipped]:
-    """What the hook's CRM says with this request. Nobody reads it again: what is found is stored."""
-    return crm(key.hook.connection.kind).read(request)
+    keys.check_limits(key, action, request.role, inbound.remote)
+    if action:
+        contact_id = (query.controls.get("contact_id") or "").strip() or None
+        request.add_events(
+            action,
+            WebhookRequest(
+                inbound.method, query.data, inbound.content_type, inbound.user_agent, inbound.body, contact_id
+            ),
+        )
+    return request
 
 
 def _verify_signed(
@@ -133,23 +132,16 @@ def _verify_signed(
     key = by_secret[signatures.check(signature, inbound.body, by_secret, now.timestamp())]
     keys.check_limits(key, None, None, inbound.remote)
     contacts = signed_events.read(inbound.body, inbound.user_agent)
-    events: list[Event] = []
-    skipped: list[Skipped] = []
-    rejected = []
+    request = VerifiedRequest(key, inbound.remote, in_background=True, is_test=contacts is None, is_signed=True)
     for index, contact in enumerate(contacts or ()):
         try:
             if isinstance(contact, RequestRejected):
                 raise contact
             keys.check_limits(key, contact.action, None, inbound.remote)
-            found = _read(key, contact.request)
+            request.add_events(contact.action, contact.request)
         except RequestRejected as error:
-            rejected.append(RejectedEvent(index, error))
-            continue
-        events += [Event(contact.action, one, contact.request) for one in found if isinstance(one, ContactEvent)]
-        skipped += [one for one in found if isinstance(one, Skipped)]
-    return VerifiedRequest(
-        key, inbound.remote, events, skipped, rejected, in_background=True, is_test=contacts is None, is_signed=True
-    )
+            request.rejected.append(RejectedEvent(index, error))
+    return request
 
 
 def _opening_key(inbound: InboundRequest, current: Sequence[AccessKey]) -> AccessKey:
