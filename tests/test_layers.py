@@ -43,6 +43,7 @@ RULES = (
     ),
     Rule("core.errors", only=(), why="everything may raise an error, so errors know nothing"),
     Rule("core.check_result", only=(), why="the result of a check knows nothing of what was checked"),
+    Rule("addresses", only=("conf", "core.errors"), why="everything that names an address may ask for it"),
     Rule("conf", only=(), why="settings are read by everything"),
     Rule("encryption", only=("core.errors",), why="models encrypt, so encryption knows no model"),
     Rule("signals", only=("core",), why="a host project's receivers hear of plain data"),
@@ -82,7 +83,7 @@ RULES = (
     ),
     Rule(
         "members_area",
-        only=("members_area", "models", "sites.local", *BASE),
+        only=("members_area", "models", "sites.local", "addresses", *BASE),
         why="an optional app: pages for members, guards for views",
     ),
     Rule(

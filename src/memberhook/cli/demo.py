@@ -15,6 +15,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
+from memberhook import addresses
 from memberhook.cli.common import utc_now, with_database
 from memberhook.core.errors import UsageError
 from memberhook.engine.clients import crm_client
@@ -94,8 +95,8 @@ def set_up(running: Running) -> Access:
         hook = _hook(connection)
         access = Access(keys.rotate(hook, utc_now(), None), _console_login())
     controls = {"role": "customer", "send_notification": "true"}
-    crm.add_automation(COURSE, hooks.url("add", controls, key=access.key))
-    crm.add_automation(NEWSLETTER, hooks.url("update_tags", key=access.key))
+    crm.add_automation(COURSE, hooks.url("add", controls, key=access.key, hook=hook))
+    crm.add_automation(NEWSLETTER, hooks.url("update_tags", key=access.key, hook=hook))
     return access
 
 
@@ -122,15 +123,16 @@ def _console_login() -> str:
 
 
 def _report(crm: SimulatedFluentCRM, running: Running, access: Access, buyers: int) -> None:
-    public = settings.MEMBERHOOK_PUBLIC_URL
+    console, login = addresses.address_of("admin:index"), addresses.login_address()
+    test = addresses.hook_address(None, {"wpf_action": "test", "access_key": access.key})
     click.echo(
         f"""
-Memberhook runs at {public}
+Memberhook runs at {addresses.public_url()}
 
-  console      {public}/console/   log in as {NAME}, password {access.password}
-  log-in page  {public}/login/     for members; the mails below have their links
+  console      {console}   log in as {NAME}, password {access.password}
+  log-in page  {login}     for members; the mails below have their links
   access key   {access.key}
-  try it       curl '{public}/?wpf_action=test&access_key={access.key}'
+  try it       curl '{test}'
   CRM          {running.url} (simulated FluentCRM)
 
 Every few seconds somebody buys the course there. Stop with Ctrl-C."""

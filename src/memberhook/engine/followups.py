@@ -70,6 +70,8 @@ def _welcome(followup: FollowUp, runtime: Runtime) -> None:
         if message is None:
             return _done(followup, runtime, "The member is gone; no mail was sent.")
         mailer().send_messages([message])
+    except MemberhookError as error:
+        _not_done(followup, error, runtime)
     except smtplib.SMTPRecipientsRefused as error:
         codes = {code for code, _ in error.recipients.values()}
         kind = PermanentError if all(code >= 500 for code in codes) else TransientError

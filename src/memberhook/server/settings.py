@@ -15,11 +15,15 @@ from memberhook.server.mail import mail_settings
 DATA: Path = conf.DATA().resolve()
 MEMBERHOOK_PUBLIC_URL = public_url(DATA)
 _public = urlsplit(MEMBERHOOK_PUBLIC_URL)
+_path = _public.path.rstrip("/")
 
 SECRET_KEY = lazy(secret_key, str)(DATA / "secret.key")  # made when first needed, not by --help
 DEBUG = False
 ALLOWED_HOSTS = [_public.hostname or "localhost", "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+if _path:  # behind a proxy that hands one path of its site to the service
+    FORCE_SCRIPT_NAME = _path
+    SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{_path}/"
 if _public.scheme == "https":
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -91,7 +95,7 @@ LOGOUT_REDIRECT_URL = "memberhook:login"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
-STATIC_URL = "/static/"
+STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
 
 LOGGING = {
