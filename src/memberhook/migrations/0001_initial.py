@@ -347,9 +347,9 @@ class Migration(migrations.Migration):
                     "kind",
                     models.CharField(
                         choices=[
-                            ("welcome", "Welcome"),
-                            ("return_password", "Return Password"),
-                            ("signals", "Signals"),
+                            ("welcome", "Welcome e-mail"),
+                            ("return_password", "Return password to the CRM"),
+                            ("signals", "Signals to the Django project"),
                         ],
                         max_length=20,
                     ),
