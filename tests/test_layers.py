@@ -92,6 +92,7 @@ RULES = (
         without=("django",),
         why="a simulated CRM that shares code with what it tests would agree with its mistakes",
     ),
+    Rule("management", only=("cli",), why="management commands are the command line again"),
     Rule("cli", why="the command line may use everything"),
     Rule("server", why="the service may use everything"),
     Rule("", never=("server",), why="the service depends on the package, never the reverse"),

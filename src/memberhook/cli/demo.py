@@ -16,7 +16,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from memberhook import addresses
-from memberhook.cli.common import utc_now, with_database
+from memberhook.cli.common import service_only, utc_now, with_database
 from memberhook.core.errors import UsageError
 from memberhook.engine.clients import crm_client
 from memberhook.engine.mail_files import mail_folder
@@ -46,6 +46,7 @@ class Access:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
 @click.option("--buyers", default=0, help="Stop sending after so many buyers; 0: go on until Ctrl-C.")
+@service_only
 @with_database
 def demo_command(host: str, port: int, buyers: int) -> None:
     """See it work: serve, with a simulated FluentCRM whose automation sends webhooks to it.
