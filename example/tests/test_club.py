@@ -204,10 +204,20 @@ def test_the_login_page_asks_for_the_email(client: Client, db: None) -> None:
     assert ">E-mail:</label>" in client.get("/login/").content.decode()
 
 
-@pytest.mark.parametrize("page", ["", "memberhook/hook/", "memberhook/delivery/", "memberhook/connection/"])
+@pytest.mark.parametrize(
+    "page", ["", "memberhook/hook/", "memberhook/delivery/", "memberhook/connection/", "auth/group/"]
+)
 def test_the_console_is_in_the_clubs_admin(client: Client, hook: Hook, page: str) -> None:
     client.force_login(Person.objects.create_superuser("boss@example.com", "x"))
     assert client.get(f"/admin/{page}").status_code == 200
+
+
+def test_the_clubs_page_of_a_person_has_the_tags_and_fields(send: Any, client: Client) -> None:
+    send(tags=[GOLD])
+    client.force_login(Person.objects.create_superuser("boss@example.com", "x"))
+    page = client.get(f"/admin/accounts/person/{Person.objects.get(phone='+351 555 0199').pk}/change/").content.decode()
+    assert "Gold member" in page
+    assert "Porto" in page
 
 
 def test_a_wrong_key_is_refused(client: Client, hook: Hook) -> None:
