@@ -45,6 +45,7 @@ RULES = (
     Rule("core.check_result", only=(), why="the result of a check knows nothing of what was checked"),
     Rule("addresses", only=("conf", "core.errors"), why="everything that names an address may ask for it"),
     Rule("conf", only=(), why="settings are read by everything"),
+    Rule("extras", only=(), why="whoever needs an extra may say that it is missing"),
     Rule("encryption", only=("core.errors",), why="models encrypt, so encryption knows no model"),
     Rule("signals", only=("core",), why="a host project's receivers hear of plain data"),
     Rule("models", only=("models", *BASE), why="tables know nothing of what is done with them"),

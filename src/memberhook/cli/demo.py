@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from django.conf import settings
@@ -25,8 +26,10 @@ from memberhook.models.connections import Connection, Hook, Site
 from memberhook.models.deliveries import Delivery
 from memberhook.services import accounts, hooks, keys
 from memberhook.services.catalog import save_catalog
-from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
-from memberhook.testing.fluentcrm.people import Person, people
+
+if TYPE_CHECKING:  # the simulator needs the packages of the service
+    from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
+    from memberhook.testing.fluentcrm.people import Person
 
 NAME = "demo"
 COURSE, NEWSLETTER = "Course: Sourdough", "Newsletter"
@@ -56,6 +59,7 @@ def demo_command(host: str, port: int, buyers: int) -> None:
     """
     from memberhook.cli.serve import use_address
     from memberhook.server.serve import save_address, serve
+    from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 
     _refuse_real_data()
     use_address(host, port)
@@ -147,6 +151,8 @@ Every few seconds somebody buys the course there. Stop with Ctrl-C."""
 
 
 def _buyers() -> Iterator[Person]:
+    from memberhook.testing.fluentcrm.people import people
+
     yield from people(seed=int(time.time()))
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
 from memberhook.engine import health
@@ -26,6 +27,8 @@ def readyz(now: datetime) -> Page:
 def metrics(now: datetime) -> Page:
     try:
         return 200, "text/plain; version=0.0.4; charset=utf-8", health.metrics(now)
+    except ImproperlyConfigured as error:
+        return 501, TEXT, f"{error}\n".encode()
     except DatabaseError:
         return 503, TEXT, b"the database cannot be read\n"
 

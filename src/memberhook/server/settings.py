@@ -1,16 +1,18 @@
-"""Django settings of the service. All come from memberhook.conf; what is missing in the data folder is made here."""
+"""Django settings of the service, made of `memberhook.conf`. The secret key is created when it is first needed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import dj_database_url
 from django.utils.functional import lazy
 
-from memberhook import conf
+from memberhook import conf, extras
 from memberhook.server.data import public_url, secret_key
 from memberhook.server.mail import mail_settings
+
+extras.require("server", "The service", "dj_database_url", "httptools", "unfold", "uvicorn", "whitenoise")
 
 DATA: Path = conf.DATA().resolve()
 MEMBERHOOK_PUBLIC_URL = public_url(DATA)
@@ -76,7 +78,13 @@ _SQLITE = {
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000",
     },
 }
-_DATABASE = dj_database_url.parse(conf.DATABASE_URL()) if conf.DATABASE_URL() else _SQLITE
+if conf.DATABASE_URL().startswith(("postgres:", "postgresql:")):
+    extras.require("postgresql", "A PostgreSQL database", "psycopg")
+_DATABASE: Mapping[str, object] = _SQLITE
+if conf.DATABASE_URL():
+    import dj_database_url
+
+    _DATABASE = dj_database_url.parse(conf.DATABASE_URL())
 DATABASES = {"default": {**_DATABASE, "CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
