@@ -38,11 +38,10 @@ def page(name):
     except NoReverseMatch:
         return None
 
-shown = {"problems": problems(), "pages": [page("memberhook:login"), page("memberhook:account")]}
-with override_settings(LOGIN_URL="login"):
-    shown["mail"] = welcome_mail(followup).body
+shown = {"problems": problems(), "pages": [page("memberhook:forgot_password"), page("memberhook:account")]}
+shown["mail"] = welcome_mail(followup).body
 shown["urls"] = hooks.urls(hook, "KEY")
-shown["facts"] = [has_role(ada, "subscriber"), has_tag(ada, "gold")]
+shown["guards"] = [has_role(ada, "subscriber"), has_tag(ada, "gold")]
 client = Client()
 shown["webhook"] = client.post("/members/hooks/shop?wpf_action=test").json()["error"]["code"]
 client.force_login(ada)
@@ -69,7 +68,7 @@ def test_a_project_with_pages_of_its_own(run: Run) -> None:
     assert "https://club.example/accounts/reset/" in shown["mail"]
     assert "https://club.example/accounts/login/" in shown["mail"]
     assert shown["urls"]["add"] == "https://club.example/members/hooks/shop?wpf_action=add&access_key=KEY"
-    assert shown["facts"] == [False, False]
+    assert shown["guards"] == [False, False]
     assert shown["webhook"] == "invalid_access_key"
     assert shown["refused"] == [403, True]
     assert shown["problems without urls"] == ["memberhook.W003", "memberhook.W004"]

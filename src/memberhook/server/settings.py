@@ -19,7 +19,7 @@ MEMBERHOOK_PUBLIC_URL = public_url(DATA)
 _public = urlsplit(MEMBERHOOK_PUBLIC_URL)
 _path = _public.path.rstrip("/")
 
-SECRET_KEY = lazy(secret_key, str)(DATA / "secret.key")  # made when first needed, not by --help
+SECRET_KEY = lazy(secret_key, str)(DATA / "secret.key")  # not created by --help
 DEBUG = False
 ALLOWED_HOSTS = [_public.hostname or "localhost", "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
@@ -72,7 +72,7 @@ _SQLITE = {
     "ENGINE": "django.db.backends.sqlite3",
     "NAME": DATA / "memberhook.sqlite3",
     "OPTIONS": {
-        # WAL and FULL: what was answered 2xx is on disk. IMMEDIATE: a transaction never fails half-way for a lock.
+        # WAL and FULL: what was answered 2xx is on disk. IMMEDIATE: no transaction fails for a lock when half done.
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000",
@@ -95,7 +95,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
-PASSWORD_RESET_TIMEOUT = 7 * 24 * 3600  # a welcome e-mail may wait for its reader
+PASSWORD_RESET_TIMEOUT = 7 * 24 * 3600  # how long the link in the welcome e-mail is valid
 LOGIN_URL = "memberhook:login"
 LOGIN_REDIRECT_URL = "memberhook:account"
 LOGOUT_REDIRECT_URL = "memberhook:login"
@@ -112,7 +112,7 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
-    # urllib3 would log addresses with e-mails in them
+    # urllib3 would log URLs that contain e-mail addresses
     "loggers": {"memberhook": {"level": conf.LOG_LEVEL()}, "urllib3": {"level": "WARNING"}},
 }
 UNFOLD = {"SITE_TITLE": "Memberhook", "SITE_HEADER": "Memberhook", "SITE_SYMBOL": "webhook"}
