@@ -1,4 +1,4 @@
-"""The result of one check: of a CRM, a site, or the installation."""
+"""One result of a check, the same for CRMs and sites."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What was checked, whether it is all right, and what to do if not.
+    """What was checked, whether it is right, and what to do if not.
 
-    Not `needed`: members can be created without it (the right to write to contacts, where no password is returned).
+    Not `needed`: members can be created without it (a permission to write, where no passwords are returned).
     """
 
     name: str

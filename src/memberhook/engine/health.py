@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.db import DatabaseError
 from django.db.models import Count, Min
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
 
-from memberhook import conf
+from memberhook import conf, extras
 from memberhook.core.states import State
 from memberhook.engine.wakeup import message_queue
 from memberhook.models.deliveries import Delivery, Worker
 from memberhook.models.followups import FollowUp
 
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
 
 def storage(now: datetime) -> str | None:
-    """None when it is well, else what is wrong; so do the other two."""
+    """What is wrong, or None; the other two checks return the same."""
     try:
         Delivery.objects.exists()
     except DatabaseError as error:
@@ -51,12 +53,14 @@ def ready(now: datetime) -> tuple[bool, dict[str, str]]:
 
 
 class _Inbox:
-    """What the database says at the moment it is asked: right for every process, and after every restart."""
+    """Queried for each scrape: right for every process, and after every restart."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
 
     def collect(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily
+
         counts = dict(Delivery.objects.values_list("state").annotate(Count("pk")))
         deliveries = GaugeMetricFamily("memberhook_deliveries", "Deliveries kept, by state.", labels=["state"])
         for state in State:
@@ -65,13 +69,17 @@ class _Inbox:
         oldest = Delivery.objects.filter(finished_at=None).aggregate(oldest=Min("received_at"))["oldest"]
         age = (self.now - oldest).total_seconds() if oldest else 0
         yield GaugeMetricFamily("memberhook_oldest_unfinished_seconds", "Age of the oldest unfinished delivery.", age)
-        left = FollowUp.objects.filter(done_at=None).count()
+        left = FollowUp.objects.filter(finished_at=None).count()
         yield GaugeMetricFamily("memberhook_followups_waiting", "Welcome e-mails and passwords still to be sent.", left)
         alive = Worker.objects.filter(seen_at__gt=self.now - conf.LEASE()).count()
         yield GaugeMetricFamily("memberhook_workers", "Worker processes that are alive.", alive)
 
 
 def metrics(now: datetime) -> bytes:
+    """Raises `ImproperlyConfigured` where the client for Prometheus is not installed."""
+    extras.require("server", "/metrics", "prometheus_client")
+    from prometheus_client import CollectorRegistry, generate_latest
+
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Inbox(now))
     return generate_latest(registry)

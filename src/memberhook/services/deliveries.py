@@ -13,12 +13,12 @@ from django.db.models import QuerySet
 from memberhook.core.errors import UsageError
 from memberhook.core.states import FINISHED
 from memberhook.core.types import Action, Tag
-from memberhook.crms.contract import ContactPage
+from memberhook.crms.contract import ContactEvent, ContactPage, ContactRef
 from memberhook.engine import inbox, wakeup
 from memberhook.engine.clients import crm_client
 from memberhook.engine.runtime import Runtime
 from memberhook.models.connections import Hook, Link
-from memberhook.models.deliveries import Delivery, with_status
+from memberhook.models.deliveries import Delivery, Origin, with_status
 from memberhook.models.hook_rows import find_tag, unknown_tag
 from memberhook.services.catalog import save_catalog
 
@@ -81,7 +81,9 @@ def import_contacts(hook: Hook, tag: str | None, runtime: Runtime) -> Iterator[I
 def _imported(hook: Hook, pages: Iterable[ContactPage], runtime: Runtime) -> Iterator[ImportedPage]:
     for page in pages:
         known = [contact.id for contact in page.contacts if contact.id]
-        yield ImportedPage(_store(hook, Action.ADD, "import", known, runtime.now()), len(page.contacts), page.total)
+        yield ImportedPage(
+            _store(hook, Action.ADD, Origin.IMPORT, known, runtime.now()), len(page.contacts), page.total
+        )
 
 
 def resync(hook: Hook, now: datetime) -> list[int]:
@@ -90,24 +92,13 @@ def resync(hook: Hook, now: datetime) -> list[int]:
     contacts = iter(list(links.values_list("contact_id", flat=True)))
     ids: list[int] = []
     while part := list(islice(contacts, AT_ONCE)):
-        ids += _store(hook, Action.UPDATE, "resync", part, now)
+        ids += _store(hook, Action.UPDATE, Origin.RESYNC, part, now)
     return ids
 
 
-def _store(hook: Hook, action: Action, origin: str, contact_ids: Iterable[str], now: datetime) -> list[int]:
-    deliveries = [
-        Delivery(
-            hook=hook,
-            action=action,
-            origin=origin,
-            contact_id=contact_id,
-            ordering_key=hook.ordering_key(contact_id, None),
-            due_at=now,
-            received_at=now,
-            first_due_at=now,
-        )
-        for contact_id in contact_ids
-    ]
+def _store(hook: Hook, action: Action, origin: Origin, contact_ids: Iterable[str], now: datetime) -> list[int]:
+    events = [ContactEvent(ContactRef(contact_id)) for contact_id in contact_ids]
+    deliveries = [inbox.new_delivery(hook, action, event, now, origin) for event in events]
     inbox.append(deliveries)
     wakeup.notify_workers([hook.pk])
     return [delivery.pk for delivery in deliveries]

@@ -10,7 +10,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.checks import run_checks
 
-from memberhook import conf
+from memberhook import addresses, conf
 from memberhook.core.check_result import CheckResult
 from memberhook.core.errors import MemberhookError
 from memberhook.core.states import State
@@ -69,8 +69,8 @@ def storage_checks(runtime: Runtime) -> Iterator[CheckResult]:
 
 
 def address_checks(runtime: Runtime) -> Iterator[CheckResult]:
-    address = conf.PUBLIC_URL().rstrip("/")
-    answer = runtime.http(True).request("GET", f"{address}/healthz", headers={})
+    address = addresses.public_url()
+    answer = runtime.http(True).request("GET", addresses.address_of("memberhook:healthz"), headers={})
     ok = answer.status == 200 and answer.body.strip() == b"ok"
     hint = "" if ok else f"answers {answer.status}, but is not Memberhook; check MEMBERHOOK_PUBLIC_URL and the proxy"
     yield CheckResult("address", ok, f"{address} {hint or 'leads to this service'}")
