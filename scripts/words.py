@@ -177,7 +177,7 @@ def prose(content: str, line: int) -> Iterator[Piece]:
 C_LIKE = re.compile(
     r"(?P<comment>/\*.*?\*/|//[^\n]*|(?<!\S)\#[^\n]*)"
     r"|(?P<string>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
-    r"|(?P<name>[A-Za-z_]\w*)",
+    r"|(?P<name>[A-Za-z_][\w-]*)",
     re.DOTALL,
 )
 
@@ -259,7 +259,10 @@ def markdown(source: str) -> Iterator[Piece]:
 
 
 def fenced(language: str, source: str, line: int) -> Iterator[Piece]:
-    if language == "python":
+    if language in ("output", "text"):
+        for number, content in enumerate(source.splitlines()):
+            yield from prose(content, line + number)
+    elif language == "python":
         yield from python(source, line)
     elif language == "php":
         yield from (php if source.startswith("<?php") else c_like)(source, line)
