@@ -23,11 +23,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 GLOSSARY = ROOT / "docs" / "glossary.md"
-SUFFIXES = {".css", ".html", ".js", ".md", ".php", ".po", ".py", ".sh", ".svg", ".toml", ".txt", ".yml"}
+SUFFIXES = {".css", ".html", ".js", ".md", ".php", ".py", ".sh", ".svg", ".toml", ".txt", ".yml"}
 SKIPPED = (
     "docs/cli.md",  # made from the code, where the words are found
     "docs/settings.md",
     "requirements/",  # names of other people's packages
+    "src/memberhook/sites/wordpress/plugin/memberhook-connector/license.txt",
     "scripts/lines-by-folder",  # names of folders that are gone
     "scripts/words.py",
     "tests/crms/fluentcrm/recorded/",  # what a real FluentCRM sent
@@ -46,7 +47,7 @@ EXCEPTIONS = (
     (r"get_current_screen|screen-reader-text|\bscreen reader", "WordPress"),
     (r"\bwp_login\b|\buser_login\b|\bmember\.login\b", "field names of the contract and of WordPress"),
     (r"\bget_user_by\( ?'login'", "WordPress"),
-    (r"^/\S*$", "the path of an address"),
+    (r"(?<!\S)/\S+|\S+\.(?:html|txt|py|md|php)\b", "paths of addresses and files"),
     # Ordinary English
     (r"\b(?:first|last|next|after|at|before|each|every|failed|own|by) logins?\b", "the act of logging in"),
     (r"\blogin (?:page|form|screen|link|attempt|address|URL)s?\b", "the page"),
