@@ -47,7 +47,7 @@ EXCEPTIONS = (
     (r"get_current_screen|screen-reader-text|\bscreen reader", "WordPress"),
     (r"\bwp_login\b|\buser_login\b|\bmember\.login\b", "field names of the contract and of WordPress"),
     (r"\bget_user_by\( ?'login'", "WordPress"),
-    (r"(?<!\S)/\S+|\S+\.(?:html|txt|py|md|php)\b", "paths of addresses and files"),
+    (r"(?<!\S)/\S+|\S+/(?!\S)|\S+\.(?:html|txt|py|md|php)\b", "paths of addresses and files"),
     # Ordinary English
     (r"\b(?:first|last|next|after|at|before|each|every|failed|own|by) logins?\b", "the act of logging in"),
     (r"\blogin (?:page|form|screen|link|attempt|address|URL)s?\b", "the page"),
