@@ -17,7 +17,7 @@ from memberhook.core.types import Role
 from memberhook.models.connections import Site
 from memberhook.sites.contract import SiteCheck, SiteContext
 from memberhook.sites.wordpress.site_data import SiteCapabilities
-from tests.loopback import Reply, RequestedRoles, json_reply
+from tests.loopback import Reply, Request, json_reply
 
 ROLES = [
     {"slug": "administrator", "title": "Administrator", "privileged": True},
@@ -93,7 +93,7 @@ ROUTES: Mapping[str, object] = {
 }
 
 
-def over_http(asked: RequestedRoles) -> Reply:
+def over_http(asked: Request) -> Reply:
     """With the connector and one member; for `Loopback`. There is no second page of members."""
     found = ROUTES.get(asked.path.removeprefix("/wp-json"))
     if found is None:

@@ -19,7 +19,7 @@ from memberhook.core.errors import PermanentError, TransientError
 from memberhook.core.intents import merge
 from memberhook.core.outcome import Outcome, outcome, secret_fields
 from memberhook.core.states import State
-from memberhook.core.types import Action, Applied, Contact, Intent, Plan
+from memberhook.core.types import Action, Applied, ApplyStatus, Contact, Intent, Plan
 from memberhook.crms.contract import ContactEvent, ContactRef, CrmError, WebhookRequest
 from memberhook.crms.registry import crm
 from memberhook.engine import inbox, links
@@ -173,8 +173,8 @@ def apply(claim: Claim, ready: Sequence[tuple[Group, Contact]], runtime: Runtime
                 todo = _still_claimed(claim, ready)
             for _ in range(ROUNDS):
                 results = _plan_and_apply(claim, todo, site, runtime)
-                todo = [(group, contact) for group, contact, _, applied in results if applied and applied.stale]
-                _record(claim, site, [result for result in results if not (result[3] and result[3].stale)], runtime)
+                todo = [(group, contact) for group, contact, _, applied in results if _conflicts(applied)]
+                _record(claim, site, [result for result in results if not _conflicts(result[3])], runtime)
                 if not todo:
                     return
             problem = TransientError(
@@ -185,6 +185,14 @@ def apply(claim: Claim, ready: Sequence[tuple[Group, Contact]], runtime: Runtime
         problem = error
     for group, _ in todo:
         postpone(claim, group.deliveries, problem, runtime)
+
+
+def _conflicts(applied: Applied | None) -> bool:
+    return applied is not None and applied.status is ApplyStatus.CONFLICT
+
+
+def _is_postponed(applied: Applied | None) -> bool:
+    return applied is not None and applied.status is ApplyStatus.TRY_LATER
 
 
 PlannedGroup = tuple[Group, Contact, Plan, Applied | None]
@@ -260,8 +268,8 @@ def _with_passwords(
 
 def _record(claim: Claim, site: Site, results: Sequence[PlannedGroup], runtime: Runtime) -> None:
     """What was applied is linked, followed up and told in one transaction; what broke the site down comes later."""
-    later = [(group, applied.later) for group, _, _, applied in results if applied and applied.later]
-    ended = [(group, plan, applied) for group, _, plan, applied in results if not (applied and applied.later)]
+    later = [(group, applied.message) for group, _, _, applied in results if applied and _is_postponed(applied)]
+    ended = [(group, plan, applied) for group, _, plan, applied in results if not _is_postponed(applied)]
     with transaction.atomic():
         if site.is_remote:  # it took its time, and this worker may have been taken for dead
             ended = _still_claimed(claim, ended)
@@ -269,7 +277,7 @@ def _record(claim: Claim, site: Site, results: Sequence[PlannedGroup], runtime: 
         links.save(claim.hook, linked)
         _record_outcomes(claim, site, ended, runtime)
     for group, message in later:
-        postpone(claim, group.deliveries, TransientError(message or "", code="site_broke_down"), runtime)
+        postpone(claim, group.deliveries, TransientError(message, code="site_broke_down"), runtime)
 
 
 def _linked_member(plan: Plan, applied: Applied | None) -> str | None:

@@ -103,7 +103,7 @@ def test_another_address_with_linked_members_is_warned_of(cli: Cli, wordpress: F
         ((*ADD[:4], "not a slug", *ADD[5:], *AT), "--name: "),
         ((*ADD, "--url", "club.example"), "is no address"),
         ((*ADD, "--url", "https://me:secret@club.example"), "not in the address"),
-        ((*ADD, *AT, "--wp-fusion", "Fluent CRM"), "is no slug of WP Fusion"),
+        ((*ADD, *AT, "--wp-fusion", "Fluent CRM"), "is not a slug of WP Fusion"),
         (("site", "add", "local", *ADD[3:], *AT), "'local' is not 'wordpress'"),
         (("site", "check", "nowhere"), "no site 'nowhere'"),
         (("site", "remove", "local"), "is always there"),
@@ -143,7 +143,7 @@ def test_a_check_that_fails_changes_nothing(cli: Cli, wordpress: FakeWordPress, 
 
 
 def test_the_local_site_can_be_checked(cli: Cli) -> None:
-    assert cli("site", "check", "local") == "  ok   database: Members are users of this database.\n"
+    assert cli("site", "check", "local") == "  ok   database: Members are users in this database.\n"
     assert cli.json("site", "check", "local")["transport"] is None
 
 

@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from memberhook.core.errors import PermanentError, TransientError
-from memberhook.core.http_client import HttpClient, Response, read_json
+from memberhook.core.http_client import HttpClient, Response, read_json, retry_after
 from memberhook.core.url_check import is_public, redirect_message, target_of
-from tests.loopback import Answer, Loopback, Reply, RequestedRoles, json_reply
+from tests.loopback import Answer, Loopback, Reply, Request, json_reply
 
 MakeClient = Callable[..., HttpClient]
 
@@ -208,7 +208,7 @@ def closed_port() -> int:
 
 class TestWhatGoesWrong:
     def test_nobody_listens(self, client: MakeClient) -> None:
-        with pytest.raises(TransientError, match="takes no connections") as caught:
+        with pytest.raises(TransientError, match="Could not connect") as caught:
             client().request("GET", f"http://127.0.0.1:{closed_port()}/")
         assert caught.value.code == "unreachable"
 
@@ -216,14 +216,14 @@ class TestWhatGoesWrong:
         def resolve(host: str, port: int) -> list[str]:
             raise socket.gaierror(-2, "Name or service not known")
 
-        with pytest.raises(TransientError, match=r"under the name crm\.example\.") as caught:
+        with pytest.raises(TransientError, match=r"host name crm\.example could not be resolved") as caught:
             client(resolve=resolve).request("GET", "https://crm.example/")
         assert caught.value.code == "unreachable"
 
     @pytest.mark.parametrize(("method", "tries"), [("GET", 2), ("PUT", 2), ("POST", 1)])
     def test_hanging_up_without_an_answer(self, client: MakeClient, serve: Serve, method: str, tries: int) -> None:
         server = serve(Reply(raw=[]))
-        with pytest.raises(TransientError, match="ended the connection") as caught:
+        with pytest.raises(TransientError, match="closed the connection") as caught:
             client().request(method, server.url, json={})
         assert caught.value.code == "unreachable"
         assert len(server.asked) == tries
@@ -251,7 +251,7 @@ class TestWhatGoesWrong:
     def test_no_answer_in_time(self, client: MakeClient, serve: Serve) -> None:
         ready = threading.Event()
         server = serve(Reply(hang=ready))
-        with pytest.raises(TransientError, match="did not answer in time") as caught:
+        with pytest.raises(TransientError, match="did not respond in time") as caught:
             client(read_timeout=0.1).request("GET", server.url)
         ready.set()
         assert caught.value.code == "timeout"
@@ -288,7 +288,7 @@ class TestWhatGoesWrong:
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_redirects_are_not_followed(self, client: MakeClient, serve: Serve, status: int) -> None:
         server = serve(Reply(status, headers={"Location": "/elsewhere?token=secret"}))
-        with pytest.raises(TransientError, match="redirect to another of its pages") as caught:
+        with pytest.raises(TransientError, match="redirects to another of its pages") as caught:
             client().request("GET", server.url)
         assert caught.value.code == "redirected"
         assert len(server.asked) == 1
@@ -296,14 +296,17 @@ class TestWhatGoesWrong:
     @pytest.mark.parametrize(
         ("location", "message"),
         [
-            ("https://shop.example/x", "http://shop.example sends on to https://shop.example. Give"),
-            ("https://www.shop.example/x?k=v", "Give https://www.shop.example as the address."),
-            ("http://www.shop.example/", "Give http://www.shop.example as the address."),
-            ("//www.shop.example/", "Give http://www.shop.example as the address."),
-            ("https://u:p@shop.example/", "Give https://shop.example as the address."),
-            ("https://login.other.example/?k=v", "a redirect to https://login.other.example, which is not followed."),
-            ("/wp-login.php?k=v", "a redirect to another of its pages"),
-            ("http://[::1", "a redirect that cannot be read"),
+            ("https://shop.example/x", "http://shop.example redirects to https://shop.example. Use"),
+            ("https://www.shop.example/x?k=v", "Use https://www.shop.example as the address."),
+            ("http://www.shop.example/", "Use http://www.shop.example as the address."),
+            ("//www.shop.example/", "Use http://www.shop.example as the address."),
+            ("https://u:p@shop.example/", "Use https://shop.example as the address."),
+            (
+                "https://login.other.example/?k=v",
+                "redirects to https://login.other.example. Redirects are not followed;",
+            ),
+            ("/wp-login.php?k=v", "redirects to another of its pages"),
+            ("http://[::1", "a redirect that is not a valid URL"),
         ],
     )
     def test_redirects_in_words(self, location: str, message: str) -> None:
@@ -424,7 +427,7 @@ class TestCertificates:
 
     def test_no_tls_at_all(self, client: MakeClient, serve: Serve) -> None:
         server = serve(Reply())
-        with pytest.raises(TransientError, match="speak https") as caught:
+        with pytest.raises(TransientError, match="supports https") as caught:
             client().request("GET", server.url.replace("http:", "https:"))
         assert caught.value.code == "certificate"
 
@@ -439,18 +442,38 @@ class TestReadJson:
 
     @pytest.mark.parametrize("body", [b"", b"<html>", b'{"a": NaN}', b'{"a": ', b'"\xff"', b"[" * 100_000, b"9" * 5000])
     def test_bad(self, body: bytes) -> None:
-        with pytest.raises(TransientError, match=r"The answer of crm\.example is not readable JSON") as caught:
+        with pytest.raises(TransientError, match=r"The response from crm\.example is not valid JSON") as caught:
             read_json(Response(200, {}, body), "crm.example")
         assert caught.value.code == "bad_answer"
 
 
 def test_a_request_as_it_was_asked_is_seen_by_the_stub(client: MakeClient, serve: Serve) -> None:
     """The stub itself: what the tests above rely on."""
-    seen: list[RequestedRoles] = []
+    seen: list[Request] = []
 
-    def answer(asked: RequestedRoles) -> Reply:
+    def answer(asked: Request) -> Reply:
         seen.append(asked)
         return Reply(204)
 
     client().request("POST", serve(answer).url + "/p?a=1", body=b"raw")
     assert (seen[0].method, seen[0].path, seen[0].params, seen[0].body) == ("POST", "/p", {"a": "1"}, b"raw")
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "120"}, 120.0),
+        ({"Retry-After": "0"}, 0.0),
+        ({"Retry-After": "9" * 30}, 999_999_999.0),
+        ({"Retry-After": "Mon, 23 Nov 2026 12:01:30 GMT", "Date": "Mon, 23 Nov 2026 12:00:00 GMT"}, 90.0),
+        ({"Retry-After": "Mon, 23 Nov 2026 11:00:00 GMT", "Date": "Mon, 23 Nov 2026 12:00:00 GMT"}, 0.0),
+        ({"Retry-After": "Tue, 24 Nov 2026 13:00:00 GMT", "Date": "Mon, 23 Nov 2026 12:00:00 GMT"}, 90_000.0),
+        ({"Retry-After": "Mon, 23 Nov 2026 12:01:30 GMT"}, None),
+        ({"Retry-After": "Mon, 23 Nov 2026 12:01:30", "Date": "Mon, 23 Nov 2026 12:00:00 GMT"}, None),
+        ({"Retry-After": "soon", "Date": "Mon, 23 Nov 2026 12:00:00 GMT"}, None),
+        ({"Retry-After": "-5"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(Response(429, headers, b"")) == seconds

@@ -10,7 +10,19 @@ from dataclasses import dataclass, field, replace
 
 from memberhook.core import mapping, roles, usernames
 from memberhook.core.text import one_line, shown
-from memberhook.core.types import Action, Changes, Contact, HookOptions, Intent, Member, Plan, SiteSnapshot, Tag, Value
+from memberhook.core.types import (
+    Action,
+    Changes,
+    Contact,
+    HookOptions,
+    Intent,
+    Member,
+    Plan,
+    Role,
+    SiteSnapshot,
+    Tag,
+    Value,
+)
 
 Mark = Callable[[str], str]
 """A keyed fingerprint of a password, as `Member.password_mark` holds it."""
@@ -198,10 +210,18 @@ def _change(
     choice = choose(asked, options, site.roles, member)
     changes = replace(changes, role=choice.role, roles_added=choice.added, roles_removed=choice.removed)
     warnings = _unique(warnings, choice.warnings)
-    if member.protected or roles.is_privileged(member, site.roles):
+    if is_protected(member, site.roles):
         changes, held_back = _protect(changes)
         warnings = _unique(warnings, held_back)
     return Plan(contact, member, changes=changes, link=link, warnings=warnings)
+
+
+def is_protected(member: Member, site_roles: Sequence[Role]) -> bool:
+    """Whether only the site's owner may change the member's e-mail, password and roles: it has privileges.
+
+    Sites check this again when they apply a plan; the connector plugin does so in `memberhook_is_protected()`.
+    """
+    return member.protected or roles.is_privileged(member, site_roles)
 
 
 def _protect(changes: Changes) -> tuple[Changes, tuple[str, ...]]:

@@ -239,14 +239,21 @@ class Plan:
         return not self.creates and not self.changes.names()
 
 
+class ApplyStatus(enum.Enum):
+    DONE = "done"
+    CONFLICT = "conflict"
+    """The site has changed since it was planned (the username is taken by now, the member is gone): plan again."""
+    REJECTED = "rejected"
+    """The site will never accept this member."""
+    TRY_LATER = "try_later"
+    """The site failed over this member alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of one plan.
+    """The result of applying one plan. Nothing was changed unless `status` is DONE; `message` says why, to the owner.
 
-    `stale`: the site has changed since the plan was made (the login is taken by now, the member is gone); nothing was
-    done, find and plan again. `error`: the site refused this member for good, in words; nothing was done. `later`: the
-    site broke down over this member alone, in words; try again later. `warnings`: what the site could not take over,
-    beside those of the plan.
+    `warnings`: what the site could not accept, besides those of the plan.
     """
 
     member_id: str = ""
@@ -255,10 +262,9 @@ class Applied:
     created: bool = False
     changes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    stale: bool = False
-    error: str | None = None
-    later: str | None = None
+    status: ApplyStatus = ApplyStatus.DONE
+    message: str = ""
 
     @property
     def done(self) -> bool:
-        return not (self.stale or self.error or self.later)
+        return self.status is ApplyStatus.DONE

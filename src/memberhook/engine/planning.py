@@ -36,7 +36,7 @@ def make_plans(items: Sequence[tuple[Intent, Contact]], hook: Hook, site: Site) 
     members = links.attach_links(hook, found.members)
     asked = [(intent, contact, _member(contact, options, linked, members, found.emails)) for intent, contact in items]
     new = [contact for intent, contact, member in asked if member is None and intent.action is Action.ADD]
-    taken = found.taken | _taken_usernames(new, options, site, firsts, found.taken)
+    taken = found.taken_usernames | _taken_usernames(new, options, site, firsts, found.taken_usernames)
     capabilities = SiteSnapshot(site.roles(), site.username_rules, found.emails, taken, site.normalize, site.no_welcome)
     return plan_batch(asked, options, capabilities, lambda password: encryption.mark("password", password))
 
@@ -54,7 +54,7 @@ def _taken_usernames(
     others = {
         username for contact in unsure for username in wanted(contact, options, site.username_rules, USERNAME_CHOICES)
     }
-    return site.find(MemberQuery(usernames=others)).taken if others else frozenset()
+    return site.find(MemberQuery(usernames=others)).taken_usernames if others else frozenset()
 
 
 def _emails(contact: Contact, options: HookOptions) -> set[str]:

@@ -15,7 +15,7 @@ from memberhook.crms.registry import crm as registered
 from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.crms.fluentcrm.conftest import PASSWORD, Connect, Serve
 from tests.crms.fluentcrm.helpers import recorded_answer, recorded_body
-from tests.loopback import Reply, RequestedRoles, json_reply, page_reply
+from tests.loopback import Reply, Request, json_reply, page_reply
 
 CUSTOMER, NEWSLETTER = Tag("1", "customer", "Customer"), Tag("2", "newsletter", "Newsletter")
 
@@ -130,7 +130,7 @@ class TestLoad:
         """It gives anybody; those asked for are then asked for alone."""
         zoe = recorded_body("get-subscriber")["subscriber"]
 
-        def answer(asked: RequestedRoles) -> Reply:
+        def answer(asked: Request) -> Reply:
             if asked.path.endswith("/subscribers"):
                 return recorded_answer("list-subscribers-page-1")
             wanted = int(asked.path.rpartition("/")[2])
@@ -147,7 +147,7 @@ class TestLoad:
     def test_one_that_spoils_the_listing_harms_no_other(self, connect: Connect, serve: Serve, listing: Reply) -> None:
         zoe = recorded_body("get-subscriber")["subscriber"]
 
-        def answer(asked: RequestedRoles) -> Reply:
+        def answer(asked: Request) -> Reply:
             if asked.path.endswith("/subscribers"):
                 return listing
             wanted = int(asked.path.rpartition("/")[2])
@@ -159,7 +159,7 @@ class TestLoad:
     def test_one_bad_row_harms_no_other(self, connect: Connect, serve: Serve) -> None:
         good = recorded_body("get-subscriber")["subscriber"]
 
-        def answer(asked: RequestedRoles) -> Reply:
+        def answer(asked: Request) -> Reply:
             if asked.path.endswith("/subscribers"):
                 rows = [good | {"id": 1}, good | {"id": 2, "email": None}, good | {"id": 3, "tags": "x"}]
                 return json_reply({"subscribers": {"total": 3, "data": rows}})
@@ -212,7 +212,7 @@ class TestLoad:
         """What was answered before stays answered."""
         good = recorded_body("get-subscriber")["subscriber"]
 
-        def answer(asked: RequestedRoles) -> Reply:
+        def answer(asked: Request) -> Reply:
             if asked.path.endswith("/subscribers"):
                 return json_reply({"subscribers": {"total": 1, "data": [good | {"id": 1}]}})
             return page_reply("Slow down", 429)
@@ -329,7 +329,7 @@ class TestCatalog:
         assert caught.value.code == "no_rights"
 
     def test_as_recorded(self, connect: Connect, serve: Serve) -> None:
-        def answer(asked: RequestedRoles) -> Reply:
+        def answer(asked: Request) -> Reply:
             recordings = {"tags": "list-tags-page-1", "lists": "list-lists", "contacts": "custom-fields-contacts"}
             return recorded_answer(recordings[asked.path.rpartition("/")[2]])
 
@@ -429,7 +429,7 @@ class TestWriteFields:
     def test_a_bulk_call_that_fails_is_done_one_by_one(
         self, connect: Connect, serve: Serve, writes: list[FieldWrite], reply: Reply
     ) -> None:
-        def answer(asked: RequestedRoles) -> Reply:
+        def answer(asked: Request) -> Reply:
             if asked.method == "POST":
                 return reply
             return recorded_answer("update-subscriber-not-found" if asked.path.endswith("/3") else "update-subscriber")

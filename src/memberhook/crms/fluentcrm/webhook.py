@@ -123,8 +123,8 @@ def _is_raw(payload: Payload) -> bool:
 
 def _problem(payload: Payload, given: str | None) -> str | None:
     """Why the data are not to be believed."""
-    if payload.doubled:
-        name = min(payload.doubled)
+    if payload.repeated:
+        name = min(payload.repeated)
         shown = f" ({name})" if name in BUILT_IN_NAMES | {"custom_field", *_ID_NAMES, *_EMAIL_NAMES} else ""
         return f"The webhook gives a field twice{shown}, so its data are not used. Choose POST in FluentCRM's webhook."
     if _id_stands_behind_text(payload):
