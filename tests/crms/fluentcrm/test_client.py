@@ -323,7 +323,7 @@ class TestCatalog:
         assert "wp_password" in {field.name for field in client.catalog().fields}
 
     def test_without_any_right(self, crm: SimulatedFluentCRM, site: Running, connect: Connect) -> None:
-        crm.add_user("nobody", PASSWORD, "none")
+        crm.add_user("nobody", PASSWORD, rights=())
         with pytest.raises(TransientError) as caught:
             connect(site.url, username="nobody").catalog()
         assert caught.value.code == "no_rights"

@@ -1,8 +1,7 @@
 """Invented people for the demo, the tests and the benchmarks.
 
-Its one decision: the same seed gives the same people in the same order, endlessly, each with an address of its own at
-example.com or example.org. Their names hold what breaks careless code: accents, apostrophes, emoji and
-more; some are long, some have one part only.
+The same seed gives the same people in the same order, without end, each with an e-mail address of their own at
+example.com or example.org. Their names contain what breaks careless code: accents, apostrophes, emoji and more.
 """
 
 from __future__ import annotations
@@ -86,14 +85,12 @@ _PLACES = (
     ("Kyoto", "JP"),
     ("Saint John's", "CA"),
 )
-
-
 _DOMAINS = ("example.com", "example.org")
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The fields are named as `add_contact` takes them: `crm.add_contact(**asdict(person))`."""
+    """The fields are arguments of `add_contact`: `crm.add_contact(**asdict(person))`."""
 
     email: str
     first_name: str
@@ -104,7 +101,7 @@ class Person:
 
 
 def people(seed: int) -> Iterator[Person]:
-    """Every name of `NAMES` once in an order of the seed's, then again with other addresses, without end."""
+    """Every name in `NAMES` once, in an order that depends on the seed, then again with other addresses."""
     rng = random.Random(seed)  # noqa: S311 - invented people, nothing secret
     for turn in count():
         names = list(enumerate(NAMES))
@@ -118,7 +115,7 @@ def people(seed: int) -> Iterator[Person]:
 
 
 def _local(first_name: str, last_name: str) -> str:
-    """The part before the `@`: ASCII letters, now and then with an apostrophe, as addresses have them."""
+    """The part before the `@`: ASCII letters, sometimes an apostrophe."""
     plain = unicodedata.normalize("NFKD", f"{first_name}.{last_name}").lower()
     local = "".join(c for c in plain if c.isascii() and (c.isalnum() or c in ".'"))
     return local.strip(".'") or "someone"
