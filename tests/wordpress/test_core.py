@@ -149,7 +149,7 @@ class TestContract(SiteContract):
         code = "return !is_wp_error(wp_authenticate($login, $password));"
         for person, delivery in zip(people, sent, strict=True):
             username = delivery.outcome["member"]["login"]
-            assert wp.php_json(code, username=username, password=passwords[person.id or ""])
+            assert wp.php_json(code, login=username, password=passwords[person.id or ""])
 
 
 class TestCreation:
@@ -459,9 +459,9 @@ class TestCheck:
         [
             (
                 ["drops_header"],
-                "User name and password are correct, but the web server does not pass the Authorization header",
+                "Username and password are correct, but the web server does not pass the Authorization header",
             ),
-            (["drops_header", "no_xmlrpc"], "User name or password is wrong, or the web server does not pass"),
+            (["drops_header", "no_xmlrpc"], "Username or password is wrong, or the web server does not pass"),
             (["no_passwords"], "accepts no application passwords"),
         ],
     )

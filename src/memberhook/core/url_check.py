@@ -51,7 +51,7 @@ def target_of(url: str, params: Sequence[tuple[str, str]] = ()) -> Target:
         )
     if parts.username is not None or parts.password is not None:
         raise PermanentError(
-            "The address contains a user name or password. Enter them separately.", code=ErrorCode.BAD_ADDRESS
+            "The address contains a username or password. Enter them separately.", code=ErrorCode.BAD_ADDRESS
         )
     query = "&".join(part for part in (parts.query, urlencode(params, quote_via=quote)) if part)
     path = "/" + quote(parts.path.lstrip("/"), safe="/%:@!$&'()*+,;=~-._")

@@ -1,4 +1,4 @@
-"""The contract of a CRM: who is this webhook about, and a client that loads contacts and writes fields back."""
+"""The contract of a CRM: read webhooks, load contacts, write fields back."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from memberhook.core.types import Contact, FieldType, Tag
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """A webhook as it arrived, without key and control parameters.
+    """A webhook as received, without key and control parameters.
 
-    `query`: the raw contact-data part of the URL's query; `contact_id`: the control parameter, which outranks the data.
+    `query`: the contact data in the URL's query, raw; `contact_id`: the control parameter, which outranks the data.
     """
 
     method: str
@@ -53,7 +53,7 @@ class ContactEvent:
 
 @dataclass(frozen=True, slots=True)
 class CrmField:
-    """A field of the CRM: `name` as `--map` takes it, `title` as people see it."""
+    """A field of the CRM: `name` as in `--map`, `title` as people see it."""
 
     name: str
     title: str
@@ -63,7 +63,7 @@ class CrmField:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What a connection knows of its CRM."""
+    """The tags, lists and fields of a connection."""
 
     tags: tuple[Tag, ...] = ()
     lists: tuple[Tag, ...] = ()
@@ -72,7 +72,7 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where a CRM is and who we are there."""
+    """The address of a CRM, and our log-in there."""
 
     url: str
     username: str = ""
@@ -83,30 +83,30 @@ CrmError = TransientError | PermanentError
 
 
 class CrmClient(Protocol):
-    """Speaks to one account. Raises `RetryLater` or `GiveUp` (never anything else) when the CRM as a whole fails."""
+    """Calls one account. Raises only `TransientError` and `PermanentError`, when the CRM as a whole fails."""
 
     def check(self) -> list[CheckResult]:
-        """Credentials and rights, each told apart; never raises for what it is there to find out."""
+        """Check address, credentials and rights one by one. Never raises what calls raise."""
         ...
 
     def catalog(self) -> Catalog: ...
 
     def load(self, refs: Sequence[ContactRef]) -> Mapping[ContactRef, Contact | CrmError]:
-        """Every ref has an answer: the contact with tags, lists and custom fields, or why this one cannot be had."""
+        """An answer for every ref: the contact with tags, lists and custom fields, or the error of this one."""
         ...
 
     def write_fields(self, writes: Sequence[FieldWrite]) -> Mapping[str, CrmError | None]:
-        """Writes fields of many contacts; answers by contact id, None where it is done."""
+        """Write fields of many contacts. Returns by contact id: None if it is written, else the error."""
         ...
 
     def contacts(self, tag: Tag | None = None) -> Iterator[ContactPage]:
-        """All contacts (that have `tag`), page by page, each once, in the order of their ids."""
+        """All contacts (with `tag`), page by page, each once, in the order of their ids."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FieldWrite:
-    """`fresh`: the contact was loaded a moment ago and has this e-mail, so a write keyed by e-mail is safe."""
+    """`fresh`: the contact was just loaded and has this e-mail address, so a write keyed by e-mail is safe."""
 
     contact_id: str
     email: str

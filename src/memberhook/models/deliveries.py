@@ -7,9 +7,16 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from memberhook.core.states import State, status
 from memberhook.models.connections import Hook
+
+
+class Origin(models.TextChoices):
+    WEBHOOK = "webhook", _("Webhook")
+    IMPORT = "import", _("Import")
+    RESYNC = "resync", _("Resync")
 
 
 class Delivery(models.Model):
@@ -24,7 +31,7 @@ class Delivery(models.Model):
     action = models.CharField(max_length=20)
     role = models.CharField(max_length=100, null=True)
     notify = models.BooleanField(default=False)
-    origin = models.CharField(max_length=12, default="webhook", help_text="webhook, import or resync")
+    origin = models.CharField(max_length=12, default=Origin.WEBHOOK.value, help_text="webhook, import or resync")
     method = models.CharField(max_length=8, blank=True)
     query = models.TextField(blank=True)
     content_type = models.CharField(max_length=200, blank=True)

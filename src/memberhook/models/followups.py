@@ -6,14 +6,21 @@ from typing import Any
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from memberhook.models.deliveries import Delivery
 
 
 class Kind(models.TextChoices):
-    WELCOME = "welcome"
-    RETURN_PASSWORD = "return_password"  # noqa: S105  # a kind, no password
-    SIGNALS = "signals"
+    WELCOME = "welcome", _("Welcome e-mail")
+    RETURN_PASSWORD = "return_password", _("Return password to the CRM")
+    SIGNALS = "signals", _("Signals to the Django project")
+
+
+class FollowUpState(models.TextChoices):
+    WAITING = "waiting", _("Waiting")
+    FAILED = "failed", _("Failed")
+    DONE = "done", _("Done")
 
 
 class FollowUp(models.Model):
@@ -45,3 +52,9 @@ class FollowUp(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of member {self.member_id}"
+
+    @property
+    def state(self) -> FollowUpState:
+        if self.failed:
+            return FollowUpState.FAILED
+        return FollowUpState.DONE if self.done_at else FollowUpState.WAITING

@@ -45,7 +45,7 @@ def error_of(connect: Connect, serve: Serve, reply: Reply, *, write: bool = Fals
             False,
             TransientError,
             "wrong_password",
-            "does not accept the user name with this application",
+            "does not accept the username with this application",
         ),
         ("bad-credentials-unknown-user", False, TransientError, "wrong_password", "Application Passwords"),
         ("no-credentials", False, TransientError, "wrong_password", "Authorization header"),

@@ -1,7 +1,7 @@
 """The check of a FluentCRM account: address, certificate, REST API, FluentCRM, credentials, rights.
 
-It changes nothing. The right to write is tested on a contact that cannot exist: a user who may write is told that it
-does not exist (404), any other is forbidden first (403); measured on FluentCRM 2.9.84.
+It changes nothing. The right to write is tested on a contact that cannot exist: for users who may write it does
+not exist (404), all others are forbidden first (403); measured on FluentCRM 2.9.84.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def check(api: FluentCrmApi) -> list[CheckResult]:
 def _access_passed() -> list[CheckResult]:
     return [
         passed("FluentCRM", "The plugin is active."),
-        passed("credentials", "User name and application password are correct."),
+        passed("credentials", "Username and application password are correct."),
     ]
 
 

@@ -112,7 +112,7 @@ class ConnectorSite:
             return self._apply_halves(plans, error)
 
     def _apply_halves(self, plans: Sequence[Plan], error: TransientError) -> list[Applied]:
-        """Isolate the members over whom PHP dies. Raises `error` if both halves fail: then the site is down."""
+        """Isolate the members that make PHP die. Raises `error` if both halves fail: then the site is down."""
         middle = len(plans) // 2
         halves = (plans[:middle], plans[middle:])
         results = [self._send_all_or_error(half) for half in halves]

@@ -92,7 +92,7 @@ def _credentials(rest: RestClient, index: Mapping[str, object]) -> tuple[CheckRe
         error = response_error(response, rest.site)
         if error is None:
             user_capabilities = object_at(read_json(response, rest.site), "capabilities")
-            return passed("credentials", "User name and application password are correct."), user_capabilities
+            return passed("credentials", "Username and application password are correct."), user_capabilities
     except (TransientError, PermanentError) as call_error:
         return failed("credentials", call_error), {}
     if response.status == 401 and error.code == ErrorCode.WRONG_PASSWORD:
@@ -127,8 +127,8 @@ def _login_problem(rest: RestClient, index: Mapping[str, object], response: Resp
             f"{_HOW_TO_CREATE_ONE}"
         )
     if accepted:
-        return f"User name and password are correct, but {_HEADER_REMOVED}"
-    return f"User name or password is wrong, or {_HEADER_REMOVED} {_HOW_TO_CREATE_ONE}"
+        return f"Username and password are correct, but {_HEADER_REMOVED}"
+    return f"Username or password is wrong, or {_HEADER_REMOVED} {_HOW_TO_CREATE_ONE}"
 
 
 def _application_passwords_disabled(rest: RestClient) -> str:

@@ -111,7 +111,7 @@ class UsersApi:
             return dict(zip(ordered, pool.map(with_email, ordered), strict=True))
 
     def by_usernames(self, usernames: Collection[str]) -> list[User]:
-        """Those that are found by their slug: another user may have taken the slug of a user name first."""
+        """Those that are found by their slug: another user may have taken the slug of a username first."""
         slugs = sorted({slug for username in usernames if (slug := _slug(username))})
         lowered = {username.lower() for username in usernames}
         users = [user for chunk in _chunks(slugs, _SLUGS_PER_CALL) for user in self._list([("slug", ",".join(chunk))])]
@@ -248,7 +248,7 @@ def _map(row: JsonCursor) -> Mapping[str, object]:
 
 
 def _slug(username: str) -> str:
-    """sanitize_title() of a valid user name, from which wp_insert_user() makes the slug."""
+    """sanitize_title() of a valid username, from which wp_insert_user() makes the slug."""
     text = re.sub(r"[^a-z0-9_ -]", "", username[:50].lower().replace(".", "-"))
     return re.sub(r"-+", "-", re.sub(r"\s+", "-", text)).strip("-")
 

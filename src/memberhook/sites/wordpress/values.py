@@ -1,4 +1,4 @@
-"""Which user names WordPress allows, and how it stores values: the same over both transports.
+"""Which usernames WordPress allows, and how it stores values: the same over both transports.
 
 Sources: sanitize_user() in wp-includes/formatting.php, wp_insert_user() in wp-includes/user.php (WordPress 6.1 to 7.1).
 """

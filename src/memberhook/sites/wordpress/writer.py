@@ -40,7 +40,7 @@ class _Job:
 class UserWriter:
     """`meta_types`: registered meta key → its JSON type. `stores_key`: WordPress can store idempotency keys.
 
-    `taken`: user names (in lower case) that WordPress has rejected though no visible user has them.
+    `taken`: usernames (in lower case) that WordPress has rejected though no visible user has them.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class UserWriter:
         return [as_json] if self._meta_types[name] == "array" and isinstance(as_json, str) else as_json
 
     def _send(self, jobs: Sequence[_Job]) -> None:
-        """Send what there is to send. Raises `TransientError` if WordPress responds to none of it."""
+        """Send the requests. Raises `TransientError` if WordPress responds to none of it."""
         pending = [job for job in jobs if job.body]
         any_response = False
         for _ in range(_ATTEMPTS):
@@ -117,7 +117,7 @@ class UserWriter:
             job.applied = _rejected(f"WordPress at {self._site} accepts none of the member's fields.")
 
     def _handle(self, job: _Job, result: WriteResult, *, is_resend: bool) -> bool:
-        """Record what was not written. Returns whether the rest is to be sent again."""
+        """Record what was not written. Returns whether to send the rest again."""
         creates = job.before is None
         if result.outcome is WriteOutcome.FIELDS_REJECTED:
             required = result.fields & ({"email", "password", "roles"} if creates else {"roles"})
@@ -145,7 +145,7 @@ class UserWriter:
                 "Memberhook's user cannot see. Look for the account there."
             )
         elif result.outcome is WriteOutcome.USERNAME_REJECTED and not creates:
-            job.applied = _rejected(f"WordPress at {self._site} does not change accounts with such a user name.")
+            job.applied = _rejected(f"WordPress at {self._site} does not change accounts with such a username.")
         else:
             if result.outcome is WriteOutcome.USERNAME_REJECTED:
                 self.taken.add((job.plan.username or "").lower())
@@ -157,7 +157,7 @@ class UserWriter:
         return [user for user in self._users.by_emails([email])[email] if user != job.before] if email else []
 
     def _read_again(self, job: _Job) -> User | None:
-        """The user as it is now; a new one by user name and e-mail address."""
+        """The user as it is now; a new one by username and e-mail address."""
         if job.before:
             return self._users.by_ids([job.before.id]).get(job.before.id)
         username = (job.plan.username or "").lower()

@@ -122,7 +122,7 @@ class SimulatedFluentCRM:
             self._users[username.lower()] = User(username, password.replace(" ", ""), frozenset(rights))
 
     def user(self, username: str, password: str) -> User | None:
-        """User names in any case, application passwords with or without spaces."""
+        """Usernames in any case, application passwords with or without spaces."""
         with self._lock:
             user = self._users.get(username.lower())
         return user if user is not None and user.password == password.replace(" ", "") else None

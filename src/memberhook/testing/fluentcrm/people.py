@@ -75,7 +75,7 @@ NAMES: tuple[tuple[str, str], ...] = (
     ("Nia", "Okafor"),
 )
 
-_PLACES = (
+_CITIES = (
     ("Lisbon", "PT"),
     ("São Paulo", "BR"),
     ("Köln", "DE"),
@@ -108,7 +108,7 @@ def people(seed: int) -> Iterator[Person]:
         rng.shuffle(names)
         for index, (first_name, last_name) in names:
             number = turn * len(NAMES) + index + 1
-            city, country = rng.choice(_PLACES)
+            city, country = rng.choice(_CITIES)
             suffix = rng.choice(("", "", "+shop", "+news"))
             email = f"{_local(first_name, last_name)}.{number}{suffix}@{rng.choice(_DOMAINS)}"
             yield Person(email, first_name, last_name, f"+1 555 01{number % 100:02d}", city, country)

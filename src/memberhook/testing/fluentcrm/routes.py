@@ -51,17 +51,17 @@ def get_subscriber(call: Call) -> dict[str, Any]:
         contact = call.store.by_email(sanitize_email(php.text(call.params.get("get_by_email"))))
     if contact is None:
         raise not_found("GET")
-    wanted = call.params.get("with", [])
+    include = call.params.get("with", [])
     extra: dict[str, Any] = {}
-    if "stats" in wanted:
+    if "stats" in include:
         extra["stats"] = {"emails": 0, "opens": 0, "clicks": 0}
-    if "subscriber.custom_values" in wanted:
+    if "subscriber.custom_values" in include:
         extra["custom_values"] = rows.custom_values(contact, call.store.fields)
     if contact.columns["status"] == "unsubscribed":
         extra |= {"unsubscribe_reason": "", "unsubscribe_date": ""}
     row = _subscriber_row(call, contact, **extra)
     row["date_of_birth"] = "" if row["date_of_birth"] == "0000-00-00" else row["date_of_birth"]
-    fields = {"custom_fields": rows.field_rows(call.store.fields.values())} if "custom_fields" in wanted else {}
+    fields = {"custom_fields": rows.field_rows(call.store.fields.values())} if "custom_fields" in include else {}
     return {"subscriber": row} | fields
 
 

@@ -63,7 +63,7 @@ class RestClient:
         return first
 
     def xmlrpc_accepts_login(self) -> bool | None:
-        """Whether XML-RPC accepts user name and password, which it takes without a header; None if it does not say.
+        """Whether XML-RPC accepts username and password, which it takes without a header; None if it does not say.
 
         It also accepts the log-in password: see `is_application_password`.
         """

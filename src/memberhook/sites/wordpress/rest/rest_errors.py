@@ -98,9 +98,9 @@ def rest_body(response: Response) -> Mapping[str, object]:
 
 def _wrong_password(site: str, code: str) -> str:
     if code in {"invalid_username", "invalid_email"}:
-        return f"WordPress at {site} has no user with that name. Check the user name."
+        return f"WordPress at {site} has no user with that name. Check the username."
     return (
-        f"WordPress at {site} does not accept the user name with this application password (401). Create a new one "
+        f"WordPress at {site} does not accept the username with this application password (401). Create a new one "
         "under Users > Profile > Application Passwords; the log-in password does not work here. If both are correct, "
         "the web server may be removing the Authorization header: ask the hosting provider."
     )
