@@ -29,6 +29,8 @@ SKIPPED = (
     "docs/settings.md",
     "requirements/",  # names of other people's packages
     "tests/crms/fluentcrm/recorded/",  # what a real FluentCRM sent
+    "tests/crms/fluentcrm/test_identify.py",  # what is compared with it
+    "tests/testing/test_recorded_rest.py",
 )
 
 OUR_PACKAGES = ("", "memberhook", "tests", "benchmarks")
@@ -42,6 +44,7 @@ EXCEPTIONS = (
     (r"enter_context|enter_async_context|__a?enter__", "Python's context managers"),
     (r"get_current_screen|screen-reader-text|\bscreen reader", "WordPress"),
     (r"\bwp_login\b|\buser_login\b|\bmember\.login\b", "field names of the contract and of WordPress"),
+    (r"\bfacts-\w+", "names in the recordings of FluentCRM"),
     # Ordinary English
     (r"\b(?:first|last|next|after|at|before|each|every|failed|own|by) logins?\b", "the act of logging in"),
     (r"\blogin (?:page|form|screen|link|attempt|address|URL)s?\b", "the page"),

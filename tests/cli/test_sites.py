@@ -34,7 +34,7 @@ def test_a_site_is_looked_at_and_stored(cli: Cli, wordpress: FakeWordPress) -> N
         "checks": [{"check": "credentials", "ok": True, "message": GOOD.message}],
         "roles": ROLES,
     }
-    [context] = wordpress.places
+    [context] = wordpress.contexts
     assert (context.url, context.username, context.password) == ("https://club.example", "owner", PASSWORD)
     site = Site.objects.get(name="club")
     assert (site.kind, site.username, site.password, site.allow_private) == ("wordpress", "owner", PASSWORD, True)
@@ -116,7 +116,7 @@ def test_what_cannot_be_done_is_told_in_one_sentence(
     error = cli(*arguments, stdin=PASSWORD, status=1)
     assert words in error
     assert error.count("\n") == 1
-    assert wordpress.places == []
+    assert wordpress.contexts == []
     assert Site.objects.count() == 1
 
 
@@ -207,7 +207,7 @@ def test_a_hook_takes_the_roles_of_its_site(cli: Cli, wordpress: FakeWordPress, 
 
 def test_a_site_that_cannot_tell_its_roles_stops_a_hook(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
     Connection.objects.create(name="shop", kind="fluentcrm", url="https://shop.example")
-    wordpress.broken = TransientError("club.example takes no connections.", code="unreachable")
+    wordpress.broken = TransientError("club.example Could not connect.", code="unreachable")
     error = cli("hook", "add", "--connection", "shop", "--site", "club", status=1)
-    assert error == "memberhook: club.example takes no connections.\n"
+    assert error == "memberhook: club.example Could not connect.\n"
     assert not Hook.objects.exists()

@@ -1,4 +1,4 @@
-"""The HTTP client: whom it calls, what it waits for, what it takes, and what it says when something is wrong."""
+"""The HTTP client: which addresses it calls, timeouts, limits, and its errors."""
 
 from __future__ import annotations
 
@@ -67,17 +67,17 @@ class TestRequest:
         )
         assert (answer.status, answer.body, answer.content_type) == (201, b'{"a": 1}', "application/json")
         assert answer.headers["x-extra"] == "yes"
-        (asked,) = server.asked
-        assert asked.target == "/a%20b?x=1&with%5B%5D=%C3%A9%20%26%2B&with%5B%5D=2"
-        assert (asked.headers["X-Key"], asked.headers["User-Agent"]) == ("k", "Test/1")
-        assert asked.headers["Host"] == f"127.0.0.1:{server.port}"
+        (request,) = server.requests
+        assert request.target == "/a%20b?x=1&with%5B%5D=%C3%A9%20%26%2B&with%5B%5D=2"
+        assert (request.headers["X-Key"], request.headers["User-Agent"]) == ("k", "Test/1")
+        assert request.headers["Host"] == f"127.0.0.1:{server.port}"
 
     def test_json_is_sent_as_json(self, client: MakeClient, serve: Serve) -> None:
         server = serve(Reply())
         client().request("PUT", server.url, json={"name": "Zoë 🐘"})
-        (asked,) = server.asked
-        assert asked.json == {"name": "Zoë 🐘"}
-        assert asked.headers["Content-Type"] == "application/json"
+        (request,) = server.requests
+        assert request.json == {"name": "Zoë 🐘"}
+        assert request.headers["Content-Type"] == "application/json"
 
     def test_errors_are_answers_too(self, client: MakeClient, serve: Serve) -> None:
         assert client().request("GET", serve(Reply(500, b"broken")).url).status == 500
@@ -90,14 +90,14 @@ class TestRequest:
         server, http = serve(Reply(body=b"{}")), client()
         for _ in range(3):
             http.request("GET", server.url)
-        assert len({asked.connection for asked in server.asked}) == 1
+        assert len({request.connection for request in server.requests}) == 1
 
     def test_a_kept_connection_that_was_dropped_costs_nothing(self, client: MakeClient, serve: Serve) -> None:
         server, http = serve(Reply(body=b"{}", then_close=True)), client()
         assert [http.request("GET", server.url).status for _ in range(3)] == [200] * 3
 
     def test_many_threads_share_one_client(self, client: MakeClient, serve: Serve) -> None:
-        server, http = serve(lambda asked: json_reply(asked.params)), client()
+        server, http = serve(lambda request: json_reply(request.params)), client()
         with ThreadPoolExecutor(8) as pool:
             bodies = pool.map(
                 lambda n: json.loads(http.request("GET", server.url, params=[("n", str(n))]).body), range(200)
@@ -111,7 +111,7 @@ class TestRequest:
         assert http.request("GET", server.url).status == 200
 
 
-class TestWhomItCalls:
+class TestWhichAddresses:
     @pytest.mark.parametrize(
         "address",
         [
@@ -137,7 +137,7 @@ class TestWhomItCalls:
         with pytest.raises(PermanentError, match=r"private address \(127\.0\.0\.1\)") as caught:
             client(False, resolve=lambda *_: ["127.0.0.1"]).request("GET", f"http://{host}:{server.port}/")
         assert caught.value.code == "private_address"
-        assert not server.asked
+        assert not server.requests
 
     def test_the_systems_resolver_reads_odd_spellings(self, client: MakeClient, serve: Serve) -> None:
         server = serve(Reply())
@@ -158,7 +158,7 @@ class TestWhomItCalls:
         http = client(False, resolve=lambda *_: ["10.255.255.1", "127.0.0.1"])
         assert http.request("GET", f"http://crm.example:{server.port}/").status == 200
         assert judged == ["10.255.255.1", "127.0.0.1"]
-        assert server.asked[0].headers["Host"] == f"crm.example:{server.port}"
+        assert server.requests[0].headers["Host"] == f"crm.example:{server.port}"
 
     def test_a_name_is_looked_up_once_in_half_a_minute(self, client: MakeClient, serve: Serve) -> None:
         server, looked_up, now = serve(Reply()), [], [100.0]
@@ -226,7 +226,7 @@ class TestWhatGoesWrong:
         with pytest.raises(TransientError, match="closed the connection") as caught:
             client().request(method, server.url, json={})
         assert caught.value.code == "unreachable"
-        assert len(server.asked) == tries
+        assert len(server.requests) == tries
 
     @pytest.mark.parametrize(
         "head", [b"Content-Length: 100\r\n\r\n12345", b"Transfer-Encoding: chunked\r\n\r\n64\r\n12345"]
@@ -287,11 +287,11 @@ class TestWhatGoesWrong:
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_redirects_are_not_followed(self, client: MakeClient, serve: Serve, status: int) -> None:
-        server = serve(Reply(status, headers={"Location": "/elsewhere?token=secret"}))
+        server = serve(Reply(status, headers={"Location": "/other?token=secret"}))
         with pytest.raises(TransientError, match="redirects to another of its pages") as caught:
             client().request("GET", server.url)
         assert caught.value.code == "redirected"
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
     @pytest.mark.parametrize(
         ("location", "message"),
@@ -302,8 +302,8 @@ class TestWhatGoesWrong:
             ("//www.shop.example/", "Use http://www.shop.example as the address."),
             ("https://u:p@shop.example/", "Use https://shop.example as the address."),
             (
-                "https://login.other.example/?k=v",
-                "redirects to https://login.other.example. Redirects are not followed;",
+                "https://sso.other.example/?k=v",
+                "redirects to https://sso.other.example. Redirects are not followed;",
             ),
             ("/wp-login.php?k=v", "redirects to another of its pages"),
             ("http://[::1", "a redirect that is not a valid URL"),
@@ -417,7 +417,7 @@ class TestCertificates:
         with pytest.raises(TransientError, match=why) as caught:
             client(resolve=lambda *_: ["127.0.0.1"]).request("GET", f"https://crm.example:{server.port}/")
         assert caught.value.code == "certificate"
-        assert not server.asked
+        assert not server.requests
 
     def test_one_of_nobody_known(self, client: MakeClient, serve: Serve, certificates: Certificates) -> None:
         server = serve(Reply(), certificates.server("crm.example"))
@@ -451,8 +451,8 @@ def test_a_request_as_it_was_asked_is_seen_by_the_stub(client: MakeClient, serve
     """The stub itself: what the tests above rely on."""
     seen: list[Request] = []
 
-    def answer(asked: Request) -> Reply:
-        seen.append(asked)
+    def answer(request: Request) -> Reply:
+        seen.append(request)
         return Reply(204)
 
     client().request("POST", serve(answer).url + "/p?a=1", body=b"raw")

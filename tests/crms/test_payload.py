@@ -155,7 +155,7 @@ class TestForms:
             ("a[=1&a[=2", {"a[": "2"}, {"a["}),
         ],
     )
-    def test_what_is_set_twice_is_told(self, body: str, data: object, doubled: set[str]) -> None:
+    def test_what_is_set_twice_is_reported(self, body: str, data: object, doubled: set[str]) -> None:
         payload = form(body)
         assert (payload.data, payload.repeated) == (data, doubled)
 
@@ -196,7 +196,7 @@ class TestQueries:
         assert query("a=x+y").data == {"a": "x y"}
         assert query("a=x+y%20z", plus_is_space_in_query=False).data == {"a": "x+y z"}
 
-    def test_the_body_comes_first_but_for_get(self) -> None:
+    def test_the_body_comes_first_except_for_get(self) -> None:
         assert read(WebhookRequest("POST", query="a=1", body=b"b=2")).data == {"b": "2"}
         assert read(WebhookRequest("POST", query="a=1", body=b" ")).data == {"a": "1"}
         assert read(WebhookRequest("GET", query="a=1", body=b"b=2")).data == {"a": "1"}

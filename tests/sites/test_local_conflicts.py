@@ -42,7 +42,7 @@ def change(site: LocalSite, user: Any, **changes: Any) -> Plan:
     return Plan(CONTACT, site.find(MemberQuery([str(user.pk)])).members[str(user.pk)], changes=Changes(**changes))
 
 
-def test_a_login_that_was_taken_meanwhile(site: LocalSite) -> None:
+def test_a_username_that_was_taken_meanwhile(site: LocalSite) -> None:
     get_user_model().objects.create_user("ada", "other@example.com")
     taken, free = site.apply([creation("ada"), creation("bob")])
     assert (taken.status, taken.message) == (ApplyStatus.CONFLICT, "")

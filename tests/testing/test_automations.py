@@ -52,7 +52,7 @@ def test_the_url_is_sent_as_it_was_built(crm: SimulatedFluentCRM, contact: int, 
     assert receiver.received[0].path.endswith("avatar.png&")
 
 
-def test_only_applying_a_tag_anew_sends(crm: SimulatedFluentCRM, contact: int, receiver: Receiver) -> None:
+def test_only_a_newly_applied_tag_sends(crm: SimulatedFluentCRM, contact: int, receiver: Receiver) -> None:
     crm.add_tag("Other")
     crm.add_automation("member", receiver.url, background=False)
     crm.apply_tag(contact, "member")

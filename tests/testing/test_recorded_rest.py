@@ -47,14 +47,14 @@ def ada_and_grand(crm: SimulatedFluentCRM, clock: Clock) -> None:
     crm.add_contact("x.facts-ada@example.com", "Grand", "Facts")
 
 
-def facts_tags(crm: SimulatedFluentCRM, clock: Clock) -> None:
+def recorded_tags(crm: SimulatedFluentCRM, clock: Clock) -> None:
     clock.at(CREATED)
     crm.add_tag("facts-members", "facts-members")
     crm.add_tag("facts-course", "facts-course")
 
 
 def zoe(crm: SimulatedFluentCRM, clock: Clock) -> None:
-    facts_tags(crm, clock)
+    recorded_tags(crm, clock)
     clock.at("11:10:49")
     columns = {
         "prefix": "Ms",
@@ -105,9 +105,9 @@ STATES: dict[str, State] = {
     "list-lists": newsletter,
     "list-subscribers-page-1": ada_and_grand,
     "list-subscribers-page-past-end": ada_and_grand,
-    "list-tags-page-1": facts_tags,
-    "list-tags-page-2": facts_tags,
-    "list-tags-page-past-end": facts_tags,
+    "list-tags-page-1": recorded_tags,
+    "list-tags-page-2": recorded_tags,
+    "list-tags-page-past-end": recorded_tags,
     "update-subscriber-email-taken": ada_and_grand,
     "update-subscriber-clear-custom-field": became(first_name="Augusta", last_name="King"),
     "update-subscriber-unknown-custom-field": became(last_name="King", city=""),

@@ -109,7 +109,7 @@ class TestBulk:
         assert (contact["email"], contact["updated_at"]) == ("PERSON1@example.com", "2026-11-23 12:00:00")
 
 
-def listed(crm: SimulatedFluentCRM, query: str) -> list[int]:
+def ids_of(crm: SimulatedFluentCRM, query: str) -> list[int]:
     reply = call(crm, "GET", SUBSCRIBERS, query)
     assert reply.status == 200
     return [row["id"] for row in reply.body["subscribers"]["data"]]
@@ -138,7 +138,7 @@ class TestListing:
         ],
     )
     def test_filters_order_and_pages(self, people: SimulatedFluentCRM, query: str, ids: list[int]) -> None:
-        assert listed(people, query) == ids
+        assert ids_of(people, query) == ids
 
     def test_custom_fields_want_exactly_true(self, people: SimulatedFluentCRM) -> None:
         rows = call(people, "GET", SUBSCRIBERS, "custom_fields=true").body["subscribers"]["data"]

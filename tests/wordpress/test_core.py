@@ -195,7 +195,7 @@ class TestCreation:
         as_stored = {**fields, "seats": "3", "vip": "1", "cities": ("London Town",)}
         assert {name: made.fields[name] for name in fields} == as_stored
 
-    def test_a_login_that_is_taken_or_not_allowed_is_told_at_the_next_find(
+    def test_a_username_that_is_taken_or_forbidden_is_known_at_the_next_find(
         self, add: Callable[..., Member], site: Site
     ) -> None:
         add("taken.by@some.example", email="taken@member.example")
@@ -210,7 +210,7 @@ class TestCreation:
         found = site.find(MemberQuery(usernames=[*usernames, "free"]))
         assert found.taken_usernames == {"taken.by@some.example", "forbidden", "taken.by-some.example"}
 
-    def test_the_slug_finds_most_logins(self, add: Callable[..., Member], site: Site) -> None:
+    def test_the_slug_finds_most_usernames(self, add: Callable[..., Member], site: Site) -> None:
         usernames = ["Mary Ann", "o.b-r_i@x.example", "x" * 60, "--a..b--"]
         for number, username in enumerate(usernames):
             add(username, email=f"slug{number}@member.example")
@@ -238,14 +238,16 @@ class TestCreation:
         (other,) = site.apply([replace(plan, key="k2")])
         assert not other.created
 
-    def test_one_bad_member_spoils_no_other(self, site: Site) -> None:
+    def test_one_bad_member_affects_no_other(self, site: Site) -> None:
         good = [creation(f"among{n}") for n in range(3)]
         applied = site.apply([good[0], creation("badrole", role="wizard"), good[1], creation("crash"), good[2]])
         assert [done.created for done in applied] == [True, False, True, False, True]
         assert "no such role" in applied[1].message
         assert "HTTP 500" in applied[3].message
 
-    def test_who_was_made_by_a_call_that_broke_is_made(self, site: Site, capabilities: Mapping[str, Any]) -> None:
+    def test_a_member_created_by_a_call_that_broke_counts_as_created(
+        self, site: Site, capabilities: Mapping[str, Any]
+    ) -> None:
         applied = site.apply([creation("before"), creation("late"), creation("after")])
         if capabilities["batch"]:
             assert [done.created for done in applied] == [True, True, True]
@@ -253,7 +255,7 @@ class TestCreation:
             assert [done.created for done in applied] == [True, False, True]
             assert applied[1].status is ApplyStatus.TRY_LATER
 
-    def test_values_that_wordpress_does_not_take_cost_themselves_alone(self, site: Site) -> None:
+    def test_rejected_values_cost_no_other_value(self, site: Site) -> None:
         fields = {"first_name": "Eve", "locale": "xx_XX", "seats": "many", "user_url": "https://x.example/" + "x" * 100}
         (applied,) = site.apply([creation("picky", fields=fields)])
         assert applied.created
@@ -379,14 +381,14 @@ class TestOverflow:
 
 class TestListing:
     def test_everybody(self, site: Site, add: Callable[..., Member]) -> None:
-        last = add("listed", tags_applied=(GOLD,), fields={"first_name": "L", "hobby": "chess"})
+        last = add("summarized", tags_applied=(GOLD,), fields={"first_name": "L", "hobby": "chess"})
         site.apply([creation(f"page{n}") for n in range(105)])
         everybody = list(site.members(fields=["hobby", "first_name", "description"]))
         ids = [int(row.id) for row in everybody]
         assert len(ids) > 100
         assert ids == sorted(set(ids))
         row = next(row for row in everybody if row.id == last.id)
-        assert (row.username, row.first_name, row.roles) == ("listed", "L", ("subscriber",))
+        assert (row.username, row.first_name, row.roles) == ("summarized", "L", ("subscriber",))
         assert row.tags == {"shop": ("gold",)}
         assert row.fields == {"hobby": "chess"}
 

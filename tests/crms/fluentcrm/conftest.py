@@ -61,7 +61,7 @@ def crm() -> Iterator[SimulatedFluentCRM]:
         ("interests", "select-multi", ("a", "b")),
         ("plan", "select-one", ("free", "pro")),
         ("sex", "radio", ("f", "m", "x")),
-        ("ways", "checkbox", ("mail", "sms")),
+        ("channels", "checkbox", ("mail", "sms")),
         ("renewal", "date", ()),
         ("seen", "date_time", ()),
         ("seats", "number", ()),

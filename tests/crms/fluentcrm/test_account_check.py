@@ -127,9 +127,9 @@ def test_no_wordpress(connect: Connect, serve: Serve, reply: Reply) -> None:
 
 
 def test_a_site_without_application_passwords(connect: Connect, serve: Serve) -> None:
-    def answer(asked: Request) -> Reply:
+    def answer(request: Request) -> Reply:
         index = {"namespaces": ["fluent-crm/v2"], "authentication": []}
-        return json_reply(index) if asked.path == "/wp-json/" else json_reply(FORBIDDEN, 401)
+        return json_reply(index) if request.path == "/wp-json/" else json_reply(FORBIDDEN, 401)
 
     name, message = stopped_at(connect(serve(answer).url))
     assert name == "credentials"
@@ -137,16 +137,16 @@ def test_a_site_without_application_passwords(connect: Connect, serve: Serve) ->
 
 
 def test_a_site_that_shows_its_index_to_nobody(crm: SimulatedFluentCRM, connect: Connect, serve: Serve) -> None:
-    def answer(asked: Request) -> Reply:
-        hidden = asked.path == "/wp-json/"
+    def answer(request: Request) -> Reply:
+        hidden = request.path == "/wp-json/"
         return json_reply(FORBIDDEN, 401) if hidden else json_reply({"code": "incorrect_password"}, 401)
 
     assert stopped_at(connect(serve(answer).url))[0] == "credentials"
 
 
 def test_trouble_in_the_last_step(connect: Connect, serve: Serve) -> None:
-    def answer(asked: Request) -> Reply:
-        if asked.method == "PUT":
+    def answer(request: Request) -> Reply:
+        if request.method == "PUT":
             return page_reply("Method not allowed", 405)
         rows = {"data": []}
         return json_reply({"namespaces": ["fluent-crm/v2"], "subscribers": rows, "tags": rows, "lists": []})
@@ -158,10 +158,10 @@ def test_trouble_in_the_last_step(connect: Connect, serve: Serve) -> None:
 def test_where_fluentcrm_answers_nobody_asks_wordpress(connect: Connect, serve: Serve, index: Reply) -> None:
     """Security plugins hide what the REST API says of itself."""
 
-    def answer(asked: Request) -> Reply:
-        if asked.path == "/wp-json/":
+    def answer(request: Request) -> Reply:
+        if request.path == "/wp-json/":
             return index
-        if asked.method == "PUT":
+        if request.method == "PUT":
             return json_reply({"message": "No query results for model [FluentCrm\\App\\Models\\Subscriber]."}, 404)
         rows = {"data": []}
         return json_reply({"subscribers": rows, "tags": rows, "lists": []})
@@ -171,8 +171,8 @@ def test_where_fluentcrm_answers_nobody_asks_wordpress(connect: Connect, serve: 
 
 
 def test_only_the_right_to_write_is_not_needed(connect: Connect, serve: Serve) -> None:
-    def answer(asked: Request) -> Reply:
-        if asked.method == "PUT":
+    def answer(request: Request) -> Reply:
+        if request.method == "PUT":
             return json_reply(FORBIDDEN, 403)
         rows = {"data": []}
         return json_reply({"subscribers": rows, "tags": rows, "lists": []})

@@ -1,4 +1,4 @@
-"""What FluentCRM's site answers when something is wrong, as recorded, over a real connection; and where it is asked."""
+"""What FluentCRM responds when something is wrong, as recorded, over a real connection; and which URLs are called."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_nothing_is_wrong_with_a_good_answer() -> None:
 
 class TestWhereItIsAsked:
     @pytest.mark.parametrize(
-        ("given", "base"),
+        ("pasted", "base"),
         [
             ("https://crm.example", "https://crm.example"),
             ("https://crm.example/", "https://crm.example"),
@@ -168,15 +168,17 @@ class TestWhereItIsAsked:
             ("http://[::1", "http://[::1"),
         ],
     )
-    def test_the_owners_address(self, given: str, base: str) -> None:
-        assert base_address(given) == base
+    def test_the_owners_address(self, pasted: str, base: str) -> None:
+        assert base_address(pasted) == base
 
     def test_credentials_go_as_basic_auth(self, connect: Connect, serve: Serve) -> None:
         server = serve(recorded_answer("get-subscriber-with-custom-values"))
         connect(server.url).load([ContactRef(id="1248")])
-        (asked,) = server.asked
-        assert asked.headers["Authorization"] == "Basic " + base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
-        assert asked.target == "/wp-json/fluent-crm/v2/subscribers/1248?with%5B%5D=subscriber.custom_values"
+        (request,) = server.requests
+        assert (
+            request.headers["Authorization"] == "Basic " + base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
+        )
+        assert request.target == "/wp-json/fluent-crm/v2/subscribers/1248?with%5B%5D=subscriber.custom_values"
 
     @pytest.mark.parametrize(
         "otherwise",
@@ -185,29 +187,31 @@ class TestWhereItIsAsked:
     def test_plain_permalinks_are_found_out_once(self, connect: Connect, serve: Serve, otherwise: Reply) -> None:
         good = recorded_answer("get-subscriber")
 
-        def answer(asked: Request) -> Reply:
-            return otherwise if asked.path != "/blog/" else good
+        def answer(request: Request) -> Reply:
+            return otherwise if request.path != "/blog/" else good
 
         server = serve(answer)
         client = connect(server.url + "/blog")
         for _ in range(2):
             (contact,) = client.load([ZOE]).values()
             assert isinstance(contact, Contact)
-        assert [asked.path for asked in server.asked] == [
+        assert [request.path for request in server.requests] == [
             *("/blog/wp-json/fluent-crm/v2/subscribers/1248", "/blog/", "/blog/"),
         ]
-        assert server.asked[-1].params == {
+        assert server.requests[-1].params == {
             "rest_route": "/fluent-crm/v2/subscribers/1248",
             "with[]": "subscriber.custom_values",
         }
 
     def test_writes_are_sent_again_too(self, connect: Connect, serve: Serve) -> None:
-        server = serve(lambda asked: page_reply("Home") if asked.path != "/" else recorded_answer("update-subscriber"))
+        server = serve(
+            lambda request: page_reply("Home") if request.path != "/" else recorded_answer("update-subscriber")
+        )
         assert connect(server.url).write_fields([PUT]) == {"1246": None}
-        assert server.asked[1].method == "PUT"
-        assert server.asked[1].json == {"subscriber": {"custom_values": {"wp_password": "secret-value"}}}
+        assert server.requests[1].method == "PUT"
+        assert server.requests[1].json == {"subscriber": {"custom_values": {"wp_password": "secret-value"}}}
 
-    def test_a_site_that_moved_is_told(self, connect: Connect, serve: Serve) -> None:
+    def test_a_site_that_moved_is_reported(self, connect: Connect, serve: Serve) -> None:
         error = error_of(connect, serve, Reply(301, headers={"Location": "https://127.0.0.1/x?secret=1"}))
         assert error.code == "redirected"
         assert "Use https://127.0.0.1 as the address" in error.message
@@ -217,7 +221,7 @@ class TestWhereItIsAsked:
         server = serve(page_reply("Trouble", status))
         with pytest.raises(TransientError):
             connect(server.url).load([ZOE])
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
     def test_an_address_that_is_none(self, connect: Connect) -> None:
         with pytest.raises(PermanentError) as caught:

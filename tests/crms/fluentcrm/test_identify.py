@@ -279,7 +279,7 @@ class TestWhatItTells:
         sent = {f"tags[{n}][{key}]": str(value) for n, tag in enumerate(tags) for key, value in tag.items()}
         assert payload(form({"id": "5", "email": "a@b.example", **sent})).tags == expected
 
-    def test_no_tags_and_unknown_tags_are_told_apart(self) -> None:
+    def test_no_tags_differ_from_unknown_tags(self) -> None:
         assert payload(post({"id": 5, "tags": []})).tags == ()
         assert payload(post({"id": 5})).tags is None
         assert payload(post({"id": 5, "tags": [{"slug": "vip"}]})).tags is None

@@ -42,7 +42,7 @@ SITE = {
 
 
 def wordpress(**answers: Reply) -> Any:
-    """Answers as a WordPress that is well, but for these: `index`, `me`, `users`, `options`, `site`, `xmlrpc`."""
+    """Answers like a healthy WordPress, except for these: `index`, `me`, `users`, `options`, `site`, `xmlrpc`."""
     usual = {
         "index": json_reply(INDEX),
         "me": ME,
@@ -52,10 +52,10 @@ def wordpress(**answers: Reply) -> Any:
         "xmlrpc": page_reply("Not found", 404),
     }
 
-    def answer(asked: Request) -> Reply:
+    def answer(request: Request) -> Reply:
         names = {"/wp-json/": "index", "/wp-json/wp/v2/users/me": "me", "/xmlrpc.php": "xmlrpc"}
         names |= {"/wp-json/memberhook/v1/site": "site", "/wp-json/wp/v2/users": "users"}
-        name = "options" if asked.method == "OPTIONS" else names[asked.path]
+        name = "options" if request.method == "OPTIONS" else names[request.path]
         return (usual | answers)[name]
 
     return answer
@@ -148,11 +148,11 @@ def test_no_tls(serve: Serve, http: HttpClient) -> None:
 def test_plain_permalinks_are_no_fault(serve: Serve, http: HttpClient) -> None:
     well = wordpress()
 
-    def answer(asked: Request) -> Reply:
-        route = asked.params.get("rest_route")
+    def answer(request: Request) -> Reply:
+        route = request.params.get("rest_route")
         if route is None:
             return page_reply("Not Found", 404)
-        return well(Request(asked.method, f"/wp-json{route}", asked.headers, asked.body, asked.connection))
+        return well(Request(request.method, f"/wp-json{route}", request.headers, request.body, request.connection))
 
     found = checked(serve(answer).url, http)
     assert found.problem is None
@@ -194,10 +194,10 @@ def test_with_the_connector(serve: Serve, http: HttpClient) -> None:
         "plain_permalinks": False,
         **{name: value for name, value in SITE.items() if name not in {"name", "rights"}},
     }
-    assert "OPTIONS" not in {asked.method for asked in server.asked}
+    assert "OPTIONS" not in {request.method for request in server.requests}
 
 
-def test_an_older_connector_works_and_is_told(serve: Serve, http: HttpClient) -> None:
+def test_an_older_connector_works_and_is_reported(serve: Serve, http: HttpClient) -> None:
     index = json_reply({**INDEX, "namespaces": ["wp/v2", "memberhook/v1"]})
     server = serve(wordpress(index=index, site=json_reply({**SITE, "connector": "0.0.9"})))
     found = checked(server.url, http)
