@@ -1,4 +1,4 @@
-"""The contract of a CRM: read webhooks, load contacts, write fields back."""
+"""The contract of a CRM: a reader of its webhooks, and a client that loads contacts and writes fields back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class WebhookRequest:
 
 @dataclass(frozen=True, slots=True)
 class ContactRef:
-    """Who a webhook is about: the CRM's id, or only an e-mail. One of the two is set."""
+    """The contact that an event is about: the CRM's id, or only an e-mail. One of the two is set."""
 
     id: str | None = None
     email: str | None = None
@@ -40,20 +40,30 @@ class ContactRef:
 
 @dataclass(frozen=True, slots=True)
 class ContactEvent:
-    """What a webhook says: whom it is about, and the contact as far as the payload tells it.
+    """One event of a webhook: which contact it is about, and the contact as far as the payload has it.
 
-    `payload` is a hint; it is used alone only where the hook trusts it. `payload_problem` says why it is not to be
-    believed (it is None then); None where there is nothing to say.
+    `payload` is used only where the hook trusts it. `payload_problem` says why it cannot be used (it is None then);
+    None where there is nothing to say. `body`: the event's part of a request that brings several; only this part is
+    stored with its delivery.
     """
 
     ref: ContactRef
     payload: Contact | None = None
     payload_problem: str | None = None
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An event that concerns no member: it is answered 2xx, and nothing is stored. `event`: as the CRM calls it."""
+
+    event: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class CrmField:
-    """A field of the CRM: `name` as in `--map`, `title` as people see it."""
+    """A field of the CRM: `name` as in `--map`, `title` for people."""
 
     name: str
     title: str
@@ -63,7 +73,7 @@ class CrmField:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The tags, lists and fields of a connection."""
+    """Tags, lists and fields of a CRM."""
 
     tags: tuple[Tag, ...] = ()
     lists: tuple[Tag, ...] = ()
@@ -72,7 +82,7 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The address of a CRM, and our log-in there."""
+    """The address of a CRM and our credentials there."""
 
     url: str
     username: str = ""
@@ -83,20 +93,20 @@ CrmError = TransientError | PermanentError
 
 
 class CrmClient(Protocol):
-    """Calls one account. Raises only `TransientError` and `PermanentError`, when the CRM as a whole fails."""
+    """The API of one account. Raises only `TransientError` or `PermanentError`, when the CRM as a whole fails."""
 
     def check(self) -> list[CheckResult]:
-        """Check address, credentials and rights one by one. Never raises what calls raise."""
+        """Credentials and permissions, with a result for each; never raises for what it checks."""
         ...
 
     def catalog(self) -> Catalog: ...
 
     def load(self, refs: Sequence[ContactRef]) -> Mapping[ContactRef, Contact | CrmError]:
-        """An answer for every ref: the contact with tags, lists and custom fields, or the error of this one."""
+        """An answer for every ref: the contact with tags, lists and custom fields, or why it cannot be loaded."""
         ...
 
     def write_fields(self, writes: Sequence[FieldWrite]) -> Mapping[str, CrmError | None]:
-        """Write fields of many contacts. Returns by contact id: None if it is written, else the error."""
+        """Writes fields of many contacts. What went wrong, by contact id; None where it is done."""
         ...
 
     def contacts(self, tag: Tag | None = None) -> Iterator[ContactPage]:
@@ -122,9 +132,12 @@ class ContactPage:
 
 @dataclass(frozen=True, slots=True)
 class CrmInfo:
-    """A registry entry. `identify` is pure; it raises `Refused` when the request names no contact or cannot be read."""
+    """A registry entry. `read` is pure: the events of a request, in order, none or one or many.
+
+    It raises `RequestRejected` when the request cannot be read or should name a contact and does not.
+    """
 
     slug: str
     name: str
-    identify: Callable[[WebhookRequest], ContactEvent]
+    read: Callable[[WebhookRequest], Sequence[ContactEvent | Skipped]]
     client: Callable[[Account, HttpClient], CrmClient]

@@ -83,8 +83,8 @@ class UserWriter:
         meta = {
             name: self._meta_value(name, value) for name, value in changes.fields.items() if name in self._meta_types
         }
-        if before is None and plan.key and self._stores_key:
-            meta |= idempotency_meta(plan.key)
+        if before is None and plan.idempotency_key and self._stores_key:
+            meta |= idempotency_meta(plan.idempotency_key)
         return {**body, **({"meta": meta} if meta else {})}
 
     def _meta_value(self, name: str, value: Value) -> object:
@@ -225,7 +225,7 @@ def _try_later(message: str) -> Applied:
 
 def _is_created(job: _Job) -> bool:
     """Also if an earlier attempt at this plan created the user and then broke off."""
-    return job.before is None or (job.plan.is_retry and job.before.idempotency_key == job.plan.key)
+    return job.before is None or (job.plan.is_retry and job.before.idempotency_key == job.plan.idempotency_key)
 
 
 def _roles(changes: Changes, held: Sequence[str]) -> list[str]:
