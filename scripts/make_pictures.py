@@ -220,7 +220,7 @@ def small(picture: bytes) -> bytes:
 
 @contextmanager
 def shop() -> Iterator[Running]:
-    simulated = SimulatedFluentCRM(datetime.now, seed=1)
+    simulated = SimulatedFluentCRM(datetime.now)
     simulated.add_user("memberhook", PASSWORD)
     simulated.add_tag("Course")
     for email, first, last, _ in PEOPLE:

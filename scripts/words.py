@@ -33,6 +33,8 @@ SKIPPED = (
     "scripts/words.py",
     "tests/crms/fluentcrm/recorded/",  # what a real FluentCRM sent
     "tests/test_words.py",
+    "tests/crms/fluentcrm/test_identify.py",  # what is compared with it
+    "tests/testing/test_recorded_rest.py",
 )
 
 OUR_PACKAGES = ("", "memberhook", "tests", "benchmarks")
@@ -48,6 +50,7 @@ EXCEPTIONS = (
     (r"\bwp_login\b|\buser_login\b|\bmember\.login\b", "field names of the contract and of WordPress"),
     (r"\bget_user_by\( ?'login'", "WordPress"),
     (r"(?<!\S)/\S+|\S+/(?!\S)|\S+\.(?:html|txt|py|md|php)\b", "paths of addresses and files"),
+    (r"\bfacts-\w+", "names in the recordings of FluentCRM"),
     # Ordinary English
     (r"\b(?:first|last|next|after|at|before|each|every|failed|own|by) logins?\b", "the act of logging in"),
     (r"\blogin (?:page|form|screen|link|attempt|address|URL)s?\b", "the page"),

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from memberhook.core.error_codes import ErrorCode
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "memberhook"
 PLUGIN = SOURCE / "sites" / "wordpress" / "plugin" / "memberhook-connector.php"
@@ -93,14 +95,20 @@ def program_strings() -> list[str]:
 def raised_codes(*families: str) -> dict[str, str]:
     """Error code → where it is raised, for errors of these classes. Those of the simulator are left out."""
     return {
-        str(word.value.value): f"{path.relative_to(ROOT)}:{node.lineno}"
+        code: f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in SOURCE.rglob("*.py")
         if "testing" not in path.parts
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in families
         for word in node.keywords
-        if word.arg == "code" and isinstance(word.value, ast.Constant)
+        if word.arg == "code" and (code := _code(word.value))
     }
+
+
+def _code(value: ast.expr) -> str | None:
+    if isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name) and value.value.id == "ErrorCode":
+        return str(ErrorCode[value.attr])
+    return str(value.value) if isinstance(value, ast.Constant) else None
 
 
 def imported(block: Block) -> Iterator[tuple[str, str]]:

@@ -81,7 +81,7 @@ class World:
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Running]:
     """The CRM of the pages: Ada, contact 1254, has bought the course."""
-    simulated = SimulatedFluentCRM(datetime.now, seed=1)
+    simulated = SimulatedFluentCRM(datetime.now)
     simulated.add_user("memberhook", PASSWORD)
     simulated.add_tag("Course")
     simulated.add_field("wp_password", "text", "WP Password")
