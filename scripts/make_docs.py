@@ -23,14 +23,36 @@ SETTINGS = f"""{NOTE}
 
 # Settings
 
-The service reads its settings from environment variables. None must be set to start. In a Django project of your own
-the same names may stand in its settings, as Python values; they count first (see [in your Django project](django.md)).
+The service reads its settings from environment variables. You can start without setting any. In a Django project of
+your own, the same names can also be set in its settings, as Python values; these win over environment variables (see
+[in your Django project](django.md)).
 
-Durations are written like `30s`, `15m`, `24h` or `7d`; lists with spaces or commas. A value that cannot be read stops
-the start, and `memberhook doctor` says which it is. After a change, start the service again.
+Write durations like `30s`, `15m`, `24h` or `7d`, and lists with spaces or commas. If a value cannot be read, the
+service does not start, and `memberhook doctor` says which one it is. Restart the service after a change.
 
 | Variable | Default | What it does |
 | --- | --- | --- |
+"""
+
+BELOW_A_PATH = """
+## Below a path of another site
+
+`MEMBERHOOK_PUBLIC_URL` can have a path, for example `https://example.com/bridge`. The addresses of hooks, the links in
+e-mails and the pages of the service then all begin with it.
+
+The proxy in front may pass the path on or strip it. Both work, and there is nothing else to set:
+
+```nginx
+location /bridge/ {
+    proxy_pass http://127.0.0.1:8000;     # passes the path on; with a slash at the end, it strips it
+    proxy_set_header Host $host;
+    proxy_set_header X-Forwarded-Proto $scheme;
+}
+```
+
+In a Django project of your own, the path is the one at which your web server mounts the project (`SCRIPT_NAME`,
+`root_path` or Django's `FORCE_SCRIPT_NAME`); the prefix in your `urls.py` is added to it. `manage.py check` warns if
+`FORCE_SCRIPT_NAME` is not the path of `MEMBERHOOK_PUBLIC_URL`.
 """
 
 CLI = f"""{NOTE}
@@ -58,7 +80,7 @@ def settings_page() -> str:
         f"| `{setting.variable}` | {f'`{setting.default}`' if setting.default else 'empty'} | {setting.help} |"
         for setting in conf.ALL
     )
-    return SETTINGS + "\n".join(rows) + "\n"
+    return SETTINGS + "\n".join(rows) + "\n" + BELOW_A_PATH
 
 
 def cli_page() -> str:

@@ -14,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,6 @@ from urllib.parse import urlsplit
 
 from memberhook.cli import cli
 from memberhook.testing.fluentcrm import Running
-from tests.docs_commands import Commands
 from tests.docs_pages import ROOT, Block, commands
 from tests.server.conftest import PASSWORD, Service
 
@@ -57,7 +57,6 @@ class Reader:
 
     service: Service
     crm: Running
-    commands: Commands
     folder: Path
     database_url: str
     wordpress: str
@@ -87,8 +86,8 @@ class Reader:
         if program == "memberhook":
             return self._memberhook(arguments, env)
         if program in ("python", "python3"):
-            if arguments[:2] == ["-m", "memberhook"]:
-                return self._memberhook(arguments[2:], env)
+            if arguments[:2] in (["-m", "memberhook"], ["manage.py", "memberhook"]):
+                return self._memberhook(arguments[2:], env, arguments[:2])
             return self._process([sys.executable, *arguments], env)
         raise AssertionError(f"nobody knows how to run {program!r}; see tests/docs_reader.py")
 
@@ -108,8 +107,10 @@ class Reader:
             text = text.replace(real, shown).replace(urlsplit(real).netloc, urlsplit(shown).netloc)
         return text
 
-    def _memberhook(self, arguments: list[str], env: dict[str, str]) -> str:
-        command = [sys.executable, "-m", "memberhook", *arguments]
+    def _memberhook(
+        self, arguments: list[str], env: dict[str, str], program: Sequence[str] = ("-m", "memberhook")
+    ) -> str:
+        command = [sys.executable, *program, *arguments]
         if arguments[0] == "worker":
             return self._worker(command, env)
         if arguments[0] in NEVER_ENDING:
@@ -119,11 +120,10 @@ class Reader:
             assert self.service.get("/healthz").status == 200
             return ""
         typed = TYPED.get(arguments[0], "")
-        if self.env or env:
+        if self.env or env or program[0] == "manage.py":
             out = self._process(command, env, typed)
         else:
-            status, out, error = self.commands.run(arguments, self.folder, typed)
-            assert status == 0, (arguments, status, out, error)
+            out = self.service.cli(*arguments, stdin=typed, folder=self.folder)
         if key := re.search(r"Access key \(shown this once\): (\S+)", out):
             self.key = key[1]
         return out

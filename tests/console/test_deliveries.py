@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from memberhook.console.filters import STATUSES, with_status
 from memberhook.console.html import badge, short
 from memberhook.console.requests import hide, readable
+from memberhook.core.states import STATUSES
 from memberhook.models.connections import Hook
-from memberhook.models.deliveries import Delivery
+from memberhook.models.deliveries import Delivery, with_status
 from memberhook.models.followups import FollowUp, Kind
 from tests.console.conftest import World
 
@@ -32,7 +32,7 @@ def page(console: Client, delivery: Delivery) -> str:
 def test_the_list_tells_what_happened(console: Client, deliver: Deliver) -> None:
     deliver("failed", email="eve@example.com", message="The contact has no usable e-mail address. " * 5)
     text = html.unescape(console.get(LIST).content.decode())
-    assert '<span class="mh-badge mh-bad">failed</span>' in text
+    assert '<span class="mh-badge mh-bad">Failed</span>' in text
     assert "#1 · eve@example.com" in text
     assert "…</span>" in text
     assert "1 failed" in text
@@ -82,7 +82,7 @@ def test_a_delivery_in_full(console: Client, world: World) -> None:
         "<li>set first_name to Ada</li>",
         "<li>set temp_password to (hidden)</li>",
         "worker@here:1",
-        "password to the CRM",
+        "Return password to the CRM",
         "The CRM does not answer.",
         '"city": "London"',
         '"wp_password": "(hidden)"',
@@ -94,8 +94,8 @@ def test_a_delivery_in_full(console: Client, world: World) -> None:
 def test_a_delivery_that_has_not_been_tried(console: Client, deliver: Deliver) -> None:
     delivery = deliver("pending", method="", body=b"", origin="import", message="")
     text = page(console, delivery)
-    assert "It waits for a worker." in text
-    assert "pulled from the CRM (import)" in text
+    assert "Waiting for a worker." in text
+    assert "pulled from the CRM (Import)" in text
     assert "None yet." in text
     assert "replay/?id=" not in text
 
@@ -104,7 +104,7 @@ def test_a_follow_up_that_is_done_or_failed(console: Client, world: World) -> No
     FollowUp.objects.create(
         delivery=world.delivery, kind=Kind.WELCOME, member_id="1", email="a@example.com", state="failed"
     )
-    assert '<span class="mh-badge mh-bad">failed</span>' in page(console, world.delivery)
+    assert '<span class="mh-badge mh-bad">Failed</span>' in page(console, world.delivery)
 
 
 def test_a_delivery_that_is_not_there(console: Client, db: None) -> None:

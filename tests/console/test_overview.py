@@ -17,7 +17,7 @@ Deliver = Callable[..., Delivery]
 
 
 def tiles(found: Overview) -> dict[str, str]:
-    return {tile.text: tile.number for tile in (*found.finished, *found.on_the_way)}
+    return {str(tile.text): tile.number for tile in (*found.finished, *found.on_the_way)}
 
 
 @pytest.mark.usefixtures("db")
@@ -36,12 +36,12 @@ def test_what_is_well_needs_nobody(hook: Hook, deliver: Deliver) -> None:
     found = overview(now)
     assert found.problems == []
     assert tiles(found) == {
-        "applied": "1",
-        "unchanged": "0",
-        "ignored": "0",
-        "failed": "0",
-        "pending": "0",
-        "retrying": "0",
+        "Applied": "1",
+        "Unchanged": "0",
+        "Ignored": "0",
+        "Failed": "0",
+        "Pending": "0",
+        "Retrying": "0",
         "follow-ups waiting": "0",
         "workers alive": "1",
     }
@@ -61,7 +61,7 @@ def test_what_needs_the_owner(hook: Hook, deliver: Deliver) -> None:
         delivery=old, kind=Kind.WELCOME, member_id="2", email="b@example.com", state="failed", finished_at=now
     )
     found = overview(now)
-    expected = {"failed": "2", "pending": "1", "retrying": "2", "follow-ups waiting": "1", "workers alive": "0"}
+    expected = {"Failed": "2", "Pending": "1", "Retrying": "2", "follow-ups waiting": "1", "workers alive": "0"}
     assert expected.items() <= tiles(found).items()
     assert [problem.text for problem in found.problems] == [
         "No worker has been heard of lately, so nothing is applied. Start one: memberhook worker",

@@ -23,8 +23,8 @@ MAKE_HOOK = """
 import django
 django.setup()
 from django.utils import timezone
-from memberhook.connections import keys
-from memberhook.connections.models import Connection, Hook, Site
+from memberhook.services import keys
+from memberhook.models.connections import Connection, Hook, Site
 shop = Connection.objects.create(name="shop", kind="fluentcrm", url="https://shop.example")
 hook = Hook.objects.create(name="shop", connection=shop, site=Site.objects.get(), trust_payload=True)
 print(keys.new_key(hook, timezone.now()))
@@ -75,7 +75,8 @@ def served(request: pytest.FixtureRequest, env: dict[str, str]) -> Iterator[tupl
         "wsgi": ["manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"],
         "asgi": ["-m", "uvicorn", "club.asgi:application", "--port", str(port), "--log-level", "warning"],
     }
-    commands = [servers[request.param], ["-m", "memberhook", "worker"]]
+    workers = {"wsgi": ["manage.py", "memberhook", "worker"], "asgi": ["-m", "memberhook", "worker"]}
+    commands = [servers[request.param], workers[request.param]]
     processes = [subprocess.Popen([sys.executable, *command], cwd=EXAMPLE, env=env) for command in commands]
     try:
         wait_for(port)

@@ -12,7 +12,6 @@ from memberhook.cli.common import Since, as_json, iso, show, site_named, with_da
 from memberhook.core.states import STATUSES
 from memberhook.engine.runtime import system_runtime
 from memberhook.models.deliveries import Delivery, with_status
-from memberhook.models.followups import progress
 from memberhook.services.members import members
 
 STATUS = click.Choice(STATUSES)
@@ -85,5 +84,5 @@ def _report(delivery: Delivery, data: dict[str, Any]) -> None:
     for attempt in delivery.tries.all():
         click.echo(f"{'attempt:':<13}{attempt.number} {iso(attempt.started_at)} {attempt.result}: {attempt.message}")
     for followup in delivery.followups.order_by("pk"):
-        state = progress(followup)
-        click.echo(f"{'follow-up:':<13}{followup.get_kind_display()} {state} {followup.message}".rstrip())
+        what = f"{followup.get_kind_display()}: {followup.progress.value}. {followup.message}"
+        click.echo(f"{'follow-up:':<13}{what}".rstrip())

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from memberhook.console.accounts import FIELDS, AccountAdmin, AccountForm, address_field
 from memberhook.console.base import Select
+from memberhook.console.field_map import TYPES
 from memberhook.console.html import moment
 from memberhook.crms.registry import CRMS, crm
 from memberhook.engine.clients import crm_client
@@ -67,7 +68,7 @@ class ConnectionAdmin(AccountAdmin):
 
     @admin.display(description="fields")
     def field_list(self, connection: Connection) -> SafeString | str:
-        rows = ((f.title, f.name, f.type.value) for f in known_fields(connection).values())
+        rows = ((f.title, f.name, TYPES[f.type]) for f in known_fields(connection).values())
         return format_html_join("", "<div>{} <code>{}</code> {}</div>", rows) or "not loaded yet"
 
     @admin.display(description="loaded", ordering="catalog_at")

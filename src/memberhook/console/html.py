@@ -12,22 +12,15 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timezone import localtime
 
-TONES = {
-    "applied": "good",
-    "unchanged": "calm",
-    "ignored": "calm",
-    "failed": "bad",
-    "abandoned": "bad",
-    "pending": "busy",
-    "retrying": "warn",
-    "waiting": "busy",
-    "done": "good",
-}
-"""How a state looks. Each has its word too: nobody has to know the colours."""
+from memberhook.console.labels import Label, Text
 
 
-def badge(text: str, tone: str | None = None) -> SafeString:
-    return format_html('<span class="mh-badge mh-{}">{}</span>', tone or TONES.get(text, "calm"), text)
+def badge(text: Text, tone: str = "calm") -> SafeString:
+    return format_html('<span class="mh-badge mh-{}">{}</span>', tone, text)
+
+
+def label_badge(label: Label) -> SafeString:
+    return badge(label.text, label.tone)
 
 
 def link(url: str | None, text: Any) -> SafeString | str:

@@ -9,8 +9,9 @@ from django.db.models import Count
 from django.urls import reverse
 
 from memberhook import conf
-from memberhook.console.html import TONES, span
-from memberhook.core.states import FINISHED, State, status
+from memberhook.console.html import span
+from memberhook.console.labels import STATES, Text
+from memberhook.core.states import FINISHED, WAITING, State, status
 from memberhook.models.connections import Connection, Hook, Site
 from memberhook.models.deliveries import Delivery, Worker
 from memberhook.models.followups import FollowUp
@@ -23,7 +24,7 @@ class Tile:
     """A number with its words; `url`: where it leads. `tone` is "" where nothing needs attention."""
 
     number: str
-    text: str
+    text: Text
     url: str
     tone: str = ""
 
@@ -47,9 +48,9 @@ def overview(now: datetime) -> Overview:
     finished = _finished(now)
     workers = Worker.objects.filter(seen_at__gt=now - conf.LEASE()).count()
     return Overview(
-        finished=[_status_tile(state.value, finished.get(state.value, 0)) for state in FINISHED],
+        finished=[_status_tile(state, finished.get(state, 0)) for state in FINISHED],
         on_the_way=[
-            *(_status_tile(name, number) for name, number in _unfinished().items()),
+            *(_status_tile(state, number) for state, number in _unfinished().items()),
             Tile(str(_waiting_followups()), "follow-ups waiting", reverse("admin:memberhook_followup_changelist")),
             Tile(
                 str(workers), "workers alive", reverse("admin:memberhook_worker_changelist"), "" if workers else "bad"
@@ -64,11 +65,11 @@ def _finished(now: datetime) -> dict[str, int]:
     return dict(lately.order_by().values_list("state").annotate(Count("pk")))
 
 
-def _unfinished() -> dict[str, int]:
-    counts = {State.PENDING.value: 0, State.RETRYING.value: 0}
+def _unfinished() -> dict[State, int]:
+    counts = dict.fromkeys(WAITING, 0)
     rows = Delivery.objects.filter(finished_at=None).order_by().values_list("state", "attempts").annotate(Count("pk"))
     for state, attempts, number in rows:
-        counts[status(state, attempts)] = counts.get(status(state, attempts), 0) + number
+        counts[State(status(state, attempts))] += number
     return counts
 
 
@@ -76,9 +77,10 @@ def _waiting_followups() -> int:
     return FollowUp.objects.filter(finished_at=None).count()
 
 
-def _status_tile(name: str, number: int) -> Tile:
-    tone = TONES[name] if number and name in (State.FAILED, State.RETRYING) else ""
-    return Tile(str(number), name, f"{reverse('admin:memberhook_delivery_changelist')}?status={name}", tone)
+def _status_tile(state: State, number: int) -> Tile:
+    label = STATES[state]
+    tone = label.tone if number and state in (State.FAILED, State.RETRYING) else ""
+    return Tile(str(number), label.text, f"{reverse('admin:memberhook_delivery_changelist')}?status={state}", tone)
 
 
 def _problems(now: datetime, failed: int, workers: int) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -13,35 +14,38 @@ from django.utils.safestring import SafeString
 
 from memberhook import conf
 from memberhook.console.base import ReadOnlyAdmin
-from memberhook.console.html import admin_url, badge, link, moment, short, span
+from memberhook.console.html import admin_url, badge, label_badge, link, moment, short, span
+from memberhook.console.labels import follow_up_label
 from memberhook.core.states import State
 from memberhook.models.deliveries import Delivery, Worker
-from memberhook.models.followups import FollowUp, progress
+from memberhook.models.followups import FollowUp, FollowUpState
 
-STATES = {
-    "waiting": Q(finished_at=None),
-    "failed": Q(state=State.FAILED),
-    "done": Q(state=State.APPLIED),
+IN_STATE: Mapping[FollowUpState, Q] = {
+    FollowUpState.WAITING: Q(finished_at=None),
+    FollowUpState.FAILED: Q(state=State.FAILED),
+    FollowUpState.DONE: Q(state=State.APPLIED),
 }
+"""`FollowUp.progress` as a query."""
 
 
 class StateFilter(SimpleListFilter):
-    """Shows those that wait unless something else is asked for."""
+    """Waiting follow-ups are the default, in place of all of them."""
 
     title = "state"
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [("failed", "failed"), ("done", "done"), ("all", "all")]
+        others = [(state.value, str(state.label)) for state in FollowUpState if state is not FollowUpState.WAITING]
+        return [*others, ("all", "All")]
 
     def choices(self, changelist: Any) -> Any:
         waiting = {"selected": self.value() is None, "query_string": changelist.get_query_string(remove=["state"])}
-        yield {**waiting, "display": "waiting"}
+        yield {**waiting, "display": FollowUpState.WAITING.label}
         yield from list(super().choices(changelist))[1:]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[FollowUp]) -> QuerySet[FollowUp]:
-        chosen = self.value() or "waiting"
-        return queryset.filter(STATES[chosen]) if chosen in STATES else queryset
+        chosen = self.value() or FollowUpState.WAITING
+        return queryset.filter(IN_STATE[FollowUpState(chosen)]) if chosen in FollowUpState.values else queryset
 
 
 class FollowUpAdmin(ReadOnlyAdmin):
@@ -72,7 +76,7 @@ class FollowUpAdmin(ReadOnlyAdmin):
 
     @admin.display(description="state")
     def state(self, followup: FollowUp) -> SafeString:
-        return badge(progress(followup))
+        return label_badge(follow_up_label(followup.progress))
 
     @admin.display(description="delivery", ordering="delivery")
     def of_delivery(self, followup: FollowUp) -> SafeString | str:

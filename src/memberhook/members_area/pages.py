@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 from django.views.generic.base import ContextMixin
 from django.views.generic.edit import FormView
 
-from memberhook import conf
+from memberhook import addresses, conf
 from memberhook.core.closed_fields import is_secret
 from memberhook.core.field_values import as_text
 from memberhook.members_area.access import role_titles, tags_of
@@ -70,11 +70,11 @@ class ForgotPassword(Page, auth.PasswordResetView):
 
     def form_valid(self, form: PasswordResetForm) -> HttpResponse:
         form.save(
-            domain_override=conf.PUBLIC_URL(),  # keeps Django from asking the request; the mail uses public_url
+            domain_override=addresses.public_url(),  # keeps Django from asking the request
             subject_template_name="memberhook/mail/new_password_subject.txt",
             email_template_name="memberhook/mail/new_password.txt",
             token_generator=self.token_generator,
-            extra_email_context={"site_name": conf.SITE_NAME(), "public_url": conf.PUBLIC_URL().rstrip("/")},
+            extra_email_context={"site_name": conf.SITE_NAME()},
         )
         return FormView.form_valid(self, form)
 
@@ -120,7 +120,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "roles": role_titles(user),
         "tags": sorted(tag.title for tag in tags_of(user)),
         "fields": list(_shown(fields)),
-        "console": _console() if getattr(user, "is_staff", False) else None,
+        "console": console_url() if getattr(user, "is_staff", False) else None,
     }
     return render(request, "memberhook/account.html", context)
 
@@ -138,14 +138,9 @@ def _shown(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield label or name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else as_text(value)
 
 
-def _console() -> str | None:
+def console_url() -> str | None:
+    """The path of the admin site, or None in a project without one."""
     try:
         return reverse("admin:index")
     except NoReverseMatch:
         return None
-
-
-@require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    """The front page of the service: tells what runs here, and nothing about its members."""
-    return render(request, "memberhook/home.html", page_context(request) | {"console": _console()})

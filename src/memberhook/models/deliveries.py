@@ -7,6 +7,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from memberhook.core.states import State, status
 from memberhook.models.claims import Claimable
@@ -14,9 +15,9 @@ from memberhook.models.connections import Hook
 
 
 class Origin(models.TextChoices):
-    WEBHOOK = "webhook"
-    IMPORT = "import"
-    RESYNC = "resync"
+    WEBHOOK = "webhook", _("Webhook")
+    IMPORT = "import", _("Import")
+    RESYNC = "resync", _("Resync")
 
 
 class Delivery(Claimable):

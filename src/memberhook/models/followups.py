@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from memberhook.core.states import State
 from memberhook.models.claims import Claimable
@@ -12,9 +13,15 @@ from memberhook.models.deliveries import Delivery
 
 
 class Kind(models.TextChoices):
-    WELCOME = "welcome", "welcome e-mail"
-    RETURN_PASSWORD = "return_password", "password to the CRM"  # a kind, no password
-    SIGNALS = "signals", "signals of the project"
+    WELCOME = "welcome", _("Welcome e-mail")
+    RETURN_PASSWORD = "return_password", _("Return password to the CRM")
+    SIGNALS = "signals", _("Signals to the Django project")
+
+
+class FollowUpState(models.TextChoices):
+    WAITING = "waiting", _("Waiting")
+    FAILED = "failed", _("Failed")
+    DONE = "done", _("Done")
 
 
 class FollowUp(Claimable):
@@ -35,7 +42,7 @@ class FollowUp(Claimable):
     def __str__(self) -> str:
         return f"{self.kind} of member {self.member_id}"
 
-
-def progress(followup: FollowUp) -> str:
-    """`waiting`, `done` or `failed`."""
-    return {State.APPLIED.value: "done", State.FAILED.value: "failed"}.get(followup.state, "waiting")
+    @property
+    def progress(self) -> FollowUpState:
+        ended = {State.APPLIED.value: FollowUpState.DONE, State.FAILED.value: FollowUpState.FAILED}
+        return ended.get(self.state, FollowUpState.WAITING)
