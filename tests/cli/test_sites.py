@@ -103,7 +103,7 @@ def test_another_address_with_linked_members_is_warned_of(cli: Cli, wordpress: F
         ((*ADD[:4], "not a slug", *ADD[5:], *AT), "name: "),
         ((*ADD, "--url", "club.example"), "The address must be"),
         ((*ADD, "--url", "https://me:secret@club.example"), "holds a user name or password"),
-        ((*ADD, *AT, "--wp-fusion", "Fluent CRM"), "is no slug of WP Fusion"),
+        ((*ADD, *AT, "--wp-fusion", "Fluent CRM"), "is not a slug of WP Fusion"),
         (("site", "add", "local", *ADD[3:], *AT), "'local' is not 'wordpress'"),
         (("site", "check", "nowhere"), "no site 'nowhere'"),
         (("site", "remove", "local"), "cannot be removed"),
@@ -143,7 +143,7 @@ def test_a_check_that_fails_changes_nothing(cli: Cli, wordpress: FakeWordPress, 
 
 
 def test_the_local_site_can_be_checked(cli: Cli) -> None:
-    assert cli("site", "check", "local") == "  ok   database: Members are users of this database.\n"
+    assert cli("site", "check", "local") == "  ok   database: Members are users in this database.\n"
     assert cli.json("site", "check", "local")["transport"] is None
 
 
@@ -207,7 +207,7 @@ def test_a_hook_takes_the_roles_of_its_site(cli: Cli, wordpress: FakeWordPress, 
 
 def test_a_site_that_cannot_tell_its_roles_stops_a_hook(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
     Connection.objects.create(name="shop", kind="fluentcrm", url="https://shop.example")
-    wordpress.broken = TransientError("club.example takes no connections.", code="unreachable")
+    wordpress.broken = TransientError("club.example Could not connect.", code="unreachable")
     error = cli("hook", "add", "--connection", "shop", "--site", "club", status=1)
-    assert error == "memberhook: club.example takes no connections.\n"
+    assert error == "memberhook: club.example Could not connect.\n"
     assert not Hook.objects.exists()

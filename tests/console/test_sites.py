@@ -190,7 +190,7 @@ def test_a_hook_of_a_site_has_its_roles(
 
 @pytest.fixture
 def down(wordpress: FakeWordPress) -> str:
-    wordpress.broken = TransientError("club.example takes no connections.", code="unreachable")
+    wordpress.broken = TransientError("club.example Could not connect.", code="unreachable")
     return wordpress.broken.message
 
 

@@ -187,7 +187,7 @@ ACCOUNTS = {
 }
 SITES = ACCOUNTS | {
     "a name that is taken": ({"name": "local"}, "hoose another name"),
-    "no slug of WP Fusion": ({"wp_fusion": "Fluent CRM"}, "is no slug of WP Fusion"),
+    "no slug of WP Fusion": ({"wp_fusion": "Fluent CRM"}, "is not a slug of WP Fusion"),
 }
 
 

@@ -64,7 +64,7 @@ def demo_command(host: str, port: int, buyers: int) -> None:
     _refuse_real_data()
     use_address(host, port)
     save_address(settings.DATA, host, port)
-    crm = SimulatedFluentCRM(datetime.now, seed=port)
+    crm = SimulatedFluentCRM(datetime.now)
     with Running(crm) as running:
         access = set_up(running)
         story = threading.Thread(target=_report, args=(crm, running, access, buyers), daemon=True)
