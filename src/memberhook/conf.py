@@ -27,7 +27,7 @@ def seconds(text: str) -> float:
     """Read a duration like `90`, `90s`, `15m`, `24h` or `7d`. Raises ValueError for anything else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower())
     if not match:
-        raise ValueError(f"{text!r} is not a duration; write it like 30s, 15m, 24h or 7d")
+        raise ValueError(f"{text!r} is no duration; write it like 30s, 15m, 24h or 7d")
     return float(match[1]) * _UNITS[match[2]]
 
 
