@@ -29,14 +29,15 @@ import click
 import memberhook
 from benchmarks import bars
 from memberhook import conf
+from memberhook.core import mapping
 from memberhook.core.errors import MemberhookError
 from memberhook.core.http_client import HttpClient
-from memberhook.core.plan import plan_batch
+from memberhook.core.plan import PlanInput, plan_batch
 from memberhook.core.types import Action, Contact, FieldMapping, HookOptions, Intent, Plan, SiteSnapshot, Tag
-from memberhook.core.usernames import wanted
+from memberhook.core.usernames import candidates
 from memberhook.sites.contract import MemberQuery, SiteContext
 from memberhook.sites.wordpress.connector import USERNAME_RULES, ConnectorSite
-from memberhook.sites.wordpress.rest_client import Rest
+from memberhook.sites.wordpress.rest.rest_client import RestClient
 from memberhook.testing.fluentcrm.people import Person, people
 from tests.wordpress.runner import NotInstalledError, WordPress, running
 
@@ -64,9 +65,9 @@ class Site:
     wordpress: WordPress
     http: HttpClient
 
-    def rest(self) -> Rest:
+    def rest(self) -> RestClient:
         site = self.wordpress
-        return Rest(site.url, site.admin_user, site.application_password, self.http)
+        return RestClient(site.url, site.admin_user, site.application_password, self.http)
 
     def connector(self, contacts: Sequence[Contact], action: Action) -> int:
         """One batch, as the worker handles it."""
@@ -81,13 +82,13 @@ class Site:
 
     def core(self, path: str, body: dict[str, object]) -> str:
         """The id of the user that was made or changed."""
-        response = self.rest().answer("POST", f"/wp/v2/users{path}", params=[("_fields", "id")], json=body)
+        response = self.rest().request("POST", f"/wp/v2/users{path}", params=[("_fields", "id")], json=body)
         if response.status not in (200, 201):
             raise click.ClickException(f"Core REST answered {response.status}: {response.body.decode()}")
         return response.body.decode().split(":")[1].strip("}")
 
     def boot(self) -> int:
-        response = self.rest().answer("GET", "/wp/v2/users/me", params=[("_fields", "id")])
+        response = self.rest().request("GET", "/wp/v2/users/me", params=[("_fields", "id")])
         if response.status != 200:
             raise click.ClickException(f"WordPress answered {response.status}: {response.body.decode()}")
         return 1
@@ -100,13 +101,16 @@ def _plans(site: ConnectorSite, contacts: Sequence[Contact], action: Action) -> 
             contact_ids=[contact.id for contact in contacts if contact.id],
             emails=[contact.email for contact in contacts],
             usernames=[first_username(contact) for contact in contacts],
-            fields=[mapping.site_field for mapping in MAP],
+            fields=[mapped.site_field for mapped in MAP],
         )
     )
-    facts = SiteSnapshot(site.roles(), site.username_rules, found.emails, found.taken, site.normalize)
+    facts = SiteSnapshot(site.roles(), site.username_rules, found.emails, found.taken_usernames, site.normalize)
     members = [found.members.get(found.contacts.get(contact.id or "", "")) for contact in contacts]
-    asked = [(Intent(action), contact, member) for contact, member in zip(contacts, members, strict=True)]
-    return plan_batch(asked, OPTIONS, facts, lambda password: password)
+    items = [
+        PlanInput(Intent(action), contact, mapping.read(contact, OPTIONS), member)
+        for contact, member in zip(contacts, members, strict=True)
+    ]
+    return plan_batch(items, OPTIONS, facts, lambda password: password)
 
 
 def _with_password(plan: Plan) -> Plan:
@@ -121,7 +125,7 @@ def contact_of(number: int, person: Person, *tags: Tag) -> Contact:
 
 
 def first_username(contact: Contact) -> str:
-    return wanted(contact, OPTIONS, USERNAME_RULES, 1)[0]
+    return next(candidates(mapping.read(contact, OPTIONS), OPTIONS.username_format, USERNAME_RULES))
 
 
 def core_user(contact: Contact) -> dict[str, object]:

@@ -102,7 +102,7 @@ def test_a_delivery_that_has_not_been_tried(console: Client, deliver: Deliver) -
 
 def test_a_follow_up_that_is_done_or_failed(console: Client, world: World) -> None:
     FollowUp.objects.create(
-        delivery=world.delivery, kind=Kind.WELCOME, member_id="1", email="a@example.com", failed=True
+        delivery=world.delivery, kind=Kind.WELCOME, member_id="1", email="a@example.com", state="failed"
     )
     assert '<span class="mh-badge mh-bad">Failed</span>' in page(console, world.delivery)
 

@@ -64,7 +64,7 @@ def demo_command(host: str, port: int, buyers: int) -> None:
     _refuse_real_data()
     use_address(host, port)
     save_address(settings.DATA, host, port)
-    crm = SimulatedFluentCRM(datetime.now, seed=port)
+    crm = SimulatedFluentCRM(datetime.now)
     with Running(crm) as running:
         access = set_up(running)
         story = threading.Thread(target=_report, args=(crm, running, access, buyers), daemon=True)
@@ -185,7 +185,7 @@ def _ended(after: int, contact_id: int) -> Delivery | None:
     until = time.monotonic() + 8
     while time.monotonic() < until:
         found = Delivery.objects.filter(pk__gt=after, contact_id=str(contact_id), finished_at__isnull=False).first()
-        if found and not found.followups.filter(done_at=None).exists():
+        if found and not found.followups.filter(finished_at=None).exists():
             return found
         time.sleep(0.05)
     return None

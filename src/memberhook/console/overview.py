@@ -74,7 +74,7 @@ def _unfinished() -> dict[State, int]:
 
 
 def _waiting_followups() -> int:
-    return FollowUp.objects.filter(done_at=None).count()
+    return FollowUp.objects.filter(finished_at=None).count()
 
 
 def _status_tile(state: State, number: int) -> Tile:
@@ -106,7 +106,7 @@ def _problems(now: datetime, failed: int, workers: int) -> list[Problem]:
     if failed:
         text = f"{failed} {'delivery has' if failed == 1 else 'deliveries have'} failed in the last 24 hours."
         found.append(Problem(text, f"{deliveries}?status=failed", "Look at them"))
-    if lost := FollowUp.objects.filter(failed=True, done_at__gte=now - LATELY).count():
+    if lost := FollowUp.objects.filter(state=State.FAILED, finished_at__gte=now - LATELY).count():
         text = f"{lost} follow-up{'' if lost == 1 else 's'} failed in the last 24 hours."
         found.append(Problem(text, f"{reverse('admin:memberhook_followup_changelist')}?state=failed", "Look at them"))
     return found or _first_steps()

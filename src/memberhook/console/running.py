@@ -16,15 +16,16 @@ from memberhook import conf
 from memberhook.console.base import ReadOnlyAdmin
 from memberhook.console.html import admin_url, badge, label_badge, link, moment, short, span
 from memberhook.console.labels import follow_up_label
+from memberhook.core.states import State
 from memberhook.models.deliveries import Delivery, Worker
 from memberhook.models.followups import FollowUp, FollowUpState
 
 IN_STATE: Mapping[FollowUpState, Q] = {
-    FollowUpState.WAITING: Q(done_at=None, failed=False),
-    FollowUpState.FAILED: Q(failed=True),
-    FollowUpState.DONE: Q(done_at__isnull=False, failed=False),
+    FollowUpState.WAITING: Q(finished_at=None),
+    FollowUpState.FAILED: Q(state=State.FAILED),
+    FollowUpState.DONE: Q(state=State.APPLIED),
 }
-"""What `FollowUp.state` says of one, as a query."""
+"""`FollowUp.progress` as a query."""
 
 
 class StateFilter(SimpleListFilter):
@@ -48,21 +49,21 @@ class StateFilter(SimpleListFilter):
 
 
 class FollowUpAdmin(ReadOnlyAdmin):
-    list_display = ("what", "email", "state", "of_delivery", "attempts", "next_try", "what_happened")
+    list_display = ("what", "email", "progress", "of_delivery", "attempts", "next_try", "what_happened")
     list_filter = (StateFilter, "kind")
     search_fields = ("email", "=member_id", "=contact_id")
     ordering = ("due_at",)
     fields = (
         "what",
         "email",
-        "state",
+        "progress",
         "of_delivery",
         "member_id",
         "contact_id",
         "attempts",
         "due_at",
-        "created_at",
-        "done_at",
+        "first_due_at",
+        "finished_at",
         "message",
     )
 
@@ -74,8 +75,8 @@ class FollowUpAdmin(ReadOnlyAdmin):
         return followup.get_kind_display()
 
     @admin.display(description="state")
-    def state(self, followup: FollowUp) -> SafeString:
-        return label_badge(follow_up_label(followup.state))
+    def progress(self, followup: FollowUp) -> SafeString:
+        return label_badge(follow_up_label(followup.progress))
 
     @admin.display(description="delivery", ordering="delivery")
     def of_delivery(self, followup: FollowUp) -> SafeString | str:
@@ -83,7 +84,7 @@ class FollowUpAdmin(ReadOnlyAdmin):
 
     @admin.display(description="next attempt", ordering="due_at")
     def next_try(self, followup: FollowUp) -> str:
-        return "" if followup.done_at else moment(followup.due_at)
+        return "" if followup.finished_at else moment(followup.due_at)
 
     @admin.display(description="message")
     def what_happened(self, followup: FollowUp) -> str:
@@ -91,8 +92,8 @@ class FollowUpAdmin(ReadOnlyAdmin):
 
 
 class WorkerAdmin(ReadOnlyAdmin):
-    list_display = ("name", "seen", "state")
-    fields = ("name", "seen_at", "state")
+    list_display = ("name", "seen", "progress")
+    fields = ("name", "seen_at", "progress")
     ordering = ("-seen_at",)
 
     @admin.display(description="last seen", ordering="seen_at")

@@ -1,7 +1,8 @@
-"""The welcome e-mail of the local site: who you are there, and a link to set a password."""
+"""Send the welcome e-mail of the local site, with the username and a link to set a password."""
 
 from __future__ import annotations
 
+import smtplib
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,15 +15,34 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from memberhook import addresses, conf
-from memberhook.core.errors import PermanentError
+from memberhook.core.errors import PermanentError, TransientError
 from memberhook.models.followups import FollowUp
+
+
+def send(followup: FollowUp) -> bool:
+    """False when the member is gone. Raises `TransientError` or `PermanentError` when the message cannot be sent."""
+    message = welcome_mail(followup)
+    if message is None:
+        return False
+    try:
+        mailer().send_messages([message])
+    except smtplib.SMTPRecipientsRefused as error:
+        for_good = all(code >= 500 for code, _ in error.recipients.values())
+        kind = PermanentError if for_good else TransientError
+        raise kind("The mail server refused the member's address.", code="mail_refused") from error
+    except OSError as error:
+        raise TransientError(
+            f"The mail server could not take the welcome e-mail ({type(error).__name__}); check MEMBERHOOK_EMAIL_URL.",
+            code="mail_failed",
+        ) from error
+    return True
 
 
 def welcome_mail(followup: FollowUp) -> EmailMessage | None:
     """The message, or None when the member is gone. Raises `PermanentError` where no page takes a new password.
 
-    Its Message-ID depends on the follow-up alone: should the worker die between sending and noting it, the second copy
-    is the same message to every mail server and reader.
+    Its Message-ID depends on the follow-up alone: should the worker die after sending it, mail servers and readers take
+    the second copy for the same message.
     """
     user = get_user_model()._default_manager.filter(pk=followup.member_id).first()
     if user is None:
@@ -52,7 +72,7 @@ def welcome_mail(followup: FollowUp) -> EmailMessage | None:
 
 
 def mailer() -> BaseEmailBackend:
-    """The way to the mail server: from Django 6.1 on one of `mailers`, before a connection."""
+    """The mail backend: from Django 6.1 on one of `mailers`, before that a connection."""
     try:
         from django.core.mail import mailers
     except ImportError:

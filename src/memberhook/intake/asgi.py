@@ -25,7 +25,7 @@ def application(django: Any, runtime: Runtime) -> App:
     """Memberhook in front of a Django ASGI application; a host project wraps its own with it.
 
     It answers the addresses that lead to Memberhook's views in the project's URLconf, wherever that has them.
-    The thread that writes to the database starts with the first webhook, so servers without lifespan will do.
+    The thread that writes to the database starts with the first webhook, so servers without lifespan work too.
     """
     intake = Intake(runtime.now, RateLimit(conf.RATE_LIMIT()))
     hooks = HookApp(intake, Waiting(), runtime)
@@ -43,7 +43,7 @@ def application(django: Any, runtime: Runtime) -> App:
         if view is views.hook:
             await hooks.hook(scope, receive, send, arguments["name"])
         elif view is views.events:
-            await hooks.events(scope, receive, send, arguments["name"])
+            await hooks.hook(scope, receive, send, arguments["name"], signed=True)
         elif view is views.delivery:
             await hooks.delivery(scope, send, arguments["pk"])
         elif view is views.health_page:

@@ -24,7 +24,7 @@ from django.views.generic.edit import FormView
 
 from memberhook import addresses, conf
 from memberhook.core.closed_fields import is_secret
-from memberhook.core.field_values import written
+from memberhook.core.field_values import as_text
 from memberhook.members_area.access import role_titles, tags_of
 from memberhook.members_area.forms import LoginForm
 from memberhook.models.members import MemberField
@@ -135,7 +135,7 @@ def _shown(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if value in (None, "", [], ()) or is_secret(name):
             continue
         label = re.sub(r"[\W_]+", " ", name).strip().capitalize()
-        yield label or name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else written(value)
+        yield label or name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else as_text(value)
 
 
 def console_url() -> str | None:

@@ -68,8 +68,9 @@ class WorkerProcess:
     def _release_its_claims(self) -> None:
         """No other worker has this name, so what it had claimed when it died can be released."""
         try:
-            inbox.release_expired(datetime.now(UTC), workers=[self.name])
-            followups.release_expired([self.name])
+            now = datetime.now(UTC)
+            inbox.release_expired(now, workers=[self.name])
+            followups.release_expired(now, workers=[self.name])
         except Exception as error:  # the database is not available; the lease expires later
             log.warning("The claims of the dead worker will be released when its lease expires (%s).", error)
 
