@@ -102,7 +102,7 @@ def test_the_front_page_tells_what_runs_here_and_nothing_else(client: Client, ad
     response = client.get("/")
     page = response.content.decode()
     assert response.status_code == 200
-    assert "Memberhook runs here" in page
+    assert "Memberhook is running" in page
     assert 'href="/login/"' in page
     assert 'href="/console/"' in page
     assert "Ada" not in page

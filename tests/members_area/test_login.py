@@ -19,7 +19,7 @@ def log_in(client: Client, username: str, password: str = PASSWORD, address: str
 
 
 @pytest.mark.parametrize("entered", ["ada", "ADA", "ada@example.com", "Ada@Example.com", "ADA@EXAMPLE.COM", " ada "])
-def test_login_or_email_in_any_case(client: Client, ada: Any, entered: str) -> None:
+def test_username_or_email_in_any_case(client: Client, ada: Any, entered: str) -> None:
     response = log_in(client, entered)
     assert (response.status_code, response["Location"]) == (302, "/account/")
     assert get_user(client) == ada
@@ -28,7 +28,7 @@ def test_login_or_email_in_any_case(client: Client, ada: Any, entered: str) -> N
 def test_wrong_password_says_what_is_wrong_and_logs_nobody_in(client: Client, ada: Any) -> None:
     response = log_in(client, "ada@example.com", "wrong")
     assert response.status_code == 200
-    assert b"do not belong together" in response.content
+    assert b"is not correct" in response.content
     assert b'value="ada@example.com"' in response.content
     assert b"wrong" not in response.content
     assert get_user(client).is_anonymous

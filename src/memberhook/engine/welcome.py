@@ -1,28 +1,31 @@
-"""The welcome e-mail of the local site: who you are there, and a link to set a password."""
+"""The welcome e-mail of the local site: the username and a link to set a password."""
 
 from __future__ import annotations
 
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.tokens import default_token_generator
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import translation
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from memberhook import conf
 from memberhook.models.followups import FollowUp
+from memberhook.models.members import MemberField
 
 
 def welcome_mail(followup: FollowUp) -> EmailMessage | None:
-    """The message, or None when the member is gone.
+    """Return the message, or None if the member no longer exists.
 
-    Its Message-ID depends on the follow-up alone: should the worker die between sending and noting it, the second copy
-    is the same message to every mail server and reader.
+    Its Message-ID depends only on the follow-up: if the worker dies after sending and sends it again, mail programs
+    see one message.
     """
     user = get_user_model()._default_manager.filter(pk=followup.member_id).first()
     if user is None:
@@ -37,8 +40,9 @@ def welcome_mail(followup: FollowUp) -> EmailMessage | None:
         + reverse("memberhook:set_password", args=[uid, default_token_generator.make_token(user)]),
         "login_url": public + reverse("memberhook:login"),
     }
-    subject = " ".join(render_to_string("memberhook/mail/welcome_subject.txt", context).split())
-    body = render_to_string("memberhook/mail/welcome.txt", context)
+    with translation.override(_language_of(user)):
+        subject = " ".join(render_to_string("memberhook/mail/welcome_subject.txt", context).split())
+        body = render_to_string("memberhook/mail/welcome.txt", context)
     domain = urlsplit(public).hostname or "localhost"
     email = getattr(user, user.get_email_field_name())
     return EmailMessage(
@@ -46,8 +50,18 @@ def welcome_mail(followup: FollowUp) -> EmailMessage | None:
     )
 
 
+def _language_of(user: Any) -> str:
+    """The language of the member's `locale` field (`de_DE`) if Django has it, else that of the site."""
+    stored = MemberField.objects.filter(member=user, key="locale").values_list("value", flat=True).first()
+    locale = stored or getattr(user, "locale", "")
+    try:
+        return translation.get_supported_language_variant(translation.to_language(str(locale).strip()))
+    except LookupError:
+        return settings.LANGUAGE_CODE
+
+
 def mailer() -> BaseEmailBackend:
-    """The way to the mail server: from Django 6.1 on one of `mailers`, before a connection."""
+    """Return the connection to the mail server; since Django 6.1 these are called mailers."""
     try:
         from django.core.mail import mailers
     except ImportError:
