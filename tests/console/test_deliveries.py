@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from memberhook.console.html import badge, short
-from memberhook.console.requests import hide, readable
+from memberhook.console.markup import badge, short
+from memberhook.console.raw_request import hide, readable
 from memberhook.core.states import STATUSES
 from memberhook.models.connections import Hook
 from memberhook.models.deliveries import Delivery, with_status
@@ -207,7 +207,7 @@ def test_replay_of_all_that_a_filter_finds(console: Client, deliver: Deliver, no
 def test_replay_of_all_failed(
     console: Client, deliver: Deliver, notified: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memberhook.console.replaying.AT_ONCE", 2)
+    monkeypatch.setattr("memberhook.console.replay.AT_ONCE", 2)
     failed, fine = [deliver("failed") for _ in range(5)], deliver("applied")
     address = f"{LIST}replay/?status=failed"
     assert "5 deliveries will be tried again" in console.get(address).content.decode()

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from memberhook.console.html import span
+from memberhook.console.markup import span
 from memberhook.console.overview import Overview, overview
 from memberhook.models.connections import Connection, Hook
 from memberhook.models.deliveries import Delivery, Worker

@@ -12,7 +12,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
-from memberhook.console import base
+from memberhook.console import admin_classes
 from memberhook.models.connections import Connection
 from memberhook.models.deliveries import Delivery
 from memberhook.models.members import RoleInfo
@@ -64,7 +64,7 @@ def test_every_page_opens_and_shows_no_secret(console: Client, world: World) -> 
 
 
 def test_the_base_classes_are_unfolds_where_it_is_installed() -> None:
-    from_unfold = base.ModelAdmin.__module__.startswith("unfold")
+    from_unfold = admin_classes.ModelAdmin.__module__.startswith("unfold")
     assert from_unfold == apps.is_installed("unfold") == ("unfold" in settings.INSTALLED_APPS)
 
 

@@ -23,8 +23,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from memberhook.console.base import ConsoleAdmin, ModelForm, Password, TextInput
-from memberhook.console.html import badge
+from memberhook.console.admin_classes import ConsoleAdmin, ModelForm, Password, TextInput
+from memberhook.console.markup import badge
 from memberhook.core.check_result import CheckResult
 from memberhook.core.errors import MemberhookError
 from memberhook.core.url_check import target_of

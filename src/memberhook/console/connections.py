@@ -13,9 +13,9 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from memberhook.console.accounts import FIELDS, AccountAdmin, AccountForm, address_field
-from memberhook.console.base import Select
+from memberhook.console.admin_classes import Select
 from memberhook.console.field_map import TYPES
-from memberhook.console.html import moment
+from memberhook.console.markup import moment
 from memberhook.crms.registry import CRMS, crm
 from memberhook.engine.clients import crm_client
 from memberhook.engine.runtime import system_runtime

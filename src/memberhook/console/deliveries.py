@@ -10,12 +10,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from memberhook.console.base import ReadOnlyAdmin
+from memberhook.console.admin_classes import ReadOnlyAdmin
+from memberhook.console.delivery_filters import ActionFilter, HookFilter, OriginFilter, StatusFilter
 from memberhook.console.delivery_page import delivery_page
-from memberhook.console.filters import ActionFilter, HookFilter, OriginFilter, StatusFilter
-from memberhook.console.html import label_badge, moment, short
 from memberhook.console.labels import Text, action_label, status_label
-from memberhook.console.replaying import Replay, replay_view
+from memberhook.console.markup import label_badge, moment, short
+from memberhook.console.replay import Replay, replay_view
 from memberhook.core.states import State
 from memberhook.models.deliveries import Delivery
 

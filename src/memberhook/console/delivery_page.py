@@ -11,9 +11,9 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from memberhook.console.html import admin_url
 from memberhook.console.labels import Label, Text, action_label, follow_up_label, result_label, status_label
-from memberhook.console.requests import ReadableRequest, hide, readable
+from memberhook.console.markup import admin_url
+from memberhook.console.raw_request import ReadableRequest, hide, readable
 from memberhook.core.closed_fields import is_secret
 from memberhook.core.outcome import HIDDEN, secret_fields
 from memberhook.core.states import FINISHED, State

@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from memberhook.console.base import Checkbox, Select, TextInput
+from memberhook.console.admin_classes import Checkbox, Select, TextInput
 from memberhook.core.closed_fields import is_closed
 from memberhook.core.types import FieldType
 

@@ -10,7 +10,7 @@ from django import forms
 from django.contrib.auth import get_user_model
 
 from memberhook.conf import words
-from memberhook.console.base import Checkboxes, ModelForm, Select, TextArea, TextInput, set_choices
+from memberhook.console.admin_classes import Checkboxes, ModelForm, Select, TextArea, TextInput, set_choices
 from memberhook.console.field_map import FieldMapField
 from memberhook.core.errors import MemberhookError, UsageError
 from memberhook.core.types import FieldType, Role, UsernameFormat

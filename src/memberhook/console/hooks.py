@@ -11,10 +11,10 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from memberhook.console.base import ConsoleAdmin
+from memberhook.console.admin_classes import ConsoleAdmin
 from memberhook.console.hook_form import HookForm
-from memberhook.console.html import admin_url, link
 from memberhook.console.keys import KeyInline, new_key_view, show_key
+from memberhook.console.markup import admin_url, link
 from memberhook.core.types import Action
 from memberhook.models.connections import Hook
 from memberhook.models.deliveries import Delivery

@@ -15,7 +15,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from memberhook.conf import words
-from memberhook.console.base import Checkboxes, InlineFormSet, ModelForm, Radios, StackedInline, TextInput, set_choices
+from memberhook.console.admin_classes import (
+    Checkboxes,
+    InlineFormSet,
+    ModelForm,
+    Radios,
+    StackedInline,
+    TextInput,
+    set_choices,
+)
 from memberhook.core.errors import UsageError
 from memberhook.core.types import Action
 from memberhook.models.connections import AccessKey, Hook

@@ -9,8 +9,8 @@ from django.db.models import Count
 from django.urls import reverse
 
 from memberhook import conf
-from memberhook.console.html import span
 from memberhook.console.labels import STATES, Text
+from memberhook.console.markup import span
 from memberhook.core.states import FINISHED, WAITING, State, status
 from memberhook.models.connections import Connection, Hook, Site
 from memberhook.models.deliveries import Delivery, Worker

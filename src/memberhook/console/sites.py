@@ -14,8 +14,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from memberhook.console.accounts import FIELDS, AccountAdmin, AccountForm, address_field
-from memberhook.console.base import Checkbox, Select, TextInput
-from memberhook.console.html import badge, moment
+from memberhook.console.admin_classes import Checkbox, Select, TextInput
+from memberhook.console.markup import badge, moment
 from memberhook.core.errors import UsageError
 from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Site

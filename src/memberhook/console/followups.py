@@ -1,4 +1,4 @@
-"""What runs and what waits: follow-ups (never their secrets) and workers."""
+"""The list of follow-ups. The passwords that some of them carry are never loaded."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from django.contrib import admin
 from django.contrib.admin import ModelAdmin, SimpleListFilter
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from memberhook import conf
-from memberhook.console.base import ReadOnlyAdmin
-from memberhook.console.html import admin_url, badge, label_badge, link, moment, short, span
+from memberhook.console.admin_classes import ReadOnlyAdmin
 from memberhook.console.labels import follow_up_label
-from memberhook.models.deliveries import Delivery, Worker
+from memberhook.console.markup import admin_url, label_badge, link, moment, short
+from memberhook.models.deliveries import Delivery
 from memberhook.models.followups import FollowUp, FollowUpState
 
 IN_STATE: Mapping[FollowUpState, Q] = {
@@ -88,18 +86,3 @@ class FollowUpAdmin(ReadOnlyAdmin):
     @admin.display(description="message")
     def what_happened(self, followup: FollowUp) -> str:
         return short(followup.message)
-
-
-class WorkerAdmin(ReadOnlyAdmin):
-    list_display = ("name", "seen", "state")
-    fields = ("name", "seen_at", "state")
-    ordering = ("-seen_at",)
-
-    @admin.display(description="last seen", ordering="seen_at")
-    def seen(self, worker: Worker) -> str:
-        return f"{span(timezone.now() - worker.seen_at)} ago"
-
-    @admin.display(description="state")
-    def state(self, worker: Worker) -> SafeString:
-        alive = worker.seen_at > timezone.now() - conf.LEASE()
-        return badge("alive", "good") if alive else badge("silent", "bad")
