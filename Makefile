@@ -5,11 +5,15 @@ run: ## Set up, then run the demo: a simulated CRM sends webhooks, members appea
 	@scripts/setup run
 	@.venv/bin/memberhook demo $(ARGS)
 
+# All tests run on all cores, a file in one process, because its tests share what it has started.
+# A few are sooner done without the start of further processes.
+PARALLEL = --numprocesses auto --maxprocesses 8 --dist loadfile
+
 test: ## Set up, then run the tests (ARGS="-k login" runs some)
 	@scripts/setup test
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest $(or $(ARGS),$(PARALLEL))
 
-check: ## Format, lint, types, migrations
+check: ## Format, lint, types, migrations, retired words, spelling
 	@scripts/check
 
 docs: ## Build the documentation into docs/_build/html

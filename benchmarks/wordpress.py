@@ -99,11 +99,11 @@ def _plans(site: ConnectorSite, contacts: Sequence[Contact], action: Action) -> 
         MemberQuery(
             contact_ids=[contact.id for contact in contacts if contact.id],
             emails=[contact.email for contact in contacts],
-            logins=[first_username(contact) for contact in contacts],
+            usernames=[first_username(contact) for contact in contacts],
             fields=[mapping.site_field for mapping in MAP],
         )
     )
-    facts = SiteSnapshot(site.roles(), site.username_rules, found.emails, found.taken, site.stored)
+    facts = SiteSnapshot(site.roles(), site.username_rules, found.emails, found.taken, site.normalize)
     members = [found.members.get(found.contacts.get(contact.id or "", "")) for contact in contacts]
     asked = [(Intent(action), contact, member) for contact, member in zip(contacts, members, strict=True)]
     return plan_batch(asked, OPTIONS, facts, lambda password: password)

@@ -86,7 +86,7 @@ def program_strings() -> list[str]:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
-    found += [path.read_text("utf-8") for path in (*(SOURCE / "templates").rglob("*.*"), *SOURCE.rglob("*.php"))]
+    found += [path.read_text("utf-8") for path in (*SOURCE.rglob("templates/**/*.*"), *SOURCE.rglob("*.php"))]
     return [" ".join(text.split()) for text in found]
 
 

@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 
 from memberhook.cli import cli
 from memberhook.testing.fluentcrm import Running
-from tests.docs_commands import Commands
 from tests.docs_pages import ROOT, Block, commands
 from tests.server.conftest import PASSWORD, Service
 
@@ -57,7 +56,6 @@ class Reader:
 
     service: Service
     crm: Running
-    commands: Commands
     folder: Path
     database_url: str
     wordpress: str
@@ -122,8 +120,7 @@ class Reader:
         if self.env or env:
             out = self._process(command, env, typed)
         else:
-            status, out, error = self.commands.run(arguments, self.folder, typed)
-            assert status == 0, (arguments, status, out, error)
+            out = self.service.cli(*arguments, stdin=typed, folder=self.folder)
         if key := re.search(r"Access key \(shown this once\): (\S+)", out):
             self.key = key[1]
         return out

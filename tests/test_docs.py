@@ -23,7 +23,6 @@ from memberhook import conf
 from memberhook.core.states import MOVES
 from memberhook.intake.query import CONTROL
 from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
-from tests.docs_commands import Commands
 from tests.docs_pages import (
     KINDS,
     PAGES,
@@ -73,7 +72,6 @@ class World:
     service: Service
     crm: Running
     wordpress: str
-    commands: Commands
     database_url: str
     nothing: Snapshot
     with_a_role: Snapshot
@@ -116,8 +114,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, shop: Running, other_databas
         service.hook("wpf_action=add", {"id": 1254})
         assert service.settle(1)[0]["status"] == "applied"
         set_up = Snapshot(service).take()
-        with Commands(service.env, tmp_path_factory.mktemp("commands")) as commands, Loopback(over_http) as wordpress:
-            yield World(service, shop, wordpress.url, commands, other_database, nothing, with_a_role, set_up)
+        with Loopback(over_http) as wordpress:
+            yield World(service, shop, wordpress.url, other_database, nothing, with_a_role, set_up)
         for snapshot in (nothing, with_a_role, set_up):
             snapshot.copy.close()
     finally:
@@ -126,7 +124,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, shop: Running, other_databas
 
 @pytest.mark.parametrize("page", [p for p in PAGES if any(b.kind == "sh" for b in blocks(p))], ids=names)
 def test_commands_run_and_print_what_is_shown(world: World, page: Path, tmp_path: Path) -> None:
-    reader = Reader(world.service, world.crm, world.commands, tmp_path, world.database_url, world.wordpress)
+    reader = Reader(world.service, world.crm, tmp_path, world.database_url, world.wordpress)
     if page == DJANGO_PAGE:
         reader.folder, reader.project = example_project(tmp_path), True
     if page.name in FROM_NOTHING:
@@ -278,6 +276,13 @@ def test_settings_and_files_that_are_named_exist(page: Path) -> None:
     assert set(re.findall(r"MEMBERHOOK_[A-Z_]*[A-Z]", text)) <= known
     for name in re.findall(r"`((?:src|tests|docs|scripts|example|benchmarks)/[\w./-]*)`", text):
         assert (ROOT / name).exists(), name
+
+
+def test_what_the_page_says_is_in_a_file_is_defined_there() -> None:
+    rows = re.findall(r"^\| .*\? \| `(.*)` \| `(.*)` \|$", prose(ROOT / "docs" / "how_it_works.md"), re.MULTILINE)
+    assert len(rows) >= 10
+    missing = [row for row in rows if not re.search(rf"\b(?:def|class) {row[1]}\b", (ROOT / row[0]).read_text("utf-8"))]
+    assert missing == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names)

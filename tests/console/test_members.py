@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 import pytest
@@ -157,3 +158,15 @@ def test_a_role_goes_with_its_group(console: Client, world: World) -> None:
     console.post(ROLES, {"action": "delete_selected", "_selected_action": two.pk, "post": "yes"})
     assert not Group.objects.filter(name__in=("one", "two")).exists()
     assert Group.objects.filter(name="customer").exists()
+
+
+def test_a_group_that_was_there_before_its_role_stays(console: Client, world: World) -> None:
+    group = Group.objects.create(name="Evening Choir")
+    console.post(f"{ROLES}add/", {"slug": "evening-choir", "title": "Choir"})
+    role = RoleInfo.objects.get(slug="evening-choir")
+    chosen = [role.pk, add_role("one", "One").pk]
+    asked = console.post(ROLES, {"action": "delete_selected", "_selected_action": chosen}).context["deletable_objects"]
+    assert re.findall(r"(?:Role|Group): (?:<a[^>]*>)?([\w ]+)", str(asked)) == ["one", "One", "Choir"]
+    console.post(ROLES, {"action": "delete_selected", "_selected_action": chosen, "post": "yes"})
+    assert list(Group.objects.filter(name__in=["one", "Evening Choir"])) == [group]
+    assert not RoleInfo.objects.filter(pk__in=chosen).exists()

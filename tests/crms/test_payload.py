@@ -219,7 +219,7 @@ class TestQueries:
             "multipart/form-data; boundary=x",
             "multip",
         ),
-        (gzip.compress(b'{"a": 1}'), JSON, "compressed"),
+        (gzip.compress(b'{"a": 1}', mtime=0), JSON, "compressed"),
         (zlib.compress(b'{"a": 1}'), FORM, "compressed"),
     ],
 )

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from memberhook import pipeline
 from memberhook.core.errors import RequestRejected
+from memberhook.engine import inbox
 from memberhook.intake import answers, endpoint, query
 from memberhook.intake.batching import Accepted, Intake
 from memberhook.intake.rate_limit import RateLimit
@@ -67,7 +67,7 @@ def test_what_cannot_be_stored_is_refused(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(pipeline, "accept", fail)
+    monkeypatch.setattr(inbox, "append", fail)
     [refused] = intake.accept_batch([inbound(keys.new_key(hook, clock()))])
     assert isinstance(refused, RequestRejected)
     assert (refused.status, refused.code, refused.retry_after) == (503, "storage_unavailable", 10)

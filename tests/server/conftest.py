@@ -19,6 +19,7 @@ import pytest
 import urllib3
 
 from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
+from tests.docs_commands import Commands
 
 START = 20.0
 PASSWORD = "abcd efgh ijkl mnop"
@@ -61,6 +62,7 @@ class Service:
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     key: str = ""
+    commands: Commands | None = None
     http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, maxsize=20))
 
     @property
@@ -69,16 +71,19 @@ class Service:
         fast = {"MEMBERHOOK_RETRY_FIRST": "0.2s", "MEMBERHOOK_SWEEP": "0.2s", "MEMBERHOOK_LEASE": "3s"}
         return kept | fast | {"MEMBERHOOK_DATA": str(self.folder)} | self.settings
 
-    def cli(self, *arguments: str, stdin: str = "", status: int = 0) -> str:
-        command = [sys.executable, "-m", "memberhook", *arguments]
-        done = subprocess.run(command, env=self.env, input=stdin, capture_output=True, text=True, timeout=60)
-        assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
-        return done.stdout if status == 0 else done.stderr
+    def cli(self, *arguments: str, stdin: str = "", status: int = 0, folder: Path | None = None) -> str:
+        """What the command prints: to standard error where it must fail."""
+        if self.commands is None:
+            self.commands = Commands(self.env)
+        ended, output, errors = self.commands.run(arguments, folder, stdin)
+        assert ended == status, (ended, output, errors)
+        return output if status == 0 else errors
 
     def json(self, *arguments: str, stdin: str = "") -> Any:
         return json.loads(self.cli(*arguments, "--json", stdin=stdin))
 
     def start(self) -> None:
+        self._forget_commands()  # it writes down the address that they read when they are loaded
         command = [sys.executable, "-m", "memberhook", "serve", "--port", str(self.port)]
         with open(self.folder / "serve.log", "ab") as log:
             self.process = subprocess.Popen(command, env=self.env, stderr=log)
@@ -98,6 +103,12 @@ class Service:
             self.process.send_signal(how)
             self.process.wait(30)
         self.http.clear()
+        self._forget_commands()
+
+    def _forget_commands(self) -> None:
+        if self.commands:
+            self.commands.close()
+            self.commands = None
 
     def worker_pid(self) -> int:
         assert self.process

@@ -40,7 +40,7 @@ class WordPress:
     admin_password: str
     application_password: str
     folder: Path
-    capabilities: Mapping[str, Any]  # all that the script tells
+    facts: Mapping[str, Any]  # all that the script tells
     http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, maxsize=20))
 
     # --- as its owner sees it
@@ -48,7 +48,7 @@ class WordPress:
     def php(self, code: str, **values: object) -> str:
         """What code prints that runs in WordPress; the values are variables there."""
         done = subprocess.run(
-            self.capabilities["php"], input=_variables(values) + code, capture_output=True, text=True, timeout=60
+            self.facts["php"], input=_variables(values) + code, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 0, done.stderr or done.stdout
         return done.stdout
@@ -67,7 +67,7 @@ class WordPress:
                 throw new Exception($id->get_error_message());
             }
             return WP_Application_Passwords::create_new_application_password($id, ['name' => 'tests'])[0];"""
-        return username, self.php_json(code, username=username, role=role)
+        return username, self.php_json(code, login=username, role=role)
 
     def add_site(self, path: str) -> str:
         """The address of a new site in the network."""
@@ -84,13 +84,13 @@ class WordPress:
 
     def mails(self, to: str = "") -> list[EmailMessage]:
         """What WordPress has sent, the oldest first."""
-        files = sorted(Path(self.capabilities["mails"]).glob("*.eml"))
+        files = sorted(Path(self.facts["mails"]).glob("*.eml"))
         found = [email.message_from_bytes(file.read_bytes(), _class=EmailMessage, policy=_POLICY) for file in files]
         return [mail for mail in found if to in str(mail["To"])]
 
     def debug_log(self, about: str = "") -> str:
         """PHP's messages; old WordPress has deprecations of its own there, so ask about a file or plugin."""
-        lines = Path(self.capabilities["debug_log"]).read_text("utf-8", "replace").splitlines(keepends=True)
+        lines = Path(self.facts["debug_log"]).read_text("utf-8", "replace").splitlines(keepends=True)
         return "".join(line for line in lines if about in line)
 
     def kill_php(self) -> None:
@@ -169,12 +169,11 @@ def running(**options: Any) -> Iterator[WordPress]:
             if process.wait() == MUST_BE_INSTALLED:
                 raise NotInstalledError(said.strip())
             raise AssertionError(said)
-        capabilities = json.loads(line)
+        facts = json.loads(line)
         named = {
-            name: capabilities[name]
-            for name in ("url", "version", "admin_user", "admin_password", "application_password")
+            name: facts[name] for name in ("url", "version", "admin_user", "admin_password", "application_password")
         }
-        site = WordPress(**named, folder=Path(capabilities["folder"]), capabilities=capabilities)
+        site = WordPress(**named, folder=Path(facts["folder"]), facts=facts)
         try:
             with closing(process.stdin):
                 yield site

@@ -45,7 +45,7 @@ def apply(site: WordPress, *plans: dict[str, Any], **batch: Any) -> Any:
 
 
 def user_id(site: WordPress, username: str) -> int:
-    return int(site.php_json("return get_user_by('login', $login)->ID;", username=username))
+    return int(site.php_json("return get_user_by('login', $login)->ID;", login=username))
 
 
 # --- rights: who may call, and what nobody may do
@@ -60,7 +60,7 @@ def test_no_lower_role_gets_anything_from_any_route(connected: WordPress, role: 
         ("GET", "members", None),
         ("POST", "members/find", {"connection": "shop", "emails": ["admin@example.com"]}),
         ("POST", "members/apply", {"connection": "shop", "plans": [change(me, role="administrator")]}),
-        ("POST", "members/apply", {"connection": "shop", "plans": [plan(username="evil", email="evil@example.com")]}),
+        ("POST", "members/apply", {"connection": "shop", "plans": [plan(login="evil", email="evil@example.com")]}),
         ("POST", "members/apply", {"connection": "shop", "plans": []}),
     ]
     for method, route, body in calls:
@@ -80,7 +80,7 @@ def test_who_may_manage_users_but_not_give_every_role_gives_none_of_those(connec
         "'promote_users'], true));"
     )
     staff = connected.user("staff-member", "staff")
-    body = {"connection": "shop", "plans": [plan(username="by-staff", email="by-staff@example.com", role="customer")]}
+    body = {"connection": "shop", "plans": [plan(login="by-staff", email="by-staff@example.com", role="customer")]}
     allowed = json.loads(connected.post("/wp-json/memberhook/v1/members/apply", body, staff).data)["applied"][0]
     assert (allowed["created"], allowed["warnings"]) == (True, [])
     me = user_id(connected, "staff-member")
@@ -98,7 +98,7 @@ def test_a_log_in_cookie_without_a_nonce_opens_nothing(connected: WordPress) -> 
     )
     cookies = "; ".join(cookie.split(";")[0] for cookie in answer.headers.getlist("Set-Cookie"))
     assert "wordpress_logged_in" in cookies
-    body = {"connection": "shop", "plans": [plan(username="forged", email="forged@example.com")]}
+    body = {"connection": "shop", "plans": [plan(login="forged", email="forged@example.com")]}
     answer = connected.send("POST", "/wp-json/memberhook/v1/members/apply", body, ("", ""), Cookie=cookies)
     assert answer.status == 401
     assert connected.php_json("return get_user_by('login', 'forged');") is False
@@ -114,9 +114,9 @@ def test_a_log_in_cookie_without_a_nonce_opens_nothing(connected: WordPress) -> 
         {"connection": "shop", "plans": [{"member": "1"}]},
         {"connection": "shop' OR 1=1 --", "plans": []},
         {"connection": "shop", "plans": [], "wp_fusion": "../_capabilities"},
-        {"connection": "shop", "plans": [plan(username="x", fields={"a": {"b": "c"}})]},
-        {"connection": "shop", "plans": [plan(username="x", roles_added="administrator,editor", email=["a"])]},
-        {"connection": "shop", "plans": [plan(username=f"x{n}", email=f"x{n}@example.com") for n in range(501)]},
+        {"connection": "shop", "plans": [plan(login="x", fields={"a": {"b": "c"}})]},
+        {"connection": "shop", "plans": [plan(login="x", roles_added="administrator,editor", email=["a"])]},
+        {"connection": "shop", "plans": [plan(login=f"x{n}", email=f"x{n}@example.com") for n in range(501)]},
     ],
 )
 def test_what_is_no_plan_is_refused_whole(connected: WordPress, body: Any) -> None:
@@ -137,7 +137,7 @@ def test_values_meant_for_sql_or_pages_are_values(connected: WordPress) -> None:
     assert (answer.status, found["members"], found["contacts"], found["emails"]) == (200, [], {}, {})
     made = apply(
         connected,
-        plan(username="script", email="script@example.com",
+        plan(login="script", email="script@example.com",
              fields={"display_name": evil, "nickname": evil, "bio": evil},
              tags_applied=[{"id": evil, "slug": evil, "title": evil}]),
     )[0]  # fmt: skip
@@ -151,7 +151,7 @@ def test_values_meant_for_sql_or_pages_are_values(connected: WordPress) -> None:
 @pytest.mark.parametrize("role", ["administrator", "editor"])
 def test_a_privileged_role_is_never_given_whatever_the_connector_is_told(connected: WordPress, role: str) -> None:
     username = f"wants-{role}"
-    made = apply(connected, plan(username=username, email=f"{username}@example.com", role=role, roles_added=[role]))[0]
+    made = apply(connected, plan(login=username, email=f"{username}@example.com", role=role, roles_added=[role]))[0]
     assert made["created"]
     assert connected.php_json("return get_userdata($id)->roles;", id=int(made["id"])) == []
     changed = apply(connected, change(int(made["id"]), role=role, roles_added=[role]))[0]
@@ -173,7 +173,7 @@ def test_a_protected_account_keeps_what_makes_it_its_own(connected: WordPress) -
     assert len(applied["warnings"]) == 1
     user = connected.php_json("$u = get_userdata($id); return [$u->user_email, $u->roles, $u->first_name];", id=boss)
     assert user == ["boss@example.com", ["editor", "customer"], "Eve"]
-    assert connected.php_json(LOGGED_IN, username="boss", password="her own")
+    assert connected.php_json(LOGGED_IN, login="boss", password="her own")
 
 
 def test_a_right_given_to_one_user_alone_protects_as_well(connected: WordPress) -> None:
@@ -192,7 +192,7 @@ def test_a_right_given_to_one_user_alone_protects_as_well(connected: WordPress) 
 def test_no_field_is_a_way_around_the_rules(connected: WordPress, key: str) -> None:
     username = f"key{abs(hash(key))}"
     value = ["administrator"] if "capabilities" in key.lower() else "10"
-    made = apply(connected, plan(username=username, email=f"{username}@example.com", fields={key: value}))[0]
+    made = apply(connected, plan(login=username, email=f"{username}@example.com", fields={key: value}))[0]
     me = int(made["id"])
     before = connected.php_json("return get_user_meta($id);", id=me)
     assert apply(connected, change(me, fields={key: value}))[0]["changes"] == []
@@ -203,7 +203,7 @@ def test_no_field_is_a_way_around_the_rules(connected: WordPress, key: str) -> N
 
 def test_a_locale_is_one_that_the_site_has(connected: WordPress) -> None:
     """WordPress makes a path of it, of files that it runs."""
-    made = apply(connected, plan(username="path", email="path@example.com", fields={"locale": "../../uploads/evil"}))[0]
+    made = apply(connected, plan(login="path", email="path@example.com", fields={"locale": "../../uploads/evil"}))[0]
     assert connected.php_json("return get_userdata($id)->locale;", id=int(made["id"])) == ""
     assert "no such language" in made["warnings"][0]
     assert apply(connected, change(int(made["id"]), fields={"locale": "en_US"}))[0]["changes"] == ["locale"]
@@ -263,12 +263,12 @@ def test_addresses_that_differ_in_accents_are_two_people(connected: WordPress) -
         "/wp-json/memberhook/v1/members/find", {"connection": "shop", "emails": ["jose@example.com"]}
     )
     assert json.loads(answer.data)["members"] == []
-    refused = apply(connected, plan(username="other", email="jose@example.com"))[0]
+    refused = apply(connected, plan(login="other", email="jose@example.com"))[0]
     assert "differs in accents" in refused["error"]
 
 
 def test_two_batches_at_once_never_make_one_member_twice(connected: WordPress) -> None:
-    people = [plan(username=f"twin{n}@example.com", email=f"twin{n}@example.com") for n in range(12)]
+    people = [plan(login=f"twin{n}@example.com", email=f"twin{n}@example.com") for n in range(12)]
     answers: list[Any] = []
     threads = [
         threading.Thread(target=lambda order=order: answers.append(apply(connected, *order)))  # type: ignore[misc]
@@ -286,7 +286,7 @@ def test_two_batches_at_once_never_make_one_member_twice(connected: WordPress) -
 
 
 def test_what_the_time_does_not_suffice_for_is_postponed(connected: WordPress) -> None:
-    people = [plan(username=f"late{n}", email=f"late{n}@example.com") for n in range(3)]
+    people = [plan(login=f"late{n}", email=f"late{n}@example.com") for n in range(3)]
     first, *rest = apply(connected, *people, seconds=0)
     assert first["created"]
     assert rest == [{"postponed": True}] * 2
@@ -322,9 +322,7 @@ def test_names_with_markup_signs_and_four_byte_characters_come_back_as_they_were
 
 def test_what_looks_serialized_stays_text(connected: WordPress) -> None:
     evil = 'O:8:"stdClass":0:{}'
-    made = apply(connected, plan(username="php", email="php@example.com", fields={"note": evil, "list": ["a", evil]}))[
-        0
-    ]
+    made = apply(connected, plan(login="php", email="php@example.com", fields={"note": evil, "list": ["a", evil]}))[0]
     assert connected.php_json("return get_user_meta($id, 'note', true);", id=int(made["id"])) == evil
     assert connected.php_json("return get_user_meta($id, 'list', true);", id=int(made["id"])) == ["a", evil]
 
@@ -344,7 +342,7 @@ def test_meta_of_another_plugin_is_read_where_it_is_text_or_a_list_of_texts(conn
 
 def test_values_that_a_column_cannot_hold_stay_out_and_are_told(connected: WordPress) -> None:
     long = {"display_name": "x" * 300, "user_url": "https://example.com/" + "y" * 100, "city": "Porto"}
-    made = apply(connected, plan(username="long", email="long@example.com", fields=long))[0]
+    made = apply(connected, plan(login="long", email="long@example.com", fields=long))[0]
     assert made["created"]
     assert len(made["warnings"]) == 2
 
@@ -355,21 +353,21 @@ def test_values_that_a_column_cannot_hold_stay_out_and_are_told(connected: WordP
 def test_a_generated_password_is_hashed_cheaply_at_first_where_wordpress_hashes_again(connected: WordPress) -> None:
     rehashes = connected.php_json("return version_compare(get_bloginfo('version'), '6.8', '>=');")
     read = "return get_user_by('login', $login)->user_pass;"
-    apply(connected, plan(username="cheap", email="cheap@example.com"))
-    apply(connected, plan(username="mapped", email="mapped@example.com", generated=False))
-    apply(connected, plan(username="full", email="full@example.com"), full_cost_hash=True)
-    cheap, mapped, full = (connected.php_json(read, username=username) for username in ("cheap", "mapped", "full"))
+    apply(connected, plan(login="cheap", email="cheap@example.com"))
+    apply(connected, plan(login="mapped", email="mapped@example.com", generated=False))
+    apply(connected, plan(login="full", email="full@example.com"), full_cost_hash=True)
+    cheap, mapped, full = (connected.php_json(read, login=username) for username in ("cheap", "mapped", "full"))
     assert cheap.startswith("$wp$2y$04$") is rehashes
     assert not mapped.startswith("$wp$2y$04$")
     assert not full.startswith("$wp$2y$04$")
     for username in ("cheap", "mapped", "full"):
-        assert connected.php_json(LOGGED_IN, username=username, password="a long and random password")
-    assert not connected.php_json(read, username="cheap").startswith("$wp$2y$04$")
+        assert connected.php_json(LOGGED_IN, login=username, password="a long and random password")
+    assert not connected.php_json(read, login="cheap").startswith("$wp$2y$04$")
 
 
 def test_a_password_with_quotes_and_backslashes_logs_in_through_the_form(connected: WordPress) -> None:
     password = 'it\'s "s3cret" \\ 🎓'
-    apply(connected, plan(username="quotes", email="quotes@example.com", password=password, generated=False))
+    apply(connected, plan(login="quotes", email="quotes@example.com", password=password, generated=False))
     fields = {"log": "quotes", "pwd": password, "wp-submit": "Log In"}
     answer = connected.http.request(
         "POST", f"{connected.url}/wp-login.php", fields=fields, encode_multipart=False, redirect=False
@@ -381,11 +379,11 @@ def test_a_mapped_password_is_set_when_it_changes_and_nobody_is_mailed(world: Wo
     world.set(field_map=[*MAP, {"site": "user_pass", "crm": "secret"}])
     ada = world.contact(fields={"secret": "first-secret"})
     world.send("add", ada)
-    assert connected.php_json(LOGGED_IN, username=ada.email, password="first-secret")
+    assert connected.php_json(LOGGED_IN, login=ada.email, password="first-secret")
     world.contact(id=ada.id, fields={"secret": "second-secret", "email": f"x{ada.email}"})
     changed = world.send("update", ada)
     assert changed.outcome["changes"] == ["user_email", "user_pass"]
-    assert connected.php_json(LOGGED_IN, username=ada.email, password="second-secret")
+    assert connected.php_json(LOGGED_IN, login=ada.email, password="second-secret")
     assert connected.mails(ada.email) == []
 
 
@@ -493,7 +491,7 @@ def test_killing_php_in_the_middle_of_a_batch_loses_nothing_and_doubles_nothing(
     passwords = {write.contact_id: write.fields["wp_password"] for write in world.crm.written}
     for person, delivery in zip(people, sent, strict=True):
         username = delivery.outcome["member"]["login"]
-        assert connected.php_json(LOGGED_IN, username=username, password=passwords[person.id or ""])
+        assert connected.php_json(LOGGED_IN, login=username, password=passwords[person.id or ""])
         assert len({mail["Message-ID"] for mail in connected.mails(person.email)}) == 1
 
 
@@ -548,7 +546,7 @@ def test_a_tag_rule_of_the_hook_gives_and_takes_a_role(world: World, connected: 
 def test_a_member_matched_by_e_mail_is_linked_on_the_site_too(world: World, connected: WordPress) -> None:
     ada = world.contact(fields={"first_name": "", "last_name": ""}, tags=())
     connected.php("wp_insert_user(['user_login' => $login, 'user_email' => $email, 'user_pass' => 'x']);",
-                  username=f"known{ada.id}", email=ada.email)  # fmt: skip
+                  login=f"known{ada.id}", email=ada.email)  # fmt: skip
     found = world.send("update_tags", ada)
     assert found.state == "unchanged", found.message
     read = "return get_user_meta(get_user_by('email', $email)->ID, 'memberhook_contact_shop', true);"
@@ -563,11 +561,11 @@ def test_a_change_that_the_database_took_back_is_done_again(connected: WordPress
     """As a deadlock does it: the transaction is gone, wpdb says nothing, what follows would be kept."""
     connected.php("update_option('takes_back', 1);")
     try:
-        answer = apply(connected, plan(username="deadlock", email="deadlock@example.com", fields={"city": "Porto"}))[0]
+        answer = apply(connected, plan(login="deadlock", email="deadlock@example.com", fields={"city": "Porto"}))[0]
     finally:
         connected.php("delete_option('takes_back');")
     assert answer == {"stale": True}
     assert connected.php_json("return get_user_by('login', 'deadlock');") is False
     orphans = 'global $wpdb; return (int) $wpdb->get_var("SELECT COUNT(*) FROM $wpdb->usermeta m LEFT JOIN $wpdb->users u ON u.ID = m.user_id WHERE u.ID IS NULL");'  # noqa: E501
     assert connected.php_json(orphans) == 0
-    assert apply(connected, plan(username="deadlock", email="deadlock@example.com"))[0]["created"]
+    assert apply(connected, plan(login="deadlock", email="deadlock@example.com"))[0]["created"]

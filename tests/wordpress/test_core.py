@@ -149,7 +149,7 @@ class TestContract(SiteContract):
         code = "return !is_wp_error(wp_authenticate($login, $password));"
         for person, delivery in zip(people, sent, strict=True):
             username = delivery.outcome["member"]["login"]
-            assert wp.php_json(code, username=username, password=passwords[person.id or ""])
+            assert wp.php_json(code, login=username, password=passwords[person.id or ""])
 
 
 class TestCreation:

@@ -71,7 +71,7 @@ def test_privileges_anywhere_in_the_network_protect(world: World, network: tuple
     me = wordpress.php_json(
         "return wp_insert_user(['user_login' => $login, 'user_email' => $email, 'user_pass' => 'her own', "
         "'role' => $role]);",
-        username=username, email=ada.email, role=role,
+        login=username, email=ada.email, role=role,
     )  # fmt: skip
     if right == "super admin":
         wordpress.php("require_once ABSPATH . 'wp-admin/includes/ms.php'; grant_super_admin($id);", id=me)

@@ -184,7 +184,7 @@ class Shop:
                 AUTH_COOKIE => wp_generate_auth_cookie($id, $ends, 'auth', $token),
                 LOGGED_IN_COOKIE => wp_generate_auth_cookie($id, $ends, 'logged_in', $token),
             ];"""
-        cookies = self.site.php_json(code, username=user)
+        cookies = self.site.php_json(code, login=user)
         return Browser(self.site.url, "; ".join(f"{name}={value}" for name, value in cookies.items()))
 
     def nonce(self, browser: Browser, username: str, action: str) -> str:
@@ -196,7 +196,7 @@ class Shop:
             }
             wp_set_current_user(get_user_by('login', $login)->ID);
             return wp_create_nonce($action);"""
-        found: str = self.site.php_json(code, cookie=browser.cookie, username=username, action=action)
+        found: str = self.site.php_json(code, cookie=browser.cookie, login=username, action=action)
         return found
 
 
@@ -568,7 +568,7 @@ def test_errors_of_ours_never_reach_a_page(shop: Shop) -> None:
     assert said == "the next one runs"
     log = shop.site.debug_log("Memberhook Connector")
     assert "Memberhook Connector: Error: no id" in log
-    Path(shop.site.capabilities["debug_log"]).write_text("")
+    Path(shop.site.facts["debug_log"]).write_text("")
 
 
 # The page

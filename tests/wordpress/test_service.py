@@ -56,7 +56,7 @@ class ClubService(Service):
 
     def _mail_files(self) -> list[Path]:
         assert self.wordpress
-        return sorted(Path(self.wordpress.capabilities["mails"]).glob("*.eml"))
+        return sorted(Path(self.wordpress.facts["mails"]).glob("*.eml"))
 
     def cli(self, *arguments: str, stdin: str = "", status: int = 0) -> str:
         if arguments[0] == "members" or arguments[:2] == ("hook", "add"):

@@ -1,6 +1,6 @@
 """Access control for views and templates of a Django project: checks and guards by tag and role.
 
-`has_tag` and `has_role` report what a user really has, superusers included. Guards also admit superusers, so that
+`has_tag` and `has_role` report what a user really has, superusers included. Guards let superusers pass, so that
 owners can open their own pages; staff status alone opens nothing.
 
 Tags and roles are cached on the user object, so a request costs at most one query for each.
@@ -101,7 +101,7 @@ class _Need:
         return any(has_tag(user, name, connection=self.connection) for name in self.names)
 
     def refusal(self, request: HttpRequest) -> HttpResponse | None:
-        """Return the response for a user without access: a redirect to the log-in page, or 403. None: admitted."""
+        """Return the response for a user without access: a redirect to the log-in page, or 403. None: the user has access."""
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         if self.is_met_by(request.user):

@@ -126,7 +126,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "roles": role_titles(user),
         "tags": sorted(tag.title for tag in tags_of(user)),
         "fields": list(_shown(fields)),
-        "console": _console() if getattr(user, "is_staff", False) else None,
+        "console": console_url() if getattr(user, "is_staff", False) else None,
     }
     return render(request, "memberhook/account.html", context)
 
@@ -150,14 +150,9 @@ def _readable(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else written(value)
 
 
-def _console() -> str | None:
+def console_url() -> str | None:
+    """The path of the admin site, or None in a project without one."""
     try:
         return reverse("admin:index")
     except NoReverseMatch:
         return None
-
-
-@require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    """The front page of the service. It says what runs here and nothing about the members."""
-    return render(request, "memberhook/home.html", page_context(request) | {"console": _console()})

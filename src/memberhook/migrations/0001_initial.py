@@ -243,6 +243,14 @@ class Migration(migrations.Migration):
                 ("title", models.CharField(max_length=150)),
                 ("privileged", models.BooleanField(default=False)),
                 (
+                    "owns_group",
+                    models.BooleanField(
+                        default=False,
+                        editable=False,
+                        help_text="Memberhook made the group, so it goes when the role is deleted.",
+                    ),
+                ),
+                (
                     "group",
                     models.OneToOneField(
                         on_delete=django.db.models.deletion.CASCADE, related_name="memberhook_role", to="auth.group"

@@ -21,6 +21,9 @@ class RoleInfo(models.Model):
     slug = models.SlugField(max_length=100, unique=True)
     title = models.CharField(max_length=150)
     privileged = models.BooleanField(default=False)
+    owns_group = models.BooleanField(
+        default=False, editable=False, help_text="Memberhook made the group, so it goes when the role is deleted."
+    )
 
     class Meta:
         verbose_name = "role"

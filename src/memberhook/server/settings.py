@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "memberhook",
+    "memberhook.members_area",
     "memberhook.server",
 ]
 MIDDLEWARE = [

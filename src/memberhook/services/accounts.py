@@ -10,19 +10,26 @@ from django.core.validators import validate_slug
 from django.db import transaction
 
 from memberhook.core.errors import UsageError
+from memberhook.core.types import Role
 from memberhook.models.members import MemberField, RoleInfo
-from memberhook.sites.local.group_roles import group_roles
+from memberhook.sites.local.group_roles import group_roles, role_named
 from memberhook.sites.local.setup import add_role
 
 
-def new_role(slug: str, title: str | None) -> RoleInfo:
-    """Raises `UsageError` for a slug that is none, or one that is taken by a role with another title."""
+def new_role(slug: str, title: str | None) -> Role:
+    """Create the role, or return the one that is there already: a group of the project stays as it is.
+
+    Raises `UsageError` for an invalid slug, and for one that is taken by a role with another title.
+    """
     try:
         validate_slug(slug)
     except ValidationError as error:
         raise UsageError(f"{slug!r} is no slug; use letters, digits, '-' and '_'.", code="bad_role") from error
     slug = slug.lower()
-    role = add_role(slug, title or slug.replace("-", " ").replace("_", " ").capitalize())
+    role = role_named(slug)
+    if role is None:
+        info = add_role(slug, title or slug.replace("-", " ").replace("_", " ").capitalize())
+        return Role(info.slug, info.title, info.privileged)
     if title and role.title != title:
         raise UsageError(f"There is a role {slug!r} already, with the title {role.title!r}.", code="role_taken")
     return role
@@ -30,7 +37,10 @@ def new_role(slug: str, title: str | None) -> RoleInfo:
 
 @transaction.atomic
 def new_member(username: str, email: str, role: str, first_name: str, last_name: str, password: str | None) -> Any:
-    """Raises `UsageError` when login, e-mail or role won't do. An administrator may log in to the console."""
+    """Create a user. Raises `UsageError` when username, e-mail or role are not possible.
+
+    The service's administrators may log in to the console. In a host project, who is staff is the project's decision.
+    """
     roles = {entry.role.slug: entry for entry in group_roles()}
     if role not in roles:
         raise UsageError(f"There is no role {role!r}; there are: {', '.join(sorted(roles))}.", code="unknown_role")
@@ -41,7 +51,7 @@ def new_member(username: str, email: str, role: str, first_name: str, last_name:
             raise UsageError(f"There is a member with {value!r} already.", code="member_taken")
     values = {username_field: username, email_field: email, "first_name": first_name, "last_name": last_name}
     user = model(**values)
-    if roles[role].role.privileged:
+    if RoleInfo.objects.filter(group=roles[role].group_id, privileged=True, owns_group=True).exists():
         user.is_staff = True
     user.set_password(password)
     try:

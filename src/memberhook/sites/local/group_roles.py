@@ -55,6 +55,11 @@ def group_roles() -> tuple[GroupRole, ...]:
     return tuple(found)
 
 
+def role_named(slug: str) -> Role | None:
+    """The role of that slug, whoever made its group."""
+    return next((entry.role for entry in group_roles() if entry.role.slug == slug), None)
+
+
 def slug_and_title(group: Group) -> tuple[str, str]:
     """What a group is called as a role; select `memberhook_role` with it."""
     info: RoleInfo | None = getattr(group, "memberhook_role", None)
