@@ -140,7 +140,7 @@ def make_ada(hook: Hook, shop: Connection) -> User:
 def world(
     hook: Hook, shop: Connection, club: Site, wordpress: FakeWordPress, deliver: Callable[..., Delivery]
 ) -> World:
-    hook.field_map = [*hook.field_map, {"site": "user_pass", "crm": "start_code"}]
+    hook.mapped_fields.create(site_field="user_pass", crm_field="start_code")
     hook.return_password_field = "wp_password"
     hook.save()
     key = keys.new_key(hook, timezone.now(), networks=["203.0.113.0/24"])

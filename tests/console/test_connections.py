@@ -24,7 +24,7 @@ def change(connection: Connection) -> str:
 
 
 def form(**values: Any) -> dict[str, Any]:
-    usual = {"name": "club", "kind": "fluentcrm", "address": "https://club.example", "username": "hook", "password": ""}
+    usual = {"name": "club", "kind": "fluentcrm", "url": "https://club.example", "username": "hook", "password": ""}
     return usual | values
 
 
@@ -54,8 +54,8 @@ def test_a_new_connection_is_stored_and_tested(
 
 
 def test_the_password_is_never_rendered_back(console: Client, db: None) -> None:
-    answer = console.post(ADD, form(password="typed-just-now", address="nonsense"))
-    assert "address" in errors(answer)
+    answer = console.post(ADD, form(password="typed-just-now", url="nonsense"))
+    assert "url" in errors(answer)
     assert "typed-just-now" not in answer.content.decode()
 
 
@@ -63,9 +63,9 @@ def test_the_password_is_never_rendered_back(console: Client, db: None) -> None:
     ("values", "field"),
     [
         ({}, "password"),
-        ({"password": "x", "address": "shop.example"}, "address"),
-        ({"password": "x", "address": "ftp://shop.example"}, "address"),
-        ({"password": "x", "address": "https://user:secret@shop.example"}, "address"),
+        ({"password": "x", "url": "shop.example"}, "url"),
+        ({"password": "x", "url": "ftp://shop.example"}, "url"),
+        ({"password": "x", "url": "https://user:secret@shop.example"}, "url"),
         ({"password": "x", "name": "not a slug"}, "name"),
         ({"password": "x", "kind": "unknown"}, "kind"),
     ],
@@ -76,20 +76,20 @@ def test_mistakes_are_told(console: Client, db: None, values: dict[str, Any], fi
 
 
 def test_a_host_without_a_dot_is_an_address(console: Client, crm: FakeCrm) -> None:
-    assert console.post(ADD, form(password="x", address="http://wordpress:8080")).status_code == 302
+    assert console.post(ADD, form(password="x", url="http://wordpress:8080")).status_code == 302
 
 
 def test_an_empty_password_keeps_the_stored_one(console: Client, shop: Connection, crm: FakeCrm) -> None:
-    values = form(name="shop", address=shop.url, username=shop.username, allow_private="on")
+    values = form(name="shop", url=shop.url, username=shop.username, allow_private="on")
     assert console.post(change(shop), values).status_code == 302
     shop.refresh_from_db()
     assert shop.password == "the-crm-password"
     assert shop.allow_private
 
 
-@pytest.mark.parametrize("moved", [{"address": "https://evil.example"}, {"username": "somebody"}])
+@pytest.mark.parametrize("moved", [{"url": "https://evil.example"}, {"username": "somebody"}])
 def test_the_stored_password_does_not_move_along(console: Client, shop: Connection, moved: dict[str, str]) -> None:
-    values = form(name="shop", address=shop.url, username=shop.username) | moved
+    values = form(name="shop", url=shop.url, username=shop.username) | moved
     assert "again" in errors(console.post(change(shop), values))["password"][0]
     shop.refresh_from_db()
     assert shop.url == "https://shop.example"

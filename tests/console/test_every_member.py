@@ -16,8 +16,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from memberhook import console as console_package
-from memberhook import signals
+from memberhook import console, models, signals
 from memberhook.cli.listings import delivery_data
 from memberhook.console.labels import ACTIONS, STATES, result_label
 from memberhook.console.overview import overview
@@ -40,7 +39,11 @@ Deliver = Callable[..., Delivery]
 FollowUpOf = Callable[[Kind, FollowUpState], FollowUp]
 
 
-MODULES = [f"{console_package.__name__}.{module.name}" for module in pkgutil.iter_modules(console_package.__path__)]
+MODULES = [
+    f"{package.__name__}.{module.name}"
+    for package in (console, models)
+    for module in pkgutil.iter_modules(package.__path__)
+]
 
 
 def tables(module: ModuleType) -> Iterator[tuple[str, list[Any]]]:
@@ -65,7 +68,7 @@ def test_a_table_over_an_enum_has_all_its_members(module: str) -> None:
 
 def test_the_tables_are_found() -> None:
     names = {name for module in MODULES for name, _ in tables(import_module(module))}
-    assert {"STATES", "ACTIONS", "FOLLOW_UP_TONES", "IN_STATE", "NEXT_STEPS"} <= names
+    assert {"STATES", "ACTIONS", "FOLLOW_UP_TONES", "IN_STATE", "NEXT_STEPS", "TYPES"} <= names
 
 
 def text(console: Client, address: str) -> str:
@@ -186,7 +189,7 @@ def test_follow_ups(console: Client, follow_up: FollowUpOf, cli: Cli, kind: Kind
 @pytest.mark.parametrize("kind", FieldType)
 def test_field_types(console: Client, shop: Connection, hook: Hook, kind: FieldType) -> None:
     Connection.objects.update(fields=[{"name": "x", "title": "Odd one", "type": kind.value, "options": []}])
-    Hook.objects.update(field_map=[{"site": "x", "crm": "x", "type": kind.value}])
+    hook.mapped_fields.create(site_field="x", crm_field="x", type=kind.value)
     assert "Odd one" in text(console, f"/console/memberhook/connection/{shop.pk}/change/")
     assert f'value="{kind.value}" selected' in text(console, f"/console/memberhook/hook/{hook.pk}/change/")
 

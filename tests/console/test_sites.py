@@ -31,7 +31,7 @@ def form(**values: Any) -> dict[str, Any]:
     usual = {
         "name": "club",
         "kind": "wordpress",
-        "address": "https://club.example",
+        "url": "https://club.example",
         "username": "memberhook",
         "password": "",
     }
@@ -68,8 +68,8 @@ def test_a_new_site_is_stored_and_tested(
     ("values", "field"),
     [
         ({}, "password"),
-        ({"password": "x", "address": "club.example"}, "address"),
-        ({"password": "x", "address": "https://user:secret@club.example"}, "address"),
+        ({"password": "x", "url": "club.example"}, "url"),
+        ({"password": "x", "url": "https://user:secret@club.example"}, "url"),
         ({"password": "x", "name": "local"}, "name"),
         ({"password": "x", "kind": "local"}, "kind"),
         ({"password": "x", "wp_fusion": "Fluent CRM"}, "wp_fusion"),
@@ -105,7 +105,7 @@ def test_an_empty_password_keeps_the_stored_one(console: Client, club: Site, wor
     assert 'value="crm"' in console.get(page(club)).content.decode()
 
 
-@pytest.mark.parametrize("moved", [{"address": "https://evil.example"}, {"username": "somebody"}])
+@pytest.mark.parametrize("moved", [{"url": "https://evil.example"}, {"username": "somebody"}])
 def test_the_stored_password_does_not_move_along(console: Client, club: Site, moved: dict[str, str]) -> None:
     assert "again" in errors(console.post(page(club), form() | moved))["password"][0]
     club.refresh_from_db()
@@ -116,7 +116,7 @@ def test_another_address_with_linked_members_is_warned_of(
     console: Client, hook: Hook, club: Site, wordpress: FakeWordPress
 ) -> None:
     Link.objects.create(connection=hook.connection, site=club, contact_id="1", member_id="7")
-    answer = console.post(page(club), form(address="https://other.example", password="x"))
+    answer = console.post(page(club), form(url="https://other.example", password="x"))
     assert "1 linked members of club are taken for the same users" in told(answer)[0]
 
 
@@ -181,7 +181,7 @@ def test_a_hook_of_a_site_has_its_roles(
         capabilities={**CONNECTOR, "roles": [*ROLES, {"slug": "vip", "privileged": False}]}
     )
     shown = console.get(f"{ADD_HOOK}?site={club.pk}").context["adminform"].form
-    assert ("vip", "vip (vip)") in shown.fields["default_role"].choices
+    assert ("vip", "vip (vip)") in shown.fields["default_role"].widget.choices
     values = hook_form(name="fresh", connection=shop.pk, site=club.pk, default_role="vip")
     assert console.post(ADD_HOOK, values).status_code == 200
     hook = Hook.objects.get(name="fresh")

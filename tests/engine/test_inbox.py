@@ -8,7 +8,6 @@ import pytest
 from memberhook.core.states import FINISHED, MOVES, WAITING, State, before, status
 from memberhook.engine import inbox
 from memberhook.engine.inbox import Claim, Result
-from memberhook.intake.verify import ordering_key
 from memberhook.models.connections import Connection, Hook
 from memberhook.models.deliveries import Attempt, Delivery
 from tests.conftest import Clock
@@ -25,7 +24,7 @@ def arrive(hook: Hook, clock: Clock) -> Callable[..., Delivery]:
             hook=target,
             action="add",
             contact_id=contact,
-            ordering_key=ordering_key(target, contact, None),
+            ordering_key=target.ordering_key(contact, None),
             due_at=at,
             received_at=at,
             first_due_at=at,

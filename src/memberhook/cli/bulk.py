@@ -18,11 +18,10 @@ from memberhook.core.types import Action, Tag
 from memberhook.engine import health, inbox, wakeup
 from memberhook.engine.clients import crm_client
 from memberhook.engine.runtime import system_runtime
-from memberhook.intake.verify import ordering_key
 from memberhook.models.connections import Hook, Link
 from memberhook.models.deliveries import Delivery
+from memberhook.models.hook_rows import find_tag
 from memberhook.services.catalog import save_catalog
-from memberhook.services.hooks import find_tag
 
 
 @click.command("replay")
@@ -100,7 +99,7 @@ def _store(hook: Hook, action: Action, origin: str, contact_ids: Iterable[str]) 
             action=action,
             origin=origin,
             contact_id=contact_id,
-            ordering_key=ordering_key(hook, contact_id, None),
+            ordering_key=hook.ordering_key(contact_id, None),
             due_at=now,
             received_at=now,
             first_due_at=now,

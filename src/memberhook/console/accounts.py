@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import (
@@ -23,23 +23,17 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from memberhook.console.admin_classes import ConsoleAdmin, ModelForm, Password, TextInput
+from memberhook.console.admin_classes import ConsoleAdmin, ModelForm, Password
 from memberhook.console.markup import badge
 from memberhook.core.check_result import CheckResult
 from memberhook.core.errors import MemberhookError
-from memberhook.core.url_check import target_of
 from memberhook.models.connections import Account
 
-FIELDS = ("address", "username", "password", "allow_private")
-
-
-def address_field(help_text: str) -> forms.CharField:
-    return forms.CharField(max_length=500, widget=TextInput, help_text=help_text)
+FIELDS = ("url", "username", "password", "allow_private")
 
 
 class AccountForm(ModelForm):
-    """`address` and `password` are no model fields here: the first is checked as the HTTP client will, the second is
-    only ever written. Each form declares its own `kind` and `address`."""
+    """`password` can be written, never read. Each form declares its own `kind`."""
 
     help_for_new = ""
 
@@ -48,45 +42,23 @@ class AccountForm(ModelForm):
     )
 
     class Meta:
-        fields = ("name", "kind", "username", "allow_private")
-        labels = {"username": "User name", "allow_private": "Allow private addresses"}
-        help_texts = {
-            "allow_private": "Only for one that is in your own network or on this machine. Without it such addresses "
-            "are not called, whoever asks."
-        }
+        fields = ("name", "kind", "url", "username", "allow_private")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "address" in self.fields:
-            self.initial["address"] = self.instance.url
+        if "password" in self.fields:
+            self.moved_from = (self.instance.url, self.instance.username)
             stored = "Stored encrypted; it is not shown again. Leave empty to keep it."
             self.fields["password"].help_text = stored if self.instance.pk else self.help_for_new
-
-    def clean_address(self) -> str:
-        address: str = self.cleaned_data["address"].strip()
-        try:
-            target_of(address)
-        except MemberhookError as error:
-            raise ValidationError(error.message) from error
-        return address
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("password"):
-            return cleaned
-        now = (cleaned.get("address"), cleaned.get("username"))
-        if self.instance.pk is None:
-            self.add_error("password", "Give the password.")
-        elif now != (self.instance.url, self.instance.username):
-            text = "Give the password again: it is not sent to another address or as another user unseen."
+            self.instance.password = cleaned["password"]
+        elif self.instance.pk and (cleaned.get("url"), cleaned.get("username")) != self.moved_from:
+            text = "Enter the password again: it is not sent to another address, or for another user, without you."
             self.add_error("password", text)
         return cleaned
-
-    def save(self, commit: bool = True) -> Any:
-        self.instance.url = self.cleaned_data["address"]
-        if self.cleaned_data["password"]:
-            self.instance.password = self.cleaned_data["password"]
-        return super().save(commit)
 
 
 class AccountAdmin(ConsoleAdmin):
@@ -103,10 +75,6 @@ class AccountAdmin(ConsoleAdmin):
     def links(self, account: Any) -> list[tuple[str, str]]:
         """Addresses with their words, beside the button; `account` is None where one is added."""
         return []
-
-    @admin.display(description="address")
-    def address(self, account: Account) -> str:
-        return account.url
 
     @admin.display(description="password")
     def password(self, account: Account) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -12,14 +13,14 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from memberhook.console.accounts import FIELDS, AccountAdmin, AccountForm, address_field
+from memberhook.console.accounts import FIELDS, AccountAdmin, AccountForm
 from memberhook.console.admin_classes import Select
-from memberhook.console.field_map import TYPES
 from memberhook.console.markup import moment
 from memberhook.crms.registry import CRMS, crm
 from memberhook.engine.clients import crm_client
 from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Connection
+from memberhook.models.hook_rows import TYPES
 from memberhook.models.tags import Tag
 from memberhook.services.catalog import known_fields, save_catalog
 
@@ -30,10 +31,10 @@ class ConnectionForm(AccountForm):
     kind = forms.ChoiceField(
         label="CRM", choices=lambda: [(slug, crm(slug).name) for slug in sorted(CRMS)], widget=Select
     )
-    address = address_field("Of the site that the CRM runs on, like https://shop.example.")
 
     class Meta(AccountForm.Meta):
         model = Connection
+        help_texts: Mapping[str, Any] = {"url": "Of the site that the CRM runs on, like https://shop.example."}
 
 
 class ConnectionAdmin(AccountAdmin):
@@ -52,7 +53,7 @@ class ConnectionAdmin(AccountAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         shown = ("crm_name", "loaded", "number_of_tags", "field_list")
         may_change = obj is None or self.has_change_permission(request, obj)
-        return shown if may_change else (*shown, "address", "password")
+        return shown if may_change else (*shown, "url", "password")
 
     @admin.display(description="CRM")
     def crm_name(self, connection: Connection) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -13,7 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from memberhook.console.accounts import FIELDS, AccountAdmin, AccountForm, address_field
+from memberhook.console.accounts import FIELDS, AccountAdmin, AccountForm
 from memberhook.console.admin_classes import Checkbox, Select, TextInput
 from memberhook.console.markup import badge, moment
 from memberhook.core.errors import UsageError
@@ -36,7 +37,6 @@ class SiteForm(AccountForm):
     )
 
     kind = forms.ChoiceField(choices=tuple(REMOTE.items()), widget=Select)
-    address = address_field("Of the WordPress, like https://club.example.")
     full_cost_hash = forms.BooleanField(
         label="Full-cost hash", required=False, widget=Checkbox, help_text=site_data.FULL_COST_HASH
     )
@@ -44,6 +44,7 @@ class SiteForm(AccountForm):
 
     class Meta(AccountForm.Meta):
         model = Site
+        help_texts: Mapping[str, Any] = {"url": "Of the WordPress, like https://club.example."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -83,7 +84,7 @@ class SiteAdmin(AccountAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         shown = ("kind_name", "number_of_hooks", *FOUND)
         may_change = obj is None or self.has_change_permission(request, obj)
-        return shown if may_change else (*shown, "address", "password", *OPTIONS)
+        return shown if may_change else (*shown, "url", "password", *OPTIONS)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return (obj is None or sites.is_remote(obj)) and super().has_change_permission(request, obj)
@@ -149,7 +150,7 @@ class SiteAdmin(AccountAdmin):
 
     def save_model(self, request: HttpRequest, obj: Site, form: Any, change: Any) -> None:
         super().save_model(request, obj, form, change)
-        if change and (warning := sites.moved_warning(obj, form.initial["address"])):
+        if change and (warning := sites.moved_warning(obj, form.initial["url"])):
             messages.warning(request, warning)
 
     def links(self, account: Site | None) -> list[tuple[str, str]]:

@@ -118,7 +118,7 @@ def claim(hook_id: int, worker: str, now: datetime, *, contacts: int, lease: tim
     for delivery in deliveries:
         delivery.attempts += 1
         delivery.state = State.WORKING
-    hook = Hook.objects.select_related("connection", "site").get(pk=hook_id)
+    hook = Hook.objects.select_related("connection", "site").prefetch_related(*Hook.OPTION_ROWS).get(pk=hook_id)
     return Claim(hook, worker, deliveries, now)
 
 

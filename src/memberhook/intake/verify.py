@@ -85,7 +85,7 @@ class VerifiedRequest:
             remote=self.remote,
             contact_id=ref.id,
             email=ref.email,
-            ordering_key=ordering_key(self.hook, ref.id, ref.email),
+            ordering_key=self.hook.ordering_key(ref.id, ref.email),
             due_at=now,
             received_at=now,
             first_due_at=now,
@@ -102,12 +102,6 @@ class VerifiedEvents:
     key: AccessKey
     requests: tuple[VerifiedRequest, ...] | None
     refused: Mapping[int, RequestRejected]
-
-
-def ordering_key(hook: Hook, contact_id: str | None, email: str | None) -> str:
-    """What names a contact for the order of its deliveries, across all hooks of its connection and site."""
-    who = f"id {contact_id}" if contact_id else f"mail {(email or '').lower()}"
-    return f"{hook.connection_id}.{hook.site_id} {who}"
 
 
 def verify(inbound: InboundRequest, found: Mapping[str, AccessKey], now: datetime) -> VerifiedRequest:

@@ -101,7 +101,7 @@ class _Need:
         return any(has_tag(user, name, connection=self.connection) for name in self.names)
 
     def refusal(self, request: HttpRequest) -> HttpResponse | None:
-        """Return the response for a user without access: a redirect to the log-in page, or 403. None: the user has access."""
+        """Return a redirect to the log-in page or a 403 page, or None if the user has access."""
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         if self.is_met_by(request.user):
