@@ -50,7 +50,7 @@ def test_a_new_connection_is_stored_and_tested(
     assert [field["name"] for field in connection.fields] == ["phone"]
     assert TagRow.objects.get().title == "Course"
     assert "club, log in: The credentials are right." in told(answer)
-    assert "club: loaded 1 tags and 1 fields." in told(answer)
+    assert "club: Loaded 1 tag and 1 field." in told(answer)
 
 
 def test_the_password_is_never_rendered_back(console: Client, db: None) -> None:
@@ -120,7 +120,7 @@ def test_reloading_from_the_list(
 ) -> None:
     monkeypatch.setattr(crm, "catalog", lambda: CATALOG)
     chosen = {"action": "test_chosen", "_selected_action": shop.pk}
-    assert told(console.post("/console/memberhook/connection/", chosen)) == ["shop: loaded 1 tags and 1 fields."]
+    assert told(console.post("/console/memberhook/connection/", chosen)) == ["shop: Loaded 1 tag and 1 field."]
     assert Connection.objects.get().fields[0]["name"] == "phone"
 
 

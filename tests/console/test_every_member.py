@@ -110,7 +110,7 @@ def test_states(console: Client, deliver: Deliver, cli: Cli, state: State, attem
     assert status_word in STATUSES
     assert listed(console, f"{DELIVERIES}?status={delivery.status}") == [delivery.pk]
     found = overview(timezone.now())
-    assert {str(t.text): t.number for t in (*found.finished, *found.on_the_way)}[str(label.text)] == "1"
+    assert {str(t.text): t.number for t in (*found.finished, *found.in_progress)}[str(label.text)] == "1"
     assert [row["status"] for row in cli.json("deliveries", "--status", status_word)] == [status_word]
     assert status_word in cli("deliveries")
     assert status_word in cli("deliveries", str(delivery.pk))

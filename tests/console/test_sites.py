@@ -89,7 +89,7 @@ def test_what_was_found_is_shown(console: Client, club: Site, wordpress: FakeWor
     assert "WordPress&#x27;s own REST API" in text
     assert "6.8.1" in text
     assert (
-        '<div>Administrator <code>administrator</code> <span class="mh-badge mh-warn">privileged</span></div>' in text
+        '<div>Administrator <code>administrator</code> <span class="mh-badge mh-warn">Privileged</span></div>' in text
     )
     assert "<div>Customer <code>customer</code> </div>" in text
     assert "<code>city</code> <code>&lt;b&gt;</code>" in text
@@ -231,5 +231,5 @@ def test_a_site_that_was_never_looked_at_says_so(
 def test_a_paused_site_is_on_the_front_page(console: Client, club: Site) -> None:
     Site.objects.filter(pk=club.pk).update(paused_until=timezone.now() + timedelta(minutes=10))
     text = console.get("/console/").content.decode()
-    assert "club is not called for" in text
+    assert "club is paused for" in text
     assert page(club) in text

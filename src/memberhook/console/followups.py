@@ -10,6 +10,8 @@ from django.contrib.admin import ModelAdmin, SimpleListFilter
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from memberhook.console.admin_classes import ReadOnlyAdmin
 from memberhook.console.labels import follow_up_label
@@ -28,12 +30,12 @@ IN_STATE: Mapping[FollowUpState, Q] = {
 class StateFilter(SimpleListFilter):
     """Waiting follow-ups are the default, in place of all of them."""
 
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
         others = [(state.value, str(state.label)) for state in FollowUpState if state is not FollowUpState.WAITING]
-        return [*others, ("all", "All")]
+        return [*others, ("all", gettext("All"))]
 
     def choices(self, changelist: Any) -> Any:
         waiting = {"selected": self.value() is None, "query_string": changelist.get_query_string(remove=["state"])}
@@ -46,15 +48,15 @@ class StateFilter(SimpleListFilter):
 
 
 class FollowUpAdmin(ReadOnlyAdmin):
-    list_display = ("what", "email", "state", "of_delivery", "attempts", "next_try", "what_happened")
+    list_display = ("kind_name", "email", "state", "delivery_link", "attempts", "next_attempt", "short_message")
     list_filter = (StateFilter, "kind")
     search_fields = ("email", "=member_id", "=contact_id")
     ordering = ("due_at",)
     fields = (
-        "what",
+        "kind_name",
         "email",
         "state",
-        "of_delivery",
+        "delivery_link",
         "member_id",
         "contact_id",
         "attempts",
@@ -67,22 +69,22 @@ class FollowUpAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[FollowUp]:
         return super().get_queryset(request).defer("secret")
 
-    @admin.display(description="follow-up", ordering="kind")
-    def what(self, followup: FollowUp) -> str:
+    @admin.display(description=_("follow-up"), ordering="kind")
+    def kind_name(self, followup: FollowUp) -> str:
         return followup.get_kind_display()
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def state(self, followup: FollowUp) -> SafeString:
         return label_badge(follow_up_label(followup.state))
 
-    @admin.display(description="delivery", ordering="delivery")
-    def of_delivery(self, followup: FollowUp) -> SafeString | str:
+    @admin.display(description=_("delivery"), ordering="delivery")
+    def delivery_link(self, followup: FollowUp) -> SafeString | str:
         return link(admin_url(Delivery, "change", followup.delivery_id), followup.delivery_id)
 
-    @admin.display(description="next attempt", ordering="due_at")
-    def next_try(self, followup: FollowUp) -> str:
+    @admin.display(description=_("next attempt"), ordering="due_at")
+    def next_attempt(self, followup: FollowUp) -> str:
         return "" if followup.done_at else moment(followup.due_at)
 
-    @admin.display(description="message")
-    def what_happened(self, followup: FollowUp) -> str:
+    @admin.display(description=_("message"))
+    def short_message(self, followup: FollowUp) -> str:
         return short(followup.message)

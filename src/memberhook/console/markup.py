@@ -1,9 +1,9 @@
-"""Small pieces of pages: badges, links, shortened text. All of it is escaped here."""
+"""HTML snippets for the console: badges, links, shortened texts, dates. All values are escaped."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.urls import NoReverseMatch, reverse
 from django.utils.formats import date_format
@@ -11,8 +11,18 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timezone import localtime
+from django.utils.translation import gettext
 
 from memberhook.console.labels import Label, Text
+
+MINUTE, HOUR, DAY = 60, 60 * 60, 24 * 60 * 60
+
+
+class Link(NamedTuple):
+    """A button that leads to another page."""
+
+    url: str
+    text: Text
 
 
 def badge(text: Text, tone: str = "calm") -> SafeString:
@@ -24,18 +34,18 @@ def label_badge(label: Label) -> SafeString:
 
 
 def link(url: str | None, text: Any) -> SafeString | str:
-    """The text, as a link where there is an address."""
+    """Return the text, as a link if there is a URL."""
     return format_html('<a href="{}">{}</a>', url, text) if url else str(text)
 
 
 def short(text: str, length: int = 110) -> SafeString | str:
-    """The text, cut to so many characters; the whole of it appears when the pointer rests on it."""
+    """Return the text cut to `length` characters, with the full text as a tooltip."""
     cut = Truncator(text).chars(length)
     return cut if cut == text else format_html('<span title="{}">{}</span>', text, cut)
 
 
 def admin_url(model: Any, what: str, *args: Any) -> str | None:
-    """The address of a screen (`changelist`, `change`), None where the project has no such screen."""
+    """Return the URL of an admin page (`changelist`, `change`), or None if the project has no such page."""
     try:
         return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{what}", args=args)
     except NoReverseMatch:
@@ -43,14 +53,17 @@ def admin_url(model: Any, what: str, *args: Any) -> str | None:
 
 
 def moment(time: datetime | None) -> SafeString | str:
-    """A point in time on one line, in the time zone of the project."""
+    """Return date and time on one line, in the project's time zone."""
     return format_html('<span class="mh-nowrap">{}</span>', date_format(localtime(time), "j M Y, H:i")) if time else ""
 
 
 def span(time: timedelta) -> str:
-    """A length of time in its largest unit: `40 s`, `12 min`, `3 h`, `5 days`."""
+    """Return a duration in one unit: `40 s`, `12 min`, `3 h`, `5 days`."""
     seconds = max(int(time.total_seconds()), 0)
-    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
+    if seconds >= 2 * DAY:
+        return gettext("%(number)d days") % {"number": seconds // DAY}
+    if seconds >= 2 * HOUR:
+        return gettext("%(number)d h") % {"number": seconds // HOUR}
+    if seconds >= 2 * MINUTE:
+        return gettext("%(number)d min") % {"number": seconds // MINUTE}
+    return gettext("%(number)d s") % {"number": seconds}

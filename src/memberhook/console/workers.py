@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from memberhook import conf
 from memberhook.console.admin_classes import ReadOnlyAdmin
@@ -17,11 +19,11 @@ class WorkerAdmin(ReadOnlyAdmin):
     fields = ("name", "seen_at", "state")
     ordering = ("-seen_at",)
 
-    @admin.display(description="last seen", ordering="seen_at")
+    @admin.display(description=_("last seen"), ordering="seen_at")
     def seen(self, worker: Worker) -> str:
-        return f"{span(timezone.now() - worker.seen_at)} ago"
+        return gettext("%(time)s ago") % {"time": span(timezone.now() - worker.seen_at)}
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def state(self, worker: Worker) -> SafeString:
-        alive = worker.seen_at > timezone.now() - conf.LEASE()
-        return badge("alive", "good") if alive else badge("silent", "bad")
+        running = worker.seen_at > timezone.now() - conf.LEASE()
+        return badge(_("Running"), "good") if running else badge(_("Not responding"), "bad")

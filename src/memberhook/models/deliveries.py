@@ -58,7 +58,7 @@ class Delivery(models.Model):
     finished_at = models.DateTimeField(null=True, db_index=True)
 
     class Meta:
-        verbose_name_plural = "deliveries"
+        verbose_name_plural = _("deliveries")
         indexes = [
             models.Index(fields=["hook", "due_at"], name="delivery_due", condition=Q(finished_at=None)),
             models.Index(fields=["ordering_key"], name="delivery_lane", condition=Q(finished_at=None)),

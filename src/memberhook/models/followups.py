@@ -46,7 +46,7 @@ class FollowUp(models.Model):
     message = models.TextField(blank=True)
 
     class Meta:
-        verbose_name = "follow-up"
+        verbose_name = _("follow-up")
         constraints = [models.UniqueConstraint(fields=["kind", "delivery", "member_id"], name="one_followup_of_a_kind")]
         indexes = [models.Index(fields=["due_at"], name="followup_due", condition=models.Q(done_at=None))]
 
