@@ -71,7 +71,7 @@ def crm(monkeypatch: pytest.MonkeyPatch) -> FakeCrm:
 
 @pytest.fixture
 def notified(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The hooks that workers were told of."""
+    """The hooks that workers were notified of."""
     heard: list[int] = []
     monkeypatch.setattr("memberhook.engine.wakeup.notify_workers", heard.extend)
     return heard
@@ -121,7 +121,7 @@ TRAIL = {
         "tags": ["Course"],
         "version": "2026-11-20 10:00:00",
     },
-    "plan": ["create a member with the login ada", "set first_name to Ada", "set temp_password to shown-by-mistake"],
+    "plan": ["create a member with the username ada", "set first_name to Ada", "set temp_password to shown-by-mistake"],
 }
 
 

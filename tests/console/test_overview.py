@@ -21,7 +21,7 @@ def tiles(found: Overview) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("db")
-def test_a_new_installation_is_told_where_to_start() -> None:
+def test_a_new_installation_shows_the_next_step() -> None:
     Worker.objects.create(name="w", seen_at=timezone.now())
     assert [str(notice.link.text) for notice in overview(timezone.now()).notices] == ["Add a connection"]
     Connection.objects.create(name="shop", kind="fluentcrm")

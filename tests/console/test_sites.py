@@ -15,7 +15,7 @@ from memberhook.core.errors import TransientError
 from memberhook.models.connections import Connection, Hook, Link, Site
 from memberhook.sites.contract import SiteCheck
 from memberhook.sites.wordpress import plugin_file
-from tests.console.test_connections import errors, told
+from tests.console.test_connections import errors, messages_of
 from tests.console.test_hooks import form as hook_form
 from tests.fake_wordpress import BAD, CONNECTOR, CORE, GOOD, ROLES, FakeWordPress
 
@@ -61,7 +61,7 @@ def test_a_new_site_is_stored_and_tested(
     assert site.options == {"full_cost_hash": True, "wp_fusion": "fluentcrm-rest"}
     assert site.capabilities == CONNECTOR
     assert site.checked_at is not None
-    assert f"club, credentials: {GOOD.message}" in told(answer)
+    assert f"club, credentials: {GOOD.message}" in messages_of(answer)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_new_site_is_stored_and_tested(
         ({"password": "x", "wp_fusion": "Fluent CRM"}, "wp_fusion"),
     ],
 )
-def test_mistakes_are_told(
+def test_mistakes_are_reported(
     console: Client, wordpress: FakeWordPress, db: None, values: dict[str, Any], field: str
 ) -> None:
     assert field in errors(console.post(ADD, form(**values)))
@@ -117,7 +117,7 @@ def test_another_address_with_linked_members_is_warned_of(
 ) -> None:
     Link.objects.create(connection=hook.connection, site=club, contact_id="1", member_id="7")
     answer = console.post(page(club), form(url="https://other.example", password="x"))
-    assert "1 linked members of club are taken for the same users" in told(answer)[0]
+    assert "1 linked members of club are taken for the same users" in messages_of(answer)[0]
 
 
 def test_a_test_tells_each_finding_and_keeps_what_was_found(
@@ -128,7 +128,7 @@ def test_a_test_tells_each_finding_and_keeps_what_was_found(
     wordpress.checked = SiteCheck((GOOD, missing), CORE)
     answer = console.post(page(club, "test"))
     assert answer.headers["Location"] == page(club)
-    first, second, third = told(answer)
+    first, second, third = messages_of(answer)
     assert (first, second) == (f"club, credentials: {GOOD.message}", "club, connector: The plugin is not there.")
     assert "Without the connector plugin" in third
     club.refresh_from_db()
@@ -138,7 +138,7 @@ def test_a_test_tells_each_finding_and_keeps_what_was_found(
 def test_a_test_that_fails_keeps_what_was_known(console: Client, club: Site, wordpress: FakeWordPress) -> None:
     wordpress.checked = SiteCheck((BAD,))
     chosen = {"action": "test_chosen", "_selected_action": club.pk}
-    assert told(console.post("/console/memberhook/site/", chosen)) == [f"club, credentials: {BAD.message}"]
+    assert messages_of(console.post("/console/memberhook/site/", chosen)) == [f"club, credentials: {BAD.message}"]
     club.refresh_from_db()
     assert (club.capabilities, club.checked_at) == (CONNECTOR, None)
 

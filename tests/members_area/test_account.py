@@ -86,7 +86,7 @@ def test_the_display_name_that_was_mapped_counts_first(ada_logged_in: Client, ad
     assert "<h1>Countess</h1>" in text(ada_logged_in)
 
 
-def test_without_names_the_login_is_shown(client: Client, make_user: Callable[..., Any]) -> None:
+def test_without_names_the_username_is_shown(client: Client, make_user: Callable[..., Any]) -> None:
     client.force_login(make_user("nameless"))
     assert "<h1>nameless</h1>" in text(client)
 

@@ -102,8 +102,6 @@ NAMES = {
     "silver",
     "Paying Customer",
     "Choir Members",
-    "First name",
-    "Last name",
     "Likes",
     "Vip member",
     "poems",
@@ -189,7 +187,7 @@ PAGES: dict[str, tuple[Page, dict[str, str]]] = {
 
 @pytest.fixture
 def known(ada: Any, give_tag: Callable[..., Tag], role: Callable[..., RoleInfo]) -> Any:
-    """A member about whom much is known."""
+    """A member with a tag, a role and fields."""
     give_tag(ada, "7", "bronze", "Bronze")
     ada.groups.add(role("choir", "Choir Members").group)
     for key, value in {"likes": ["poems"], "vip_member": True}.items():
@@ -282,10 +280,10 @@ def test_a_site_and_its_members_may_have_marks_of_their_own(hook: Hook, ada: Any
     assert "Mitglieder von 100 % &lt;b&gt;Kunst &amp; Co&lt;/b&gt; auf" in page
 
 
-@pytest.mark.parametrize("asked", ["it", "", "*"])
-def test_where_the_browser_asks_for_none_of_them_the_site_decides(db: None, settings: Any, asked: str) -> None:
+@pytest.mark.parametrize("accepted", ["it", "", "*"])
+def test_where_the_browser_asks_for_none_of_them_the_site_decides(db: None, settings: Any, accepted: str) -> None:
     settings.LANGUAGE_CODE = "fr"
-    response = Client(headers={"accept-language": asked}).get("/login/")
+    response = Client(headers={"accept-language": accepted}).get("/login/")
     assert "Mot de passe oublié" in response.content.decode()
     assert response["Content-Language"] == "fr"
     assert "Accept-Language" in response["Vary"]

@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from memberhook.console.admin_classes import ReadOnlyAdmin
 from memberhook.console.delivery_filters import ActionFilter, HookFilter, OriginFilter, StatusFilter
 from memberhook.console.delivery_page import delivery_page
-from memberhook.console.labels import Text, action_label, status_label
-from memberhook.console.markup import label_badge, moment, short
+from memberhook.console.labels import action_label, status_label
+from memberhook.console.markup import label_badge, moment, one_line, short
 from memberhook.console.replay import Replay, replay_view
 from memberhook.core.states import State
 from memberhook.models.deliveries import Delivery
@@ -54,14 +54,15 @@ class DeliveryAdmin(ReadOnlyAdmin):
         return moment(delivery.received_at)
 
     @admin.display(description=_("action"), ordering="action")
-    def action_name(self, delivery: Delivery) -> Text:
-        return action_label(delivery.action)
+    def action_name(self, delivery: Delivery) -> SafeString:
+        return one_line(action_label(delivery.action))
 
     @admin.display(description=_("contact"), ordering="email")
-    def contact(self, delivery: Delivery) -> str:
+    def contact(self, delivery: Delivery) -> SafeString | str:
         known = (delivery.outcome.get("trail") or {}).get("contact") or {}
         email = delivery.email or known.get("email")
-        return " · ".join(part for part in (delivery.contact_id and f"#{delivery.contact_id}", email) if part)
+        number = f"#{delivery.contact_id}" if delivery.contact_id else ""
+        return short(" · ".join(filter(None, [number, email])))
 
     @admin.display(description=_("status"), ordering="state")
     def status_badge(self, delivery: Delivery) -> SafeString:

@@ -117,7 +117,8 @@ def _contact(contact: Mapping[str, Any] | None, hidden: Collection[str]) -> list
         return []
     fields = hide(contact.get("fields") or {}, hidden)
     rows = [("id", contact.get("id")), ("email", contact.get("email")), ("updated_at", contact.get("version"))]
-    rows += [(name, value) for name, value in fields.items() if name != "email"] if isinstance(fields, dict) else []
+    shown = {name for name, _ in rows}
+    rows += [(name, value) for name, value in fields.items() if name not in shown] if isinstance(fields, dict) else []
     return [(name, _text(value)) for name, value in rows if value not in (None, "")]
 
 

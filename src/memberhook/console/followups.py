@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from memberhook.console.admin_classes import ReadOnlyAdmin
 from memberhook.console.labels import follow_up_label
-from memberhook.console.markup import admin_url, label_badge, link, moment, short
+from memberhook.console.markup import admin_url, label_badge, link, moment, one_line, short
 from memberhook.models.deliveries import Delivery
 from memberhook.models.followups import FollowUp, FollowUpState
 
@@ -51,6 +51,8 @@ class FollowUpAdmin(ReadOnlyAdmin):
     list_display = ("kind_name", "email", "state", "delivery_link", "attempts", "next_attempt", "short_message")
     list_filter = (StateFilter, "kind")
     search_fields = ("email", "=member_id", "=contact_id")
+    search_help_text = _("Search by e-mail address, member id or contact id")
+    list_fullwidth = True  # Unfold: the message column needs the width
     ordering = ("due_at",)
     fields = (
         "kind_name",
@@ -70,8 +72,8 @@ class FollowUpAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).defer("secret")
 
     @admin.display(description=_("follow-up"), ordering="kind")
-    def kind_name(self, followup: FollowUp) -> str:
-        return followup.get_kind_display()
+    def kind_name(self, followup: FollowUp) -> SafeString:
+        return one_line(followup.get_kind_display())
 
     @admin.display(description=_("state"))
     def state(self, followup: FollowUp) -> SafeString:

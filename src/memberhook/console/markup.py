@@ -41,7 +41,12 @@ def link(url: str | None, text: Any) -> SafeString | str:
 def short(text: str, length: int = 110) -> SafeString | str:
     """Return the text cut to `length` characters, with the full text as a tooltip."""
     cut = Truncator(text).chars(length)
-    return cut if cut == text else format_html('<span title="{}">{}</span>', text, cut)
+    tooltip = "" if cut == text else text
+    return format_html('<span class="mh-text" title="{}">{}</span>', tooltip, cut) if text else ""
+
+
+def one_line(text: Text) -> SafeString:
+    return format_html('<span class="mh-nowrap">{}</span>', text)
 
 
 def admin_url(model: Any, what: str, *args: Any) -> str | None:
@@ -54,7 +59,7 @@ def admin_url(model: Any, what: str, *args: Any) -> str | None:
 
 def moment(time: datetime | None) -> SafeString | str:
     """Return date and time on one line, in the project's time zone."""
-    return format_html('<span class="mh-nowrap">{}</span>', date_format(localtime(time), "j M Y, H:i")) if time else ""
+    return one_line(date_format(localtime(time), "j M Y, H:i")) if time else ""
 
 
 def span(time: timedelta) -> str:

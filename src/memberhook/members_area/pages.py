@@ -17,6 +17,7 @@ from django.contrib.auth.forms import PasswordResetForm, SetPasswordForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
 from django.urls import NoReverseMatch, reverse, reverse_lazy
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -117,6 +118,7 @@ def account(request: HttpRequest) -> HttpResponse:
     """Show what the site knows about the logged-in member, without anything that looks like a password."""
     user: Any = request.user
     columns = {name: to_value(getattr(user, name)) for name in user_columns()}
+    labels = {name: capfirst(str(column.verbose_name)) for name, column in user_columns().items()}
     rows = MemberField.objects.filter(member=user).order_by("key").values_list("key", "value")
     fields = columns | dict(rows)
     display_name = fields.pop(DISPLAY_NAME, None) or _full_name(user) or user.get_username()
@@ -125,7 +127,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "display_name": display_name,
         "roles": role_titles(user),
         "tags": sorted(tag.title for tag in tags_of(user)),
-        "fields": list(_shown(fields)),
+        "fields": list(_shown(fields, labels)),
         "console": console_url() if getattr(user, "is_staff", False) else None,
     }
     return render(request, "memberhook/account.html", context)
@@ -135,12 +137,12 @@ def _full_name(user: Any) -> str:
     return f"{getattr(user, 'first_name', '') or ''} {getattr(user, 'last_name', '') or ''}".strip()
 
 
-def _shown(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _shown(fields: dict[str, Any], labels: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Yield labels and readable values, leaving out empty fields and anything that looks like a secret."""
     for name, value in fields.items():
         if value in (None, "", [], ()) or is_secret(name):
             continue
-        label = re.sub(r"[\W_]+", " ", name).strip().capitalize()
+        label = labels.get(name) or re.sub(r"[\W_]+", " ", name).strip().capitalize()
         yield label or name, _readable(value)
 
 
