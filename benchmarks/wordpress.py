@@ -29,11 +29,12 @@ import click
 import memberhook
 from benchmarks import bars
 from memberhook import conf
+from memberhook.core import mapping
 from memberhook.core.errors import MemberhookError
 from memberhook.core.http_client import HttpClient
-from memberhook.core.plan import plan_batch
+from memberhook.core.plan import PlanInput, plan_batch
 from memberhook.core.types import Action, Contact, FieldMapping, HookOptions, Intent, Plan, SiteSnapshot, Tag
-from memberhook.core.usernames import wanted
+from memberhook.core.usernames import candidates
 from memberhook.sites.contract import MemberQuery, SiteContext
 from memberhook.sites.wordpress.connector import USERNAME_RULES, ConnectorSite
 from memberhook.sites.wordpress.rest_client import Rest
@@ -100,13 +101,16 @@ def _plans(site: ConnectorSite, contacts: Sequence[Contact], action: Action) -> 
             contact_ids=[contact.id for contact in contacts if contact.id],
             emails=[contact.email for contact in contacts],
             usernames=[first_username(contact) for contact in contacts],
-            fields=[mapping.site_field for mapping in MAP],
+            fields=[mapped.site_field for mapped in MAP],
         )
     )
     facts = SiteSnapshot(site.roles(), site.username_rules, found.emails, found.taken, site.normalize)
     members = [found.members.get(found.contacts.get(contact.id or "", "")) for contact in contacts]
-    asked = [(Intent(action), contact, member) for contact, member in zip(contacts, members, strict=True)]
-    return plan_batch(asked, OPTIONS, facts, lambda password: password)
+    items = [
+        PlanInput(Intent(action), contact, mapping.read(contact, OPTIONS), member)
+        for contact, member in zip(contacts, members, strict=True)
+    ]
+    return plan_batch(items, OPTIONS, facts, lambda password: password)
 
 
 def _with_password(plan: Plan) -> Plan:
@@ -121,7 +125,7 @@ def contact_of(number: int, person: Person, *tags: Tag) -> Contact:
 
 
 def first_username(contact: Contact) -> str:
-    return wanted(contact, OPTIONS, USERNAME_RULES, 1)[0]
+    return next(candidates(mapping.read(contact, OPTIONS), OPTIONS.username_format, USERNAME_RULES))
 
 
 def core_user(contact: Contact) -> dict[str, object]:

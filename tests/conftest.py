@@ -13,12 +13,22 @@ from memberhook import pipeline
 from memberhook.core.check_result import CheckResult
 from memberhook.core.errors import PermanentError
 from memberhook.core.types import Contact
-from memberhook.crms.contract import Catalog, ContactPage, ContactRef, CrmError, FieldWrite
+from memberhook.crms.contract import (
+    Catalog,
+    ContactEvent,
+    ContactPage,
+    ContactRef,
+    CrmError,
+    FieldWrite,
+    Skipped,
+    WebhookRequest,
+)
+from memberhook.crms.registry import crm
 from memberhook.engine import inbox
 from memberhook.engine.runtime import Runtime
 from memberhook.engine.wakeup import message_queue
 from memberhook.models.connections import Connection, Hook, Site
-from memberhook.models.deliveries import Delivery
+from memberhook.models.deliveries import Delivery, Origin
 from memberhook.services.hooks import DEFAULT_MAP
 from memberhook.sites.local.setup import add_role
 
@@ -81,8 +91,8 @@ class FakeCrm:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _close_the_bell() -> Iterator[None]:
-    """What the suite rang is closed with it: Huey keeps its connection else."""
+def _close_the_queue() -> Iterator[None]:
+    """Huey keeps its connection open."""
     yield
     if message_queue.cache_info().currsize:
         message_queue().storage.close()
@@ -111,7 +121,7 @@ def runtime(clock: Clock) -> Runtime:
 def fake_crm(monkeypatch: pytest.MonkeyPatch) -> FakeCrm:
     """Every connection's client is this one."""
     fake = FakeCrm()
-    for module in ("memberhook.pipeline", "memberhook.engine.followups"):
+    for module in ("memberhook.engine.loading", "memberhook.engine.followups"):
         monkeypatch.setattr(f"{module}.crm_client", lambda connection, http: fake)
     return fake
 
@@ -167,16 +177,22 @@ def hook(make_hook: Callable[..., Hook]) -> Hook:
 
 @pytest.fixture
 def send(hook: Hook, clock: Clock) -> Send:
-    def send(action: str = "add", contact: str = "1", hook: Hook = hook, **values: Any) -> Delivery:
-        at = clock()
-        body = b'{"id": %s}' % contact.encode()
-        delivery = Delivery(
-            **{
-                "hook": hook, "action": action, "method": "POST", "body": body, "content_type": "application/json",
-                "contact_id": contact, "ordering_key": hook.ordering_key(contact, None), "due_at": at,
-                "received_at": at, "first_due_at": at,
-            } | values
-        )  # fmt: skip
+    def send(
+        action: str = "add",
+        contact: str | None = "1",
+        hook: Hook = hook,
+        body: bytes | None = None,
+        origin: Origin = Origin.WEBHOOK,
+        **values: Any,
+    ) -> Delivery:
+        to = Hook.objects.get(pk=hook.pk)
+        request = WebhookRequest("POST", "", "application/json", body=body or b'{"id": %s}' % (contact or "").encode())
+        event = crm("fluentcrm").read(request)[0] if origin is Origin.WEBHOOK else ContactEvent(ContactRef(contact))
+        assert not isinstance(event, Skipped)
+        stored = {"method": "POST", "body": request.body, "content_type": request.content_type}
+        delivery = inbox.new_delivery(
+            to, action, event, clock(), origin, **((stored if origin is Origin.WEBHOOK else {}) | values)
+        )
         inbox.append([delivery])
         return delivery
 

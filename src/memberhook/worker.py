@@ -1,4 +1,4 @@
-"""A worker process: answers the bell, keeps its claims alive, and sweeps up what no bell announced."""
+"""A worker process: it works when woken, extends its leases, and looks for work that no message announced."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 
 from django.db import DatabaseError, close_old_connections
 
 from memberhook import conf, pipeline
-from memberhook.core.errors import TransientError
+from memberhook.core.errors import as_problem
 from memberhook.engine import followups, inbox, wakeup
-from memberhook.engine.inbox import Claim
+from memberhook.engine.claims import Claim
 from memberhook.engine.runtime import Runtime, system_runtime
 from memberhook.engine.wakeup import message_queue
+from memberhook.models.deliveries import Delivery
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Worker:
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def work(self, hook_id: int) -> None:
-        """Handles all that is due at a hook, batch by batch."""
+        """Handles all that is due at a hook, claim by claim."""
         close_old_connections()
         while not self.stopping.is_set():
             claim = inbox.claim(hook_id, self.name, self.runtime.now(), contacts=conf.BATCH(), lease=conf.LEASE())
@@ -48,39 +48,33 @@ class Worker:
             self.handle(claim)
             followups.run_due(self.name, self.runtime)
 
-    def handle(self, claim: Claim) -> None:
-        """Processes a batch; when that breaks in an unforeseen way, each contact alone, so that one harms no other."""
+    def handle(self, claim: Claim[Delivery]) -> None:
+        """Processes a claim; when that raises, each contact alone, so that one harms no other."""
         try:
             pipeline.process(claim, self.runtime)
         except DatabaseError:
-            raise  # nothing can be noted now; the lease gives the batch back
-        except Exception:
-            ordering_keys = [
-                list(group)
-                for _, group in groupby(sorted(claim.deliveries, key=_by_ordering_key), key=lambda d: d.ordering_key)
-            ]
-            log.exception("A batch of %s contacts broke.", len(ordering_keys))
-            for deliveries in ordering_keys:
-                self._handle_alone(replace(claim, deliveries=tuple(deliveries)))
-
-    def _handle_alone(self, claim: Claim) -> None:
-        try:
-            pipeline.process(claim, self.runtime)
-        except DatabaseError:
-            raise
+            raise  # nothing can be stored now; the lease gives the deliveries back
         except Exception as error:
-            message = f"An error inside Memberhook ({type(error).__name__}); its log tells more. It is tried again."
-            pipeline.postpone(claim, claim.deliveries, TransientError(message, code="internal_error"), self.runtime)
+            by_contact: dict[str, list[Delivery]] = {}
+            for delivery in claim.rows:
+                by_contact.setdefault(delivery.ordering_key, []).append(delivery)
+            if len(by_contact) == 1:
+                pipeline.postpone(claim, claim.rows, as_problem(error), self.runtime)
+                return
+            log.warning("A claim of %s contacts failed (%s); each is tried alone.", len(by_contact), error)
+            for deliveries in by_contact.values():
+                self.handle(replace(claim, rows=tuple(deliveries)))
 
     def sweep(self) -> None:
-        """Gives back what dead workers left, rings for what is due, runs follow-ups that are."""
+        """Returns what dead workers had claimed, wakes workers for what is due, runs follow-ups that are."""
         now = self.runtime.now()
         inbox.release_expired(now)
+        followups.release_expired(now)
         wakeup.notify_workers(inbox.waiting_hooks(now))
         followups.run_due(self.name, self.runtime)
 
     def tidy(self) -> None:
-        """Deletes what is older than it is to be kept."""
+        """Deletes deliveries that are older than MEMBERHOOK_KEEP."""
         while inbox.purge(self.runtime.now() - conf.KEEP()):
             if self.stopping.is_set():
                 return
@@ -89,7 +83,7 @@ class Worker:
         inbox.heartbeat(self.name, self.runtime.now(), conf.LEASE())
 
     def run(self) -> None:
-        """Works until SIGTERM or SIGINT; a batch in hand is finished first. Call it in the main thread."""
+        """Works until SIGTERM or SIGINT; the current claim is finished first. Call it in the main thread."""
         wakeup.set_handler(self.work)
         self.beat()
         for seconds, job in (
@@ -116,17 +110,13 @@ class Worker:
             try:
                 close_old_connections()
                 job()
-            except Exception as error:  # a sweep that fails is followed by the next one
+            except Exception as error:  # the next one may succeed
                 log.warning("%s failed (%s); it is tried again.", job.__name__, error)
             self.stopping.wait(seconds)
 
 
-def _by_ordering_key(delivery: object) -> str:
-    return str(getattr(delivery, "ordering_key", ""))
-
-
 def stop_with(descriptor: int) -> None:
-    """Ends this process gently when the other end of the pipe is gone: the process that started it died."""
+    """Ends this process gracefully when the pipe closes: the process that started it has died."""
 
     def watch() -> None:
         while os.read(descriptor, 1):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from memberhook.console.markup import badge, short
 from memberhook.console.raw_request import hide, readable_request
@@ -102,7 +103,12 @@ def test_a_delivery_that_has_not_been_tried(console: Client, deliver: Deliver) -
 
 def test_a_follow_up_that_is_done_or_failed(console: Client, world: World) -> None:
     FollowUp.objects.create(
-        delivery=world.delivery, kind=Kind.WELCOME, member_id="1", email="a@example.com", failed=True
+        delivery=world.delivery,
+        kind=Kind.WELCOME,
+        member_id="1",
+        email="a@example.com",
+        state="failed",
+        finished_at=timezone.now(),
     )
     assert '<span class="mh-badge mh-bad">Failed</span>' in page(console, world.delivery)
 

@@ -7,7 +7,6 @@ import html
 import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -157,16 +156,15 @@ def follow_up(deliver: Deliver) -> FollowUpOf:
     delivery = deliver()
 
     def make(kind: Kind, state: FollowUpState) -> FollowUp:
-        ended: dict[FollowUpState, tuple[datetime | None, bool]] = {
-            FollowUpState.WAITING: (None, False),
-            FollowUpState.FAILED: (timezone.now(), True),
-            FollowUpState.DONE: (timezone.now(), False),
-        }
-        done_at, failed = ended[state]
+        ended = {FollowUpState.WAITING: "pending", FollowUpState.FAILED: "failed", FollowUpState.DONE: "applied"}
         return FollowUp.objects.create(
-            delivery=delivery, kind=kind, member_id=f"{kind}-{state}", email="ada@example.com",
-            done_at=done_at, failed=failed,
-        )  # fmt: skip
+            delivery=delivery,
+            kind=kind,
+            member_id=f"{kind}-{state}",
+            email="ada@example.com",
+            state=ended[state],
+            finished_at=None if state is FollowUpState.WAITING else timezone.now(),
+        )
 
     return make
 
@@ -207,8 +205,9 @@ def test_username_formats(console: Client, hook: Hook, form: UsernameFormat) -> 
 @pytest.mark.parametrize("action", Action)
 def test_answers_as_pages(deliver: Deliver, state: State, action: Action) -> None:
     delivery = deliver(state.value, action=action.value)
-    http_status, _, body = answers.stored(delivery).render(as_page=True)
-    assert http_status == (200 if delivery.finished_at else 202)
+    page = answers.stored(delivery).render(as_page=True)
+    body = page.body
+    assert page.status == (200 if delivery.finished_at else 202)
     assert f">{delivery_data(delivery)['status'] if delivery.finished_at else 'pending'}</span>" in body.decode()
     assert action.value in body.decode()
 
@@ -217,4 +216,4 @@ def test_answers_as_pages(deliver: Deliver, state: State, action: Action) -> Non
 @pytest.mark.parametrize("action", Action)
 def test_dry_runs_that_fail_as_pages(action: Action, error: type[PermanentError] | type[TransientError]) -> None:
     answer = answers.previewed(action.value, error("The CRM is down.", code="down"))
-    assert "The CRM is down." in answer.render(as_page=True)[2].decode()
+    assert "The CRM is down." in answer.render(as_page=True).body.decode()

@@ -58,7 +58,7 @@ def test_notices(hook: Hook, deliver: Deliver) -> None:
     deliver("working", attempts=2)
     FollowUp.objects.create(delivery=failed, kind=Kind.WELCOME, member_id="1", email="a@example.com")
     FollowUp.objects.create(
-        delivery=old, kind=Kind.WELCOME, member_id="2", email="b@example.com", failed=True, done_at=now
+        delivery=old, kind=Kind.WELCOME, member_id="2", email="b@example.com", state="failed", finished_at=now
     )
     found = overview(now)
     expected = {"Failed": "2", "Pending": "1", "Retrying": "2", "Follow-ups waiting": "1", "Workers running": "0"}
@@ -87,9 +87,11 @@ def test_follow_ups_that_wait_come_first(console: Client, deliver: Deliver) -> N
     states = {
         "": FollowUp.objects.create(member_id="1", email="waits@example.com", **common),
         "?state=failed": FollowUp.objects.create(
-            member_id="2", email="f@example.com", failed=True, done_at=now, **common
+            member_id="2", email="f@example.com", state="failed", finished_at=now, **common
         ),
-        "?state=done": FollowUp.objects.create(member_id="3", email="done@example.com", done_at=now, **common),
+        "?state=done": FollowUp.objects.create(
+            member_id="3", email="done@example.com", state="applied", finished_at=now, **common
+        ),
     }
     for query, followup in states.items():
         result = console.get(f"/console/memberhook/followup/{query}").context["cl"].result_list

@@ -153,7 +153,7 @@ def facts(draw: st.DrawFn) -> SiteSnapshot:
         roles=draw(roles()),
         username_rules=draw(st.sampled_from(USERNAME_RULES)),
         emails=draw(st.dictionaries(emails, holders, max_size=2)) if draw(_seldom) else {},
-        usernames=draw(st.frozensets(taken, max_size=6)),
+        taken_usernames=draw(st.frozensets(taken, max_size=6)),
     )
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from memberhook.core.mapping import member_email, read, updates, usable_email
+from memberhook.core.mapping import read, updates, usable_email
 from memberhook.core.types import FieldType
 from tests.core.world import OPTIONS, contact, options
 
@@ -65,9 +65,9 @@ def test_what_can_be_no_password_is_told_and_not_shown(value):
 
 def test_the_mapped_email_counts_else_the_contacts():
     mapped = options(("user_email", "work"))
-    assert member_email(contact(fields={"work": " w@example.com "}), mapped) == "w@example.com"
-    assert member_email(contact(fields={"work": "", "email": ""}), mapped) == "ada@example.com"
-    assert member_email(contact(" ada@example.com "), options()) == "ada@example.com"
+    assert read(contact(fields={"work": " w@example.com "}), mapped).email == "w@example.com"
+    assert read(contact(fields={"work": "", "email": ""}), mapped).email == "ada@example.com"
+    assert read(contact(" ada@example.com "), options()).email == "ada@example.com"
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ class TestNewMember:
         assert "display_name" not in created.changes.fields
 
     def test_a_taken_login_gives_the_nearest_and_a_warning(self):
-        created = made(facts=facts(usernames=frozenset({"ada@example.com", "ada@example.com-2"})))
+        created = made(facts=facts(taken_usernames=frozenset({"ada@example.com", "ada@example.com-2"})))
         assert created.username == "ada@example.com-3"
         assert created.warnings == ('The login "ada@example.com" is taken, so it is "ada@example.com-3".',)
 
@@ -95,14 +95,14 @@ class TestNewMember:
 
     def test_capitals_do_not_make_a_login_free(self):
         opts = options(("user_login", "nick"))
-        created = made(who=contact(fields={"nick": "ADA"}), opts=opts, facts=facts(usernames=frozenset({"ada"})))
+        created = made(who=contact(fields={"nick": "ADA"}), opts=opts, facts=facts(taken_usernames=frozenset({"ada"})))
         assert created.username == "ADA-2"
 
     def test_first_number(self):
         opts = options(username_format=UsernameFormat.FIRST_NUMBER)
         assert made(opts=opts).username == "ada1"
         assert made(opts=opts).warnings == ()
-        assert made(opts=opts, facts=facts(usernames=frozenset({"ada1"}))).username == "ada2"
+        assert made(opts=opts, facts=facts(taken_usernames=frozenset({"ada1"}))).username == "ada2"
 
     def test_roles(self):
         assert made(Intent(Action.ADD, ("Customer",))).changes.role == "customer"

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 from memberhook.core.plan import plan_batch
 from memberhook.core.types import UsernameFormat
-from tests.core.world import ADD, FACTS, OPTIONS, UPDATE, contact, mark, member, options
+from tests.core.world import ADD, FACTS, OPTIONS, UPDATE, contact, item, mark, member, options
 
 
 def batch(*items, opts=OPTIONS, facts=FACTS):
-    return plan_batch([(intent, who, m) for intent, who, m in items], opts, facts, mark)
+    return plan_batch([item(intent, who, m, opts) for intent, who, m in items], opts, facts, mark)
 
 
-def test_logins_given_out_are_taken_for_later_ones():
+def test_usernames_of_earlier_plans_are_taken_for_later_ones():
     opts = options(username_format=UsernameFormat.FIRST_NUMBER)
     plans = batch(*[(ADD, contact(f"ada{n}@example.com", id=str(n)), None) for n in range(40)], opts=opts)
     usernames = [p.username for p in plans]
@@ -19,7 +19,7 @@ def test_logins_given_out_are_taken_for_later_ones():
     assert len(set(usernames)) == 40
 
 
-def test_the_second_of_two_contacts_with_one_new_email_is_told():
+def test_the_second_of_two_contacts_with_one_new_email_fails():
     one, two = batch((ADD, contact(id="1"), None), (ADD, contact("ADA@example.com", id="2"), None))
     assert one.creates
     assert 'Another contact that came at the same time has the e-mail "ADA@example.com"' in (two.failed or "")
@@ -55,7 +55,7 @@ def test_a_member_is_planned_for_one_contact_only():
     assert three.failed is None
 
 
-def test_what_failed_or_was_ignored_gives_nothing_out():
+def test_what_failed_or_was_ignored_reserves_nothing():
     taken = replace(FACTS, emails={"ada@example.com": ("1", "2")})
     one, two, three = batch(
         (ADD, contact(id="1"), None),

@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import replace
+from itertools import islice
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memberhook.core.field_values import Result, is_empty, same, site_value
 from memberhook.core.intents import merge
+from memberhook.core.mapping import read
 from memberhook.core.plan import plan, plan_batch
 from memberhook.core.roles import is_privileged, resolve
 from memberhook.core.types import Action, Contact, FieldMapping, FieldType, Intent, Plan, Role, Tag, UsernameFormat
-from memberhook.core.usernames import candidates, wanted
+from memberhook.core.usernames import candidates
 from tests.core import strategies
 from tests.core.strategies import Case
-from tests.core.world import apply_to, facts_with, made, mark, member
+from tests.core.world import apply_to, facts_with, item, made, mark, member
 
 often = settings(max_examples=100, deadline=None)
 
@@ -28,7 +30,7 @@ def roles_given(made: Plan) -> frozenset[str]:
 
 
 def planned(case: Case) -> Plan:
-    return plan(case.intent, case.options, case.contact, case.member, case.facts, mark)
+    return plan(item(case.intent, case.contact, case.member, case.options), case.options, case.facts, mark)
 
 
 @often
@@ -50,7 +52,9 @@ def test_planning_twice_changes_nothing_with_all_mapped_and_filled(case: Case, c
 def check_twice(case: Case) -> None:
     first = planned(case)
     after = apply_to(first, case.member)
-    again = plan(case.intent, case.options, case.contact, after, facts_with(case.facts, after), mark)
+    again = plan(
+        item(case.intent, case.contact, after, case.options), case.options, facts_with(case.facts, after), mark
+    )
     assert not again.creates
     assert again.changes.names() == ()
     assert (again.ignored, again.failed) == (first.ignored, first.failed)
@@ -226,8 +230,9 @@ def test_a_new_login_is_free_within_the_rules_and_not_empty(case: Case, gone: in
 def check_new_login(case: Case, gone: int) -> None:
     """Takes away as many of the first choices as `gone` says."""
     rules = case.facts.username_rules
-    taken = case.facts.usernames | {username.lower() for username in wanted(case.contact, case.options, rules, gone)}
-    made = planned(replace(case, facts=replace(case.facts, usernames=taken)))
+    first = islice(candidates(read(case.contact, case.options), case.options.username_format, rules), gone)
+    taken = case.facts.taken_usernames | {username.lower() for username in first}
+    made = planned(replace(case, facts=replace(case.facts, taken_usernames=taken)))
     if not made.creates:
         return
     assert made.username is not None
@@ -238,25 +243,24 @@ def check_new_login(case: Case, gone: int) -> None:
 
 @often
 @given(strategies.contacts(), strategies.hook_options)
-def test_all_wanted_logins_differ_and_obey_the_rules(contact, options) -> None:
+def test_all_candidates_differ_and_obey_the_rules(contact, options) -> None:
     for rules in strategies.USERNAME_RULES:
-        first = wanted(contact, options, rules, 20)
+        first = list(islice(candidates(read(contact, options), options.username_format, rules), 20))
         assert len({username.lower() for username in first}) == 20
         assert all(re.fullmatch(f"[{rules.allowed}]{{1,{rules.max_length}}}", username) for username in first)
-        assert next(candidates(contact, options, rules)) == first[0]
 
 
 @often
 @given(strategies.cases(st.none()), st.lists(strategies.contacts(), min_size=1, max_size=6))
-def test_a_batch_gives_nothing_out_twice(case: Case, more: list[Contact]) -> None:
+def test_a_batch_reserves_nothing_twice(case: Case, more: list[Contact]) -> None:
     facts, options = case.facts, case.options
-    items = [(Intent(Action.ADD), contact, None) for contact in (case.contact, *more)]
+    items = [item(Intent(Action.ADD), contact, None, options) for contact in (case.contact, *more)]
     made = [p for p in plan_batch(items, options, facts, mark) if p.creates]
     usernames = [(p.username or "").lower() for p in made]
     emails = [(p.changes.email or "").lower() for p in made]
     ids = [p.contact.id for p in made if p.contact.id]
     assert len(set(usernames)) == len(set(emails)) == len(made)
-    assert not set(usernames) & facts.usernames
+    assert not set(usernames) & facts.taken_usernames
     assert not set(emails) & facts.emails.keys()
     assert len(set(ids)) == len(ids)
 
@@ -264,7 +268,9 @@ def test_a_batch_gives_nothing_out_twice(case: Case, more: list[Contact]) -> Non
 @often
 @given(strategies.cases())
 def test_a_batch_of_one_is_a_plan(case: Case) -> None:
-    assert plan_batch([(case.intent, case.contact, case.member)], case.options, case.facts, mark) == [planned(case)]
+    assert plan_batch([item(case.intent, case.contact, case.member, case.options)], case.options, case.facts, mark) == [
+        planned(case)
+    ]
 
 
 @often

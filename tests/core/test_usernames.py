@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 
+from memberhook.core.mapping import read
 from memberhook.core.types import UsernameFormat, UsernameRules
-from memberhook.core.usernames import candidates, wanted, wished
+from memberhook.core.usernames import candidates, preferred
 from tests.core.world import RULES, contact, options
 
 WORDPRESS = UsernameRules(60, r"A-Za-z0-9 _.\-@")
@@ -14,7 +15,7 @@ FIRST_NUMBER = options(username_format=UsernameFormat.FIRST_NUMBER)
 
 
 def first(count, who, opts, rules=RULES):
-    return list(itertools.islice(candidates(who, opts, rules), count))
+    return list(itertools.islice(candidates(read(who, opts), opts.username_format, rules), count))
 
 
 def test_by_email():
@@ -84,11 +85,9 @@ def test_from_the_sixteenth_on_numbers_are_drawn_from_the_contact():
     assert ada == first(20, contact("Ada@example.com"), FIRST_NUMBER)
 
 
-def test_wanted_are_the_first_candidates():
-    assert wanted(contact(), options(), RULES, 3) == tuple(first(3, contact(), options()))
-
-
-def test_wished():
-    assert wished(contact("o'neil@example.com"), options()) == "o'neil@example.com"
-    assert wished(contact(), FIRST_LAST) == "ada-king"
-    assert wished(contact(), FIRST_NUMBER) == "ada1"
+@pytest.mark.parametrize(
+    ("email", "opts", "expected"),
+    [("o'neil@x.co", options(), "o'neil@x.co"), ("a@x.co", FIRST_LAST, "ada-king"), ("a@x.co", FIRST_NUMBER, "ada1")],
+)
+def test_the_preferred_one_is_as_if_the_site_accepted_everything(email, opts, expected):
+    assert preferred(read(contact(email), opts), opts.username_format) == expected

@@ -6,7 +6,8 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from memberhook.core.plan import plan
+from memberhook.core import mapping
+from memberhook.core.plan import PlanInput, plan
 from memberhook.core.types import (
     Action,
     Contact,
@@ -74,7 +75,11 @@ def made(
     facts: SiteSnapshot = FACTS,
 ) -> Plan:
     """The plan for contact 7 (or `who`) and the member `m`."""
-    return plan(intent, opts, who or contact(), m, facts, mark)
+    return plan(item(intent, who or contact(), m, opts), opts, facts, mark)
+
+
+def item(intent: Intent, who: Contact, m: Member | None, opts: HookOptions) -> PlanInput:
+    return PlanInput(intent, who, mapping.read(who, opts), m)
 
 
 def typed(type: FieldType, *, clears: bool = False, site: str = "thing", crm: str = "thing") -> FieldMapping:
@@ -114,4 +119,4 @@ def facts_with(facts: SiteSnapshot, member: Member | None) -> SiteSnapshot:
     others = {email: tuple(i for i in ids if i != member.id) for email, ids in facts.emails.items()}
     key = member.email.lower()
     emails = {**others, key: (*others.get(key, ()), member.id)}
-    return replace(facts, emails=emails, usernames=facts.usernames | {member.username.lower()})
+    return replace(facts, emails=emails, taken_usernames=facts.taken_usernames | {member.username.lower()})

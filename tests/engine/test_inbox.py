@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from memberhook.core.states import FINISHED, MOVES, WAITING, State, before, status
-from memberhook.engine import inbox
-from memberhook.engine.inbox import Claim, Result
+from memberhook.crms.contract import ContactEvent, ContactRef
+from memberhook.engine import claims, inbox
+from memberhook.engine.claims import Claim, Result
 from memberhook.models.connections import Connection, Hook
 from memberhook.models.deliveries import Attempt, Delivery
 from tests.conftest import Clock
@@ -17,31 +18,20 @@ LEASE = timedelta(seconds=30)
 
 @pytest.fixture
 def arrive(hook: Hook, clock: Clock) -> Callable[..., Delivery]:
-    def arrive(contact: str, **values: object) -> Delivery:
-        at = clock()
-        target = values.pop("hook", hook)
-        delivery = Delivery(
-            hook=target,
-            action="add",
-            contact_id=contact,
-            ordering_key=target.ordering_key(contact, None),
-            due_at=at,
-            received_at=at,
-            first_due_at=at,
-            **values,
-        )
+    def arrive(contact: str, hook: Hook = hook) -> Delivery:
+        delivery = inbox.new_delivery(hook, "add", ContactEvent(ContactRef(contact)), clock())
         inbox.append([delivery])
         return delivery
 
     return arrive
 
 
-def claim(hook: Hook, clock: Clock, worker: str = "w1", contacts: int = 100) -> Claim | None:
+def claim(hook: Hook, clock: Clock, worker: str = "w1", contacts: int = 100) -> Claim[Delivery] | None:
     return inbox.claim(hook.pk, worker, clock(), contacts=contacts, lease=LEASE)
 
 
-def ids(batch: Claim | None) -> list[int]:
-    return [d.pk for d in batch.deliveries] if batch else []
+def ids(batch: Claim[Delivery] | None) -> list[int]:
+    return [d.pk for d in batch.rows] if batch else []
 
 
 def test_a_claim_takes_what_is_due_oldest_first_and_only_once(
@@ -75,7 +65,7 @@ def test_a_new_webhook_takes_the_waiting_ones_of_its_contact_along_in_order(
     batch = claim(hook, clock)
     assert batch
     later = clock() + timedelta(hours=1)
-    inbox.finish(batch, [Result(batch.deliveries[0], State.RETRYING, "down", {}, later)], clock())
+    inbox.finish(batch, [Result(batch.rows[0], State.RETRYING, "down", later)], clock())
     assert claim(hook, clock) is None
     new = arrive("1")
     assert ids(claim(hook, clock)) == [old.pk, new.pk]
@@ -111,7 +101,7 @@ def test_a_dead_workers_batch_goes_back_and_the_attempt_is_noted(
     assert Attempt.objects.get().result == "abandoned"
     again = claim(hook, clock, "w2")
     assert ids(again) == [delivery.pk]
-    assert inbox.lock_claimed(batch, batch.deliveries) == set(), "the worker that was taken for dead has lost it"
+    assert claims.lock_claimed(batch, batch.rows) == set(), "the worker that was taken for dead has lost it"
     inbox.finish(batch, [Result(delivery, State.APPLIED, "late")], clock())
     delivery.refresh_from_db()
     assert delivery.state == State.WORKING, "and can't end it any more"
@@ -125,7 +115,7 @@ def test_a_living_worker_keeps_its_batch(hook: Hook, arrive: Callable[..., Deliv
     inbox.heartbeat("w1", clock(), LEASE)
     clock.pass_(seconds=29)
     assert inbox.release_expired(clock()) == 0
-    assert inbox.lock_claimed(batch, batch.deliveries) == {batch.deliveries[0].pk}
+    assert claims.lock_claimed(batch, batch.rows) == {batch.rows[0].pk}
 
 
 def test_a_worker_known_to_be_dead_gives_back_at_once(
@@ -141,7 +131,7 @@ def test_a_delivery_that_kills_its_workers_is_given_up(
     hook: Hook, arrive: Callable[..., Delivery], clock: Clock
 ) -> None:
     delivery = arrive("1")
-    for _ in range(inbox.MOST_ABANDONED):
+    for _ in range(claims.MAX_ABANDONED):
         assert claim(hook, clock)
         inbox.release_expired(clock(), workers=["w1"])
     delivery.refresh_from_db()
@@ -155,10 +145,10 @@ def test_every_attempt_is_noted_and_replay_starts_anew(
     delivery = arrive("1")
     batch = claim(hook, clock)
     assert batch
-    inbox.finish(batch, [Result(batch.deliveries[0], State.RETRYING, "down", {}, clock())], clock())
+    inbox.finish(batch, [Result(batch.rows[0], State.RETRYING, "down", clock())], clock())
     batch = claim(hook, clock)
     assert batch
-    inbox.finish(batch, [Result(batch.deliveries[0], State.FAILED, "gone")], clock())
+    inbox.finish(batch, [Result(batch.rows[0], State.FAILED, "gone")], clock())
     assert list(Attempt.objects.values_list("number", "result", "message")) == [
         (1, "retrying", "down"),
         (2, "failed", "gone"),
@@ -177,7 +167,7 @@ def test_old_deliveries_are_deleted_when_nothing_is_left_to_do(
     arrive("1")
     batch = claim(hook, clock)
     assert batch
-    inbox.finish(batch, [Result(batch.deliveries[0], State.APPLIED, "done")], clock())
+    inbox.finish(batch, [Result(batch.rows[0], State.APPLIED, "done")], clock())
     waiting = arrive("2")
     assert inbox.purge(clock() - timedelta(days=1)) == 0
     assert inbox.purge(clock() + timedelta(days=1)) == 1

@@ -57,5 +57,5 @@ def test_renamed_tags_have_their_new_name(overflow_store: Callable[[str], RowOve
 def test_without_a_connection_nothing_is_written(overflow_store: Callable[[str], RowOverflowStore]) -> None:
     nobodys = RowOverflowStore(overflow_store("shop").site_id, None)
     nobodys.upsert_tags([GOLD])
-    with pytest.raises(ValueError, match="belongs to a connection"):
+    with pytest.raises(ValueError, match="for a connection"):
         nobodys.write({"7": Overflow()})

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memberhook.engine.retry import LONGEST_RETRY_AFTER, next_try
+from memberhook.core.errors import PermanentError, RequestRejected, TransientError, UsageError
+from memberhook.engine.retry import LONGEST_RETRY_AFTER, after, next_try, requested_delay
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 def delay(
-    attempt: int, jitter: float = 0.5, retry_after: float | None = None, age: timedelta = timedelta()
+    attempt: int, jitter: float = 0.5, requested: float | None = None, age: timedelta = timedelta()
 ) -> float | None:
     due = next_try(
         attempt,
@@ -22,7 +23,7 @@ def delay(
         longest=3600,
         give_up_after=timedelta(hours=72),
         jitter=lambda: jitter,
-        retry_after=retry_after,
+        requested=requested,
     )
     return (due - NOW).total_seconds() if due else None
 
@@ -37,12 +38,21 @@ def test_jitter_spreads_by_a_fifth_each_way(jitter: float, expected: float) -> N
 
 
 def test_what_the_other_side_asked_for_is_not_undercut() -> None:
-    assert delay(1, retry_after=120) == 120
-    assert delay(6, retry_after=120) == 486
+    assert delay(1, requested=120) == 120
+    assert delay(6, requested=120) == 486
 
 
 def test_nobody_makes_us_wait_longer_than_a_day() -> None:
-    assert delay(1, retry_after=10**9) == LONGEST_RETRY_AFTER
+    asked = TransientError("Later.", code="rate_limited", retry_after=10**9)
+    assert requested_delay(asked) == LONGEST_RETRY_AFTER
+    assert after(asked, 1, NOW, NOW, lambda: 0.5) == NOW + timedelta(days=1)
+
+
+def test_only_what_may_pass_is_tried_again() -> None:
+    retried = [TransientError("Down.", code="server_error"), UsageError("The secret key has changed.", code="x")]
+    failed = [PermanentError("Gone.", code="contact_gone"), RequestRejected("Unreadable.", code="unreadable_body")]
+    assert all(after(problem, 1, NOW, NOW, lambda: 0.5) for problem in retried)
+    assert not any(after(problem, 1, NOW, NOW, lambda: 0.5) for problem in failed)
 
 
 def test_it_ends() -> None:

@@ -10,8 +10,8 @@ from memberhook.core.errors import RequestRejected
 from memberhook.engine import inbox
 from memberhook.intake import answers, endpoint, query
 from memberhook.intake.batching import Accepted, Intake
+from memberhook.intake.inbound import InboundRequest, client_address
 from memberhook.intake.rate_limit import RateLimit
-from memberhook.intake.verify import InboundRequest
 from memberhook.models.connections import Hook
 from memberhook.models.deliveries import Delivery
 from memberhook.services import keys
@@ -71,7 +71,7 @@ def test_what_cannot_be_stored_is_refused(
     [refused] = intake.accept_batch([inbound(keys.new_key(hook, clock()))])
     assert isinstance(refused, RequestRejected)
     assert (refused.status, refused.code, refused.retry_after) == (503, "storage_unavailable", 10)
-    assert answers.refused(refused).headers == {"Retry-After": "10"}
+    assert answers.rejected(refused).headers == {"Retry-After": "10"}
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_only_browsers_get_pages(accept: str, page: bool) -> None:
 )
 def test_a_client_cannot_choose_its_address(settings: Any, peer: str, forwarded: str, expected: str) -> None:
     settings.MEMBERHOOK_TRUSTED_PROXIES = "10.0.0.0/8"
-    assert endpoint.client_address(peer, forwarded) == expected
+    assert client_address(peer, forwarded) == expected
 
 
 def test_a_body_is_read_no_further_than_the_limit(settings: Any) -> None:

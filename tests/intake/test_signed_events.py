@@ -7,14 +7,14 @@ import pytest
 from memberhook.core.errors import RequestRejected
 from memberhook.core.types import Action
 from memberhook.intake import signed_events
-from memberhook.intake.signed_events import Event
+from memberhook.intake.signed_events import SignedContact
 
 
 def body(*contacts: object, type: object = "contacts") -> bytes:
     return json.dumps({"type": type, "contacts": list(contacts)}).encode()
 
 
-def one(contact: object, action: object = "add") -> Event | RequestRejected:
+def one(contact: object, action: object = "add") -> SignedContact | RequestRejected:
     read = signed_events.read(body({"action": action, "contact": contact}), "WordPress")
     assert read
     return read[0]
@@ -24,7 +24,7 @@ def test_each_contact_is_a_request_of_its_own() -> None:
     contacts = [{"action": action.value, "contact": {"id": n}} for n, action in enumerate(Action)]
     read = signed_events.read(body(*contacts), "WordPress")
     assert read
-    assert [(e.action, e.request.body) for e in read if isinstance(e, Event)] == [
+    assert [(e.action, e.request.body) for e in read if isinstance(e, SignedContact)] == [
         (Action.ADD, b'{"id":0}'),
         (Action.UPDATE, b'{"id":1}'),
         (Action.UPDATE_TAGS, b'{"id":2}'),
@@ -37,14 +37,14 @@ def test_each_contact_is_a_request_of_its_own() -> None:
 def test_a_contact_stays_what_it_is() -> None:
     contact = {"id": 7, "first_name": "Eve&role=administrator", "role": "administrator", "wpf_action": "add", "x": [{}]}
     event = one(contact, "update")
-    assert isinstance(event, Event)
+    assert isinstance(event, SignedContact)
     assert event.action is Action.UPDATE
     assert json.loads(event.request.body) == contact
 
 
 def test_half_a_character_comes_through() -> None:
     event = one({"id": 7, "first_name": "\ud83d"})
-    assert isinstance(event, Event)
+    assert isinstance(event, SignedContact)
     assert event.request.body == b'{"id":7,"first_name":"\\ud83d"}'
 
 
@@ -70,7 +70,7 @@ def test_what_cannot_be_read_is_refused_alone(item: object, code: str) -> None:
     assert read
     assert isinstance(read[0], RequestRejected)
     assert read[0].code == code
-    assert isinstance(read[1], Event)
+    assert isinstance(read[1], SignedContact)
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ from memberhook.encryption import digest
 from memberhook.engine import inbox, wakeup
 from memberhook.engine.runtime import system_runtime
 from memberhook.intake import query, signatures
-from memberhook.intake.batching import Accepted, AcceptedEvents, Intake
+from memberhook.intake.batching import Accepted, Intake
+from memberhook.intake.inbound import InboundRequest
 from memberhook.intake.keys import signing_secret
 from memberhook.intake.rate_limit import RateLimit
-from memberhook.intake.verify import InboundRequest
 from memberhook.models.connections import AccessKey, Hook
 from memberhook.models.deliveries import Delivery
 from memberhook.services import keys
@@ -80,7 +80,7 @@ def refusal(answer: object) -> tuple[int, str]:
 
 def test_each_contact_is_a_delivery(accept_batch: Admit, hook: Hook, key: str) -> None:
     passed = accept_batch(contacts(contact(7, role="administrator"), contact(8, "update")), remote="203.0.113.9")
-    assert isinstance(passed, AcceptedEvents)
+    assert isinstance(passed, Accepted)
     first, second = Delivery.objects.order_by("pk")
     assert [delivery.pk for delivery in passed.deliveries] == [first.pk, second.pk]
     assert (first.hook, first.action, first.role, first.notify) == (hook, "add", None, False)
@@ -98,7 +98,7 @@ def test_many_requests_share_one_transaction(
     many = [inbound(contacts(*[contact(n) for n in range(1, 401)])) for _ in range(3)]
     with django_assert_max_num_queries(8):  # two kinds of keys, begin, three inserts of 500 at the most, commit
         answers = intake.accept_batch([*many, ordinary])
-    assert [type(answer).__name__ for answer in answers] == ["AcceptedEvents"] * 3 + ["RequestRejected"]
+    assert [type(answer).__name__ for answer in answers] == ["Accepted"] * 3 + ["RequestRejected"]
     ids = [delivery.pk for answer in answers[:3] for delivery in answer.deliveries]  # type: ignore[union-attr]
     assert len(set(ids)) == Delivery.objects.count() == 1200
     assert Delivery.objects.get(pk=ids[1100]).contact_id == "301"
@@ -106,13 +106,13 @@ def test_many_requests_share_one_transaction(
 
 def test_one_that_cannot_be_read_is_refused_alone(accept_batch: Admit) -> None:
     passed = accept_batch(contacts(contact(7), {"action": "add", "contact": {"first_name": "Nobody"}}, 5, contact(9)))
-    assert {index: error.code for index, error in passed.events.refused.items()} == {1: "no_contact", 2: "no_contact"}
+    assert [(one.index, one.error.code) for one in passed.request.rejected] == [(1, "no_contact"), (2, "no_contact")]
     assert [delivery.contact_id for delivery in passed.deliveries] == ["7", "9"]
 
 
 def test_a_test_stores_nothing(accept_batch: Admit) -> None:
     passed = accept_batch(b'{"type":"test"}')
-    assert (passed.events.requests, passed.deliveries) == (None, ())
+    assert (passed.request.is_test, passed.deliveries) == (True, [])
     assert not Delivery.objects.exists()
 
 
@@ -126,12 +126,12 @@ def test_an_unknown_hook_is_answered_like_a_wrong_key(accept_batch: Admit, hook:
 def test_the_key_of_another_hook(accept_batch: Admit, make_hook: Callable[..., Hook], clock: Clock) -> None:
     other = keys.new_signing_key(make_hook(name="other"), clock())
     assert refusal(accept_batch(b'{"type":"test"}', by=other)) == (401, "invalid_signature")
-    assert isinstance(accept_batch(b'{"type":"test"}', by=other, hook_name="other"), AcceptedEvents)
+    assert isinstance(accept_batch(b'{"type":"test"}', by=other, hook_name="other"), Accepted)
 
 
 def test_a_key_ends(accept_batch: Admit, hook: Hook, clock: Clock) -> None:
     key = keys.new_signing_key(hook, clock(), expires_at=clock() + timedelta(days=1))
-    assert isinstance(accept_batch(b'{"type":"test"}', by=key), AcceptedEvents)
+    assert isinstance(accept_batch(b'{"type":"test"}', by=key), Accepted)
     clock.pass_(days=1)
     assert refusal(accept_batch(b'{"type":"test"}', by=key)) == (401, "invalid_signature")
 
@@ -142,7 +142,7 @@ def test_limits_of_a_key(accept_batch: Admit, hook: Hook, clock: Clock) -> None:
     assert refusal(accept_batch(body, by=key, remote="198.51.100.1")) == (403, "address_not_allowed")
     passed = accept_batch(body, by=key, remote="203.0.113.1")
     assert [delivery.contact_id for delivery in passed.deliveries] == ["7"]
-    assert passed.events.refused[1].code == "action_not_allowed"
+    assert passed.request.rejected[0].error.code == "action_not_allowed"
 
 
 def test_a_signing_key_opens_nothing_and_an_opening_one_signs_nothing(
@@ -163,7 +163,7 @@ def test_a_request_counts_once(inbound: Callable[..., InboundRequest], clock: Cl
     intake = Intake(clock, RateLimit(2))
     many = contacts(*[contact(n) for n in range(1, 11)])
     answers = intake.accept_batch([inbound(many) for _ in range(3)])
-    assert [type(answer).__name__ for answer in answers] == ["AcceptedEvents"] * 2 + ["RequestRejected"]
+    assert [type(answer).__name__ for answer in answers] == ["Accepted"] * 2 + ["RequestRejected"]
     assert refusal(answers[2]) == (429, "too_many_requests")
 
 

@@ -229,13 +229,13 @@ class TestCreation:
         assert wp.mails("welcomed@member.example") == []
 
     def test_what_it_was_created_for_is_known_again(self, site: Site) -> None:
-        (made,) = site.apply([replace(creation("noted"), key="k1")])
+        (made,) = site.apply([replace(creation("noted"), idempotency_key="k1")])
         noted = member(site, made.member_id)
         assert noted.idempotency_key == "k1"
-        plan = replace(change(noted), key="k1", is_retry=True, welcome=True)
+        plan = replace(change(noted), idempotency_key="k1", is_retry=True, welcome=True)
         (again,) = site.apply([plan])
         assert (again.created, again.changes, len(again.warnings)) == (True, (), 0)
-        (other,) = site.apply([replace(plan, key="k2")])
+        (other,) = site.apply([replace(plan, idempotency_key="k2")])
         assert not other.created
 
     def test_one_bad_member_spoils_no_other(self, site: Site) -> None:

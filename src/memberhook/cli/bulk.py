@@ -15,11 +15,12 @@ from memberhook.cli.common import Since, as_json, hook_named, say, utc_now, with
 from memberhook.cli.listings import STATUS, filtered
 from memberhook.core.errors import UsageError
 from memberhook.core.types import Action, Tag
+from memberhook.crms.contract import ContactEvent, ContactRef
 from memberhook.engine import health, inbox, wakeup
 from memberhook.engine.clients import crm_client
 from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Hook, Link
-from memberhook.models.deliveries import Delivery
+from memberhook.models.deliveries import Delivery, Origin
 from memberhook.models.hook_rows import find_tag
 from memberhook.services.catalog import save_catalog
 
@@ -60,7 +61,7 @@ def import_command(name: str, tag: str | None, everyone: bool, as_json: bool) ->
     with _bar(None, "Reading contacts", as_json) as bar:
         for page in client.contacts(wanted):
             bar.length = page.total
-            ids += _store(hook, Action.ADD, "import", [contact.id for contact in page.contacts if contact.id])
+            ids += _store(hook, Action.ADD, Origin.IMPORT, [contact.id for contact in page.contacts if contact.id])
             bar.update(len(page.contacts))
     _watch(ids, len(ids), "Imported", as_json)
 
@@ -86,26 +87,15 @@ def resync_command(name: str, as_json: bool) -> None:
     ids = [
         pk
         for start in range(0, len(contacts), 500)
-        for pk in _store(hook, Action.UPDATE, "resync", contacts[start : start + 500])
+        for pk in _store(hook, Action.UPDATE, Origin.RESYNC, contacts[start : start + 500])
     ]
     _watch(ids, len(ids), "Resynced", as_json)
 
 
-def _store(hook: Hook, action: Action, origin: str, contact_ids: Iterable[str]) -> list[int]:
+def _store(hook: Hook, action: Action, origin: Origin, contact_ids: Iterable[str]) -> list[int]:
     now = utc_now()
-    deliveries = [
-        Delivery(
-            hook=hook,
-            action=action,
-            origin=origin,
-            contact_id=contact_id,
-            ordering_key=hook.ordering_key(contact_id, None),
-            due_at=now,
-            received_at=now,
-            first_due_at=now,
-        )
-        for contact_id in contact_ids
-    ]
+    events = [ContactEvent(ContactRef(contact_id)) for contact_id in contact_ids]
+    deliveries = [inbox.new_delivery(hook, action, event, now, origin) for event in events]
     inbox.append(deliveries)
     wakeup.notify_workers([hook.pk])
     return [delivery.pk for delivery in deliveries]

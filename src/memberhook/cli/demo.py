@@ -182,7 +182,7 @@ def _ended(after: int, contact_id: int) -> Delivery | None:
     until = time.monotonic() + 8
     while time.monotonic() < until:
         found = Delivery.objects.filter(pk__gt=after, contact_id=str(contact_id), finished_at__isnull=False).first()
-        if found and not found.followups.filter(done_at=None).exists():
+        if found and not found.followups.filter(finished_at=None).exists():
             return found
         time.sleep(0.05)
     return None

@@ -84,5 +84,5 @@ def _report(delivery: Delivery, data: dict[str, Any]) -> None:
     for attempt in delivery.tries.all():
         click.echo(f"{'attempt:':<13}{attempt.number} {iso(attempt.started_at)} {attempt.result}: {attempt.message}")
     for followup in delivery.followups.order_by("pk"):
-        what = f"{followup.get_kind_display()}: {followup.state.value}. {followup.message}"
+        what = f"{followup.get_kind_display()}: {followup.progress.value}. {followup.message}"
         click.echo(f"{'follow-up:':<13}{what}".rstrip())

@@ -139,4 +139,4 @@ def _without_secret(line: str, secret: Collection[str]) -> str:
 
 
 def _followup(row: FollowUp) -> FollowUpLine:
-    return FollowUpLine(row.get_kind_display(), row.email, follow_up_label(row.state), row.attempts, row.message)
+    return FollowUpLine(row.get_kind_display(), row.email, follow_up_label(row.progress), row.attempts, row.message)

@@ -16,15 +16,16 @@ from django.utils.translation import gettext_lazy as _
 from memberhook.console.admin_classes import ReadOnlyAdmin
 from memberhook.console.labels import follow_up_label
 from memberhook.console.markup import admin_url, label_badge, link, moment, one_line, short
+from memberhook.core.states import State
 from memberhook.models.deliveries import Delivery
 from memberhook.models.followups import FollowUp, FollowUpState
 
 IN_STATE: Mapping[FollowUpState, Q] = {
-    FollowUpState.WAITING: Q(done_at=None, failed=False),
-    FollowUpState.FAILED: Q(failed=True),
-    FollowUpState.DONE: Q(done_at__isnull=False, failed=False),
+    FollowUpState.WAITING: Q(finished_at=None),
+    FollowUpState.FAILED: Q(state=State.FAILED),
+    FollowUpState.DONE: Q(state=State.APPLIED),
 }
-"""What `FollowUp.state` says of one, as a query."""
+"""`FollowUp.progress` as a query."""
 
 
 class StateFilter(SimpleListFilter):
@@ -48,7 +49,15 @@ class StateFilter(SimpleListFilter):
 
 
 class FollowUpAdmin(ReadOnlyAdmin):
-    list_display = ("kind_name", "email", "state", "delivery_link", "attempts", "next_attempt", "short_message")
+    list_display = (
+        "kind_name",
+        "email",
+        "progress_badge",
+        "delivery_link",
+        "attempts",
+        "next_attempt",
+        "short_message",
+    )
     list_filter = (StateFilter, "kind")
     search_fields = ("email", "=member_id", "=contact_id")
     search_help_text = _("Search by e-mail address, member id or contact id")
@@ -57,14 +66,14 @@ class FollowUpAdmin(ReadOnlyAdmin):
     fields = (
         "kind_name",
         "email",
-        "state",
+        "progress_badge",
         "delivery_link",
         "member_id",
         "contact_id",
         "attempts",
         "due_at",
-        "created_at",
-        "done_at",
+        "first_due_at",
+        "finished_at",
         "message",
     )
 
@@ -76,8 +85,8 @@ class FollowUpAdmin(ReadOnlyAdmin):
         return one_line(followup.get_kind_display())
 
     @admin.display(description=_("state"))
-    def state(self, followup: FollowUp) -> SafeString:
-        return label_badge(follow_up_label(followup.state))
+    def progress_badge(self, followup: FollowUp) -> SafeString:
+        return label_badge(follow_up_label(followup.progress))
 
     @admin.display(description=_("delivery"), ordering="delivery")
     def delivery_link(self, followup: FollowUp) -> SafeString | str:
@@ -85,7 +94,7 @@ class FollowUpAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("next attempt"), ordering="due_at")
     def next_attempt(self, followup: FollowUp) -> str:
-        return "" if followup.done_at else moment(followup.due_at)
+        return "" if followup.finished_at else moment(followup.due_at)
 
     @admin.display(description=_("message"))
     def short_message(self, followup: FollowUp) -> str:

@@ -81,7 +81,7 @@ def _unfinished() -> dict[State, int]:
 
 
 def _waiting_followups() -> int:
-    return FollowUp.objects.filter(done_at=None).count()
+    return FollowUp.objects.filter(finished_at=None).count()
 
 
 def _status_tile(state: State, number: int) -> Tile:
@@ -141,7 +141,7 @@ def _failed_deliveries(number: int) -> Iterator[Notice]:
 
 
 def _failed_followups(now: datetime) -> Iterator[Notice]:
-    number = FollowUp.objects.filter(failed=True, done_at__gte=now - LATELY).count()
+    number = FollowUp.objects.filter(state=State.FAILED, finished_at__gte=now - LATELY).count()
     if number:
         text = ngettext(
             "%(number)d follow-up failed in the last 24 hours.",

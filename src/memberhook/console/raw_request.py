@@ -13,7 +13,7 @@ from memberhook.core.errors import RequestRejected
 from memberhook.core.outcome import HIDDEN
 from memberhook.crms import payload
 from memberhook.crms.contract import WebhookRequest
-from memberhook.models.deliveries import Delivery
+from memberhook.models.deliveries import Delivery, Origin
 
 LONGEST_SHOWN = 100_000
 
@@ -31,7 +31,7 @@ class ReadableRequest:
 
 def readable_request(delivery: Delivery, secret_fields: Collection[str]) -> ReadableRequest | None:
     """Return None for an import or a resync, which have no request."""
-    if not delivery.method:
+    if delivery.origin != Origin.WEBHOOK:
         return None
     body = bytes(delivery.body)
     request = WebhookRequest(delivery.method, delivery.query, delivery.content_type, body=body)

@@ -1,4 +1,4 @@
-"""One line of a check, the same for CRMs and sites."""
+"""One result of a check, the same for CRMs and sites."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What was looked at, whether it is good, and what to do if not.
+    """What was checked, whether it is right, and what to do if not.
 
-    Not `needed`: members can be made without it (a right to write, for passwords that are not to be returned).
+    Not `needed`: members can be created without it (a permission to write, where no passwords are returned).
     """
 
     name: str

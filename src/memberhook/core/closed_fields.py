@@ -1,7 +1,7 @@
-"""5 PLAN: the fields of a site that no mapping may write, and those that mean more than a field.
+"""The fields of a site that no mapping may write, and those with a meaning of their own. Pure.
 
-Decides what is out of reach of every CRM, whatever the owner has mapped. Closed by default for its kinds: keys are
-compared in the way that a forgiving database would (case, accents and odd characters do not count).
+What is closed here is out of reach of every CRM, whatever the owner has mapped. Keys are compared as a forgiving
+database would (case, accents and odd characters do not count).
 """
 
 from __future__ import annotations
@@ -12,36 +12,36 @@ import unicodedata
 
 from memberhook.core.text import ascii_form
 
-LOGIN, EMAIL, PASSWORD, ROLE = "user_login", "user_email", "user_pass", "role"
-OWN_MEANING = frozenset({LOGIN, EMAIL, PASSWORD, ROLE})
-"""Handled one by one by the plan; they are never plain fields."""
+USERNAME, EMAIL, PASSWORD, ROLE = "user_login", "user_email", "user_pass", "role"
+OWN_MEANING = frozenset({USERNAME, EMAIL, PASSWORD, ROLE})
+"""The plan handles each in its own way; they are never plain fields."""
 
 _CLOSED = frozenset(
-    # whose the account is and since when
+    # identity and dates of the account
     {"id", "pk", "user_registered", "date_joined", "last_login", "user_activation_key", "user_status"}
-    # Django's names of what has an own meaning here: a plain field must not be a way around its rules
+    # Django's names of fields with a meaning of their own: a plain field must not be a way around their rules
     | {"username", "email", "password"}
-    # rights, in Django and in WordPress (with the usual table prefix or any other, see `is_closed`)
+    # permissions, in Django and in WordPress (with the usual table prefix or any other, see `is_closed`)
     | {"is_staff", "is_superuser", "is_active", "groups", "user_permissions"}
     | {"roles", "caps", "allcaps", "capabilities", "user_level", "wp_capabilities", "wp_user_level"}
-    # who is logged in
+    # sessions
     | {"session_tokens"}
 )
 _CLOSED_ENDINGS = ("capabilities", "user_level")  # after the table prefix, which need not end in `_`
 _SECRET_WORDS = ("pass", "pwd", "secret", "token")
 
 
-@functools.lru_cache(maxsize=1024)  # asked for each mapping of each contact
+@functools.lru_cache(maxsize=1024)  # called for each mapping of each contact
 def plain_key(site_field: str) -> str:
-    """The key as a forgiving database would see it: ASCII, small letters, nothing but letters, digits and `_`."""
+    """The key as a forgiving database would see it: in ASCII and lower case, only letters, digits and `_`."""
     return re.sub(r"[^a-z0-9_]", "", ascii_form(site_field).lower())
 
 
 def is_closed(site_field: str) -> bool:
-    """Whether no CRM may ever set this field. Keys that start with `_` are a WordPress plugin's own affairs."""
+    """Whether no CRM may ever set this field. Keys that start with `_` are private to a WordPress plugin."""
     if any(not ascii_form(char) and "LATIN" in unicodedata.name(char, "") for char in site_field):
-        return True  # a database may take 🅟 for p
-    # Some take ß for one s.
+        return True  # a database may compare 🅟 as p
+    # Some compare ß as one s.
     return any(_is_closed(plain_key(form)) for form in {site_field, site_field.replace("ß", "s")})
 
 

@@ -1,13 +1,17 @@
-"""The error families, by what each asks for: refuse the request, try again later, or give up.
+"""The error families, by what follows: reject the request, try again later, or give up.
 
-Every message is written for the owner of the site: what was wrong, where, and what to do. It never holds a secret.
+Every message is written for the owner of the site: what was wrong, where, and what to do. It never has a secret in it.
 """
 
 from __future__ import annotations
 
+import logging
+
+log = logging.getLogger(__name__)
+
 
 class MemberhookError(Exception):
-    """Base of all. `code` is stable and made for programs; `message` is one sentence made for people."""
+    """Base of all. `code` is stable and for programs; `message` is for people."""
 
     def __init__(self, message: str, *, code: str = "error") -> None:
         super().__init__(message)
@@ -28,7 +32,7 @@ class RequestRejected(MemberhookError):
 
 
 class TransientError(MemberhookError):
-    """What failed may pass (CRM down, 5xx, 429, time-out, credentials the owner can mend).
+    """What failed may work later (CRM down, 5xx, 429, time-out, credentials that the owner can correct).
 
     `retry_after`: seconds the other side asked for, None if it did not.
     """
@@ -39,8 +43,20 @@ class TransientError(MemberhookError):
 
 
 class PermanentError(MemberhookError):
-    """What failed will not pass by waiting (contact deleted, no e-mail): the delivery ends as `failed`."""
+    """What failed will not work later (contact deleted, no e-mail): the delivery ends as `failed`."""
 
 
 class UsageError(MemberhookError):
-    """The owner asked for something that cannot be done as asked (command line, console)."""
+    """The owner asked for something that cannot be done as asked, or changed what we rely on (command line, settings).
+
+    In a worker it is tried again: the owner can correct it.
+    """
+
+
+def as_problem(error: Exception) -> MemberhookError:
+    """The error itself, or one to try again after for an error of ours that was not foreseen."""
+    if isinstance(error, MemberhookError):
+        return error
+    log.error("An error inside Memberhook.", exc_info=error)
+    message = f"An error inside Memberhook ({type(error).__name__}); its log tells more. It is tried again."
+    return TransientError(message, code="internal_error")

@@ -1,7 +1,7 @@
-"""5 PLAN: one value of a CRM as one value of a site. Decides how each field type is read and what counts as empty.
+"""Convert one value of a CRM to one value of a site, by the type of the field. Pure.
 
 Formats as recorded from FluentCRM 2.9.84: dates `YYYY-MM-DD`, date-times `YYYY-MM-DD hh:mm:ss` without an offset, an
-erased date `0000-00-00`, multi-selects as lists of text, numbers often as text.
+empty date `0000-00-00`, multi-selects as lists of text, numbers often as text.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ Single = str | int | float | bool
 
 class Result(enum.Enum):
     KEEP = "keep"
-    """Empty in the CRM, and that means nothing."""
+    """Empty in the CRM; the site's value stays."""
     CLEAR = "clear"
-    """Empty in the CRM, and the mapping says that this empties the site's field."""
+    """Empty in the CRM; the mapping says that this clears the site's field."""
     VALUE = "value"
     UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`value` is set for VALUE alone, `warning` for UNREADABLE alone: the site's value stays then."""
+    """`value` is set for VALUE alone, `warning` for UNREADABLE alone; the site's value stays as it is then."""
 
     result: Result
     value: Value = field(default=None, repr=False)
@@ -39,11 +39,11 @@ class Reading:
 
 
 class _Unreadable(ValueError):
-    """Its text goes on after "which"."""
+    """Its text continues a sentence after "which"."""
 
 
 def site_value(value: Value, mapping: FieldMapping) -> Reading:
-    """What the site's field is to hold when the CRM's holds `value`."""
+    """The value for the site's field when the CRM's has `value`."""
     try:
         read = _READERS[mapping.type](_possible(value))
     except _Unreadable as problem:
@@ -87,7 +87,7 @@ def _single(value: Value) -> Single | None:
     return value
 
 
-def written(value: Single) -> str:
+def as_text(value: Single) -> str:
     """A single value as text: `yes` and `no`, whole numbers without a point."""
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -95,21 +95,21 @@ def written(value: Single) -> str:
 
 
 def _text(value: Value) -> str | None:
-    """Items are cleaned once more when they are joined: harmless parts may make a tag together."""
+    """The joined items are cleaned once more: harmless parts may form a tag together."""
     if isinstance(value, tuple):
         return one_line(", ".join(part for item in value if (part := one_line(item))))
-    return None if value is None else one_line(written(value))
+    return None if value is None else one_line(as_text(value))
 
 
 def _multiline(value: Value) -> str | None:
     if isinstance(value, tuple):
         return lines("\n".join(part for item in value if (part := lines(item))))
-    return None if value is None else lines(written(value))
+    return None if value is None else lines(as_text(value))
 
 
 def _many(value: Value) -> tuple[str, ...]:
-    """A list. Text with commas is one item: an option's name may have a comma, and FluentCRM sends lists."""
-    items = value if isinstance(value, tuple) else () if value is None else (written(value),)
+    """A list. Text with commas is one item: the name of an option may have a comma, and FluentCRM sends lists."""
+    items = value if isinstance(value, tuple) else () if value is None else (as_text(value),)
     return tuple(item for item in map(one_line, items) if item)
 
 
@@ -130,7 +130,7 @@ def _raw(value: Value) -> Value:
 
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
-_EXACT = 2**53  # up to here a float tells every whole number from its neighbours
+_EXACT = 2**53  # up to here a float is exact for whole numbers
 
 
 def _number(value: Value) -> int | float | None:
@@ -173,9 +173,9 @@ _DATE = re.compile(
 
 
 def _moment(value: Value, like: str) -> datetime | None:
-    """Date and time as written; no time is midnight. No other format is guessed at: 03.04. may be two dates."""
+    """Date and time as they are; without a time, midnight. Other formats are not guessed: 03.04. may be two dates."""
     moment = _single(value)
-    text = "" if moment is None else one_line(written(moment))
+    text = "" if moment is None else one_line(as_text(moment))
     if not text or _NO_DATE.fullmatch(text):
         return None
     match = _DATE.fullmatch(text)
@@ -183,7 +183,7 @@ def _moment(value: Value, like: str) -> datetime | None:
         if match:
             return datetime.fromisoformat(f"{match['date']}T{match['time'] or '00:00'}{match['offset'] or ''}")
     except ValueError:
-        pass  # a day that no calendar has
+        pass  # there is no such day
     raise _Unreadable(f"is no {like}")
 
 

@@ -1,4 +1,4 @@
-"""5 PLAN: what several deliveries of one contact ask for together. Decides which of them wins."""
+"""Merge what several deliveries of one contact ask for."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _WEAKEST_FIRST = (Action.UPDATE_TAGS, Action.UPDATE, Action.ADD)
 
 
 def merge(intents: Sequence[Intent]) -> Intent:
-    """One wish for many, oldest first: the strongest action, all roles in order, `notify` of the first `add`.
+    """One intent for many, oldest first: the strongest action, all roles in order, `notify` of the first `add`.
 
     Roles of an `update_tags` and the `notify` of anything but an `add` mean nothing and are left out. Raises ValueError
-    when there is no wish.
+    when there are none.
     """
     return Intent(
         action=max((intent.action for intent in intents), key=_WEAKEST_FIRST.index),

@@ -1,7 +1,4 @@
-"""Narrowing helpers for foreign JSON, of CRMs and sites.
-
-The one decision: an error names the path of the bad field, never its value.
-"""
+"""Typed access to JSON from CRMs and sites. Errors name the path of a bad field, never its value."""
 
 from __future__ import annotations
 
@@ -13,22 +10,22 @@ from memberhook.core.errors import TransientError
 
 
 class BadFieldError(Exception):
-    """Foreign data is not of the promised shape. The message says where, what was wanted and what was there."""
+    """The data is not of the expected shape. The message says where, what was expected and what was there."""
 
-    def __init__(self, path: str, wanted: str, value: object) -> None:
-        super().__init__(f"{path or 'the answer'}: {wanted} was expected, {kind(value)} was there")
+    def __init__(self, path: str, expected: str, value: object) -> None:
+        super().__init__(f"{path or 'the answer'}: {expected} was expected, {kind(value)} was there")
         self.path = path
 
 
 @dataclass(frozen=True, slots=True)
 class JsonCursor:
-    """A value of somebody else's JSON and where it stands (`subscriber.tags[2].id`)."""
+    """A value and its path in the JSON (`subscriber.tags[2].id`)."""
 
     value: object = field(repr=False)
     path: str = ""
 
     def member(self, name: str) -> JsonCursor:
-        """The member of an object; null where it is missing. Raises `BadFieldError` if this is no object."""
+        """The member of an object; null where it is missing. Raises `BadFieldError` if this is not an object."""
         return JsonCursor(self.object().get(name), f"{self.path}.{name}" if self.path else name)
 
     def object(self) -> Mapping[str, object]:
@@ -67,7 +64,7 @@ class JsonCursor:
 
 @contextmanager
 def reading(who: str) -> Iterator[None]:
-    """Turns `BadFieldError` into `RetryLater` (`bad_answer`); `who` answered."""
+    """Turns `BadFieldError` into `TransientError` (`bad_answer`). `who`: who gave the answer."""
     try:
         yield
     except BadFieldError as error:
@@ -76,7 +73,7 @@ def reading(who: str) -> Iterator[None]:
 
 
 def whole_number(value: object) -> int | None:
-    """A whole number ≥ 0 of at most 20 digits (an unsigned 64-bit id), or text of such digits; None for all else."""
+    """A whole number ≥ 0 of at most 20 digits (an unsigned 64-bit id), or text of such digits; otherwise None."""
     if isinstance(value, str):
         value = value.strip()
         return int(value) if value.isascii() and value.isdigit() and len(value) <= 20 else None
@@ -86,7 +83,7 @@ def whole_number(value: object) -> int | None:
 
 
 def object_at(value: object, *path: str) -> Mapping[str, object]:
-    """The object that is found along these names; an empty one where there is none."""
+    """The object at this path; an empty one where there is none."""
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}

@@ -1,4 +1,4 @@
-"""5 PLAN: what a contact holds for a member, by the hook's field map. Decides which mapping counts.
+"""Map a contact to a member's fields by the hook's field map. Pure.
 
 Where several mappings name one site field, the last one that has a value counts.
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from memberhook.core import closed_fields
-from memberhook.core.field_values import Result, is_empty, same, site_value, written
+from memberhook.core.field_values import Result, as_text, is_empty, same, site_value
 from memberhook.core.text import storable
 from memberhook.core.types import Contact, FieldMapping, FieldType, HookOptions, Value, as_it_is
 
@@ -25,10 +25,10 @@ _LONGEST_EMAIL = 254  # RFC 3696, erratum 1690
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A contact as the field map shows it to the site.
+    """A contact as the field map presents it to the site.
 
-    `values` and `cleared` are plain fields by the site's names. `email` may be unusable; `login`, `email` and
-    `password` are "" and `roles` is () where the contact has none.
+    `values` and `cleared` are plain fields by the site's names. `email` is the mapped address, else the contact's own;
+    it may be unusable. `username`, `email` and `password` are "" and `roles` is () where the contact has none.
     """
 
     email: str
@@ -41,7 +41,7 @@ class Mapped:
 
 
 def read(contact: Contact, options: HookOptions) -> Mapped:
-    """A contact through the field map.
+    """Maps a contact.
 
     A CRM field that the contact does not have is empty (FluentCRM leaves erased custom fields out of its answers),
     except where the payload is trusted: there it was just not sent.
@@ -66,8 +66,8 @@ def read(contact: Contact, options: HookOptions) -> Mapped:
         elif reading.warning:
             warnings.append(reading.warning)
     return Mapped(
-        email=member_email(contact, options),
-        username=_written(_own(contact, options, closed_fields.LOGIN)),
+        email=_text(_own(contact, options, closed_fields.EMAIL)).strip() or contact.email.strip(),
+        username=_text(_own(contact, options, closed_fields.USERNAME)),
         password=password,
         roles=_roles(_own(contact, options, closed_fields.ROLE)),
         values=values,
@@ -79,19 +79,14 @@ def read(contact: Contact, options: HookOptions) -> Mapped:
 def updates(
     mapped: Mapped, held: Iterable[tuple[str, Value]], normalize: Callable[[Value], Value] = as_it_is
 ) -> dict[str, Value]:
-    """The fields of a member to write, given those it holds; None empties one. `stored`: see `SiteFacts`."""
+    """The fields of a member to write, given those it has; None empties one. `normalize`: see `SiteSnapshot`."""
     now = dict(held)
     changed = {name: value for name, value in mapped.values.items() if not same(normalize(value), now.get(name))}
     return changed | {name: None for name in mapped.cleared if not is_empty(now.get(name))}
 
 
-def member_email(contact: Contact, options: HookOptions) -> str:
-    """The address that the member has or gets: the mapped one, else the contact's own. It may be unusable or ""."""
-    return _written(_own(contact, options, closed_fields.EMAIL)).strip() or contact.email.strip()
-
-
 def usable_email(email: str) -> bool:
-    """Whether this is one address of the usual form. Whether mail arrives there is not asked."""
+    """Whether this is one address of the usual form. Whether mail arrives there is not checked."""
     return len(email) <= _LONGEST_EMAIL and email.isprintable() and bool(_EMAIL.fullmatch(email))
 
 
@@ -102,7 +97,7 @@ def _typed(mapping: FieldMapping, name: str) -> FieldMapping:
 
 
 def _own(contact: Contact, options: HookOptions, name: str) -> Value:
-    """The value mapped to a site field with an own meaning; None without one."""
+    """The value mapped to a site field with a meaning of its own (see `closed_fields`); None without one."""
     for mapping in reversed(options.field_map):
         value = contact.fields.get(mapping.crm_field)
         if closed_fields.plain_key(mapping.site_field) == name and not is_empty(value):
@@ -110,21 +105,21 @@ def _own(contact: Contact, options: HookOptions, name: str) -> Value:
     return None
 
 
-def _written(value: Value) -> str:
+def _text(value: Value) -> str:
     if isinstance(value, tuple):
         return value[0] if len(value) == 1 else ""
-    return "" if value is None else written(value)
+    return "" if value is None else as_text(value)
 
 
 def _roles(value: Value) -> tuple[str, ...]:
-    texts = value if isinstance(value, tuple) else (_written(value),)
+    texts = value if isinstance(value, tuple) else (_text(value),)
     return tuple(text for text in texts if text.strip())
 
 
 def _password(contact: Contact, options: HookOptions) -> tuple[str, list[str]]:
-    """The mapped password exactly as it is, and warnings. Blank is none: nobody's password is a space."""
+    """The mapped password exactly as it is, and warnings. A blank one is none: nobody's password is a space."""
     value = _own(contact, options, closed_fields.PASSWORD)
-    password = _written(value)
+    password = _text(value)
     if not is_empty(value) and (isinstance(value, bool | float | tuple) or not storable(password)):
         return "", ["The CRM's field for the password holds something that can be no password, so it is not used."]
     return (password if password.strip() else ""), []

@@ -1,4 +1,4 @@
-"""The outcome of a delivery: from plan and result to data and one sentence. Pure; no secret gets in here."""
+"""Turn a plan and its result into the outcome: data and one sentence, without secrets. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HIDDEN = "(hidden)"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`state` is a final one; `data` is the JSON kept with the delivery: member, changes, warnings, trail."""
+    """`state` is a final one; `data` is the JSON stored with the delivery: member, changes, warnings, trail."""
 
     state: State
     message: str
@@ -63,8 +63,8 @@ def _sentence(plan: Plan, applied: Applied, *, dry_run: bool) -> str:
     would = "Would have " if dry_run else ""
     if applied.created:
         first = [plan.changes.role] if plan.changes.role else sorted(plan.member.roles) if plan.member else []
-        given = ", ".join([*first, *plan.changes.roles_added])
-        role = f" as {given}" if given else " without a role"
+        roles = ", ".join([*first, *plan.changes.roles_added])
+        role = f" as {roles}" if roles else " without a role"
         created = f"{would}created" if would else "Created"
         return f"{created} member {who}{role}{_details(plan)}{_following(plan, would)}."
     if applied.changes:
@@ -74,14 +74,14 @@ def _sentence(plan: Plan, applied: Applied, *, dry_run: bool) -> str:
 
 
 def _following(plan: Plan, would: str) -> str:
-    wanted = (("a welcome e-mail", plan.welcome), ("the password to the CRM", plan.return_password))
-    extras = [name for name, follows in wanted if follows]
+    possible = (("a welcome e-mail", plan.welcome), ("the password to the CRM", plan.return_password))
+    extras = [name for name, follows in possible if follows]
     verb = "would follow" if would else "follow" if len(extras) > 1 else "follows"
     return f"; {' and '.join(extras)} {verb}" if extras else ""
 
 
 def _details(plan: Plan, *, roles: bool = False) -> str:
-    """Which tags, and with `roles` which roles, came and went."""
+    """Which tags, and with `roles` which roles, are added and removed."""
     changes = plan.changes
     words = {
         "with role": changes.roles_added if roles else (),
@@ -94,7 +94,7 @@ def _details(plan: Plan, *, roles: bool = False) -> str:
 
 
 def plan_lines(plan: Plan, secret_fields: Container[str]) -> list[str]:
-    """The plan as people read it, a step a line; values of secrets are not shown."""
+    """The plan for people, a step a line, without the values of secrets."""
     if plan.failed or plan.ignored:
         return []
     changes = plan.changes
@@ -129,8 +129,10 @@ def _shown(name: str, value: Value, secret_fields: Container[str]) -> str:
 
 
 def contact_data(contact: Contact, secret_fields: Container[str]) -> dict[str, Any]:
-    """The contact as loaded, for the page and the dry run; values of secret fields, and of all that are called
-    something like a password, are hidden."""
+    """The contact as loaded, for the page and the dry run.
+
+    The values of secret fields are hidden, and of all that have a name like that of a secret.
+    """
     fields = {
         key: HIDDEN if key in secret_fields or is_secret(key) else list(value) if isinstance(value, tuple) else value
         for key, value in contact.fields.items()
@@ -143,8 +145,8 @@ def contact_data(contact: Contact, secret_fields: Container[str]) -> dict[str, A
 def secret_fields(field_map: Iterable[FieldMapping], return_password_field: str) -> set[str]:
     """The fields of a hook, by their names on either side, whose values are secrets.
 
-    In the CRM: what is mapped to the password, what it is returned to, and what is called like one. On the site: what
-    is mapped from one of these.
+    In the CRM: what is mapped to the password, what it is returned to, and what has a name like a secret. On the site:
+    what is mapped from one of these.
     """
     mappings = tuple(field_map)
     secret = {m.crm_field for m in mappings if m.site_field == "user_pass" or is_secret(m.crm_field, m.site_field)}

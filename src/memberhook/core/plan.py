@@ -1,6 +1,6 @@
-"""5 PLAN: contact, wish and member in, plan out. Pure. Decides what an action does; open this first in this folder.
+"""Plan what an action changes: contact, intent and member in, plan out. Pure; open this first in this folder.
 
-The table and the rules are those of the design's section "What an action does".
+The table and the rules are those of docs/actions.md.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from memberhook.core import mapping, roles, usernames
+from memberhook.core.mapping import Mapped
 from memberhook.core.text import one_line, shown
 from memberhook.core.types import Action, Changes, Contact, HookOptions, Intent, Member, Plan, SiteSnapshot, Tag, Value
 
 Mark = Callable[[str], str]
-"""A keyed fingerprint of a password, as `Member.password_mark` holds it."""
+"""A keyed fingerprint of a password: see `Member.password_mark`."""
 
-_COMING = ""
-"""Stands in `SiteFacts.emails` for a member that an earlier plan of the same batch creates."""
+_TO_BE_CREATED = ""
+"""Stands in `SiteSnapshot.emails` for a member that an earlier plan of the same batch creates."""
 
 _NO_MEMBER = 'No member of the site has this contact\'s link or e-mail; only "add" creates members.'
 _NO_EMAIL = (
@@ -26,40 +27,49 @@ _NO_TAGS = "The contact came without its tags, so the member's tags stay as they
 _SAME_CONTACT = "The same contact was handled just before, in the same batch; send it again if something is missing."
 
 
-def plan(
-    intent: Intent, options: HookOptions, contact: Contact, member: Member | None, site: SiteSnapshot, mark: Mark
-) -> Plan:
-    """What `wish` would change. `member`: who has the contact's link, else the only one who has its e-mail."""
+@dataclass(frozen=True, slots=True)
+class PlanInput:
+    """One contact to plan for. `member`: who is linked with it, else the only one who has its e-mail."""
+
+    intent: Intent
+    contact: Contact
+    mapped: Mapped
+    member: Member | None = None
+
+
+def plan(item: PlanInput, options: HookOptions, site: SiteSnapshot, mark: Mark) -> Plan:
+    """What the intent would change, and what follows."""
+    contact, member = item.contact, item.member
     if _several_share_email(contact, member, site):
         text = (
             f"Several members of the site have the e-mail {shown(contact.email)}, none of them linked with the contact"
         )
         return Plan(contact, failed=f"{text}: give each its own address, then send the contact again.")
-    if intent.action is not Action.ADD and (member is None or member.network_user):
+    if item.intent.action is not Action.ADD and (member is None or member.network_user):
         return Plan(contact, ignored=_NO_MEMBER)
     if member is None:
-        return _creation(intent, options, contact, site)
+        return _creation(item, options, site)
     if options.trust_payload and _is_stale(contact, member):
         text = f"The webhook is from {contact.version}, but {member.contact_version} has been applied already"
         return Plan(contact, ignored=f"{text}: it came late, and nothing is changed.")
-    return _change(intent, options, contact, member, site, mark)
+    return _change(item, member, options, site, mark)
 
 
 @dataclass(slots=True)
 class _Reservations:
-    """What earlier plans of a batch have given out. `created`: contact ids by e-mail; `members`: by member id."""
+    """What earlier plans of a batch use. `created`: contact ids by e-mail; `members`: contact ids by member id."""
 
     emails: dict[str, tuple[str, ...]]
     usernames: set[str]
     created: dict[str, str | None] = field(default_factory=dict)
     members: dict[str, str | None] = field(default_factory=dict)
 
-    def note(self, made: Plan) -> None:
+    def add(self, made: Plan) -> None:
         if made.ignored or made.failed:
             return
         if made.changes.email:
             email = made.changes.email.lower()
-            self.emails[email] = (*self.emails.get(email, ()), made.member.id if made.member else _COMING)
+            self.emails[email] = (*self.emails.get(email, ()), made.member.id if made.member else _TO_BE_CREATED)
         if made.member:
             self.members[made.member.id] = made.contact.id
         elif made.changes.email and made.username:
@@ -67,41 +77,40 @@ class _Reservations:
             self.usernames.add(made.username.lower())
 
 
-def plan_batch(
-    items: Sequence[tuple[Intent, Contact, Member | None]], options: HookOptions, site: SiteSnapshot, mark: Mark
-) -> list[Plan]:
-    """A plan for each item, in order. What earlier ones give out (logins, e-mails, members) is taken for later ones."""
-    reserved = _Reservations(dict(site.emails), set(site.usernames))
+def plan_batch(items: Sequence[PlanInput], options: HookOptions, site: SiteSnapshot, mark: Mark) -> list[Plan]:
+    """A plan for each item, in order. Usernames, e-mails and members of earlier ones are taken for later ones."""
+    reserved = _Reservations(dict(site.emails), set(site.taken_usernames))
     plans = []
-    for intent, contact, member in items:
-        made = _repetition(contact, member, options, reserved)
+    for item in items:
+        made = _repetition(item, reserved)
         if made is None:
-            now = replace(site, emails=reserved.emails, usernames=frozenset(reserved.usernames))
-            made = plan(intent, options, contact, member, now, mark)
-        reserved.note(made)
+            now = replace(site, emails=reserved.emails, taken_usernames=frozenset(reserved.usernames))
+            made = plan(item, options, now, mark)
+        reserved.add(made)
         plans.append(made)
     return plans
 
 
-def _repetition(contact: Contact, member: Member | None, options: HookOptions, reserved: _Reservations) -> Plan | None:
-    """The plan of a contact that comes a second time, or that is after a member of another contact of the batch.
+def _repetition(item: PlanInput, reserved: _Reservations) -> Plan | None:
+    """The plan of a contact that comes a second time, or whose member another contact of the batch has.
 
-    Without an id (a webhook may know only the e-mail), a contact is taken for the one that has the same e-mail.
+    Without an id (a webhook may have only the e-mail), a contact is the same as another one with its e-mail.
     """
-    if member is None:
-        email = mapping.member_email(contact, options).lower()
+    contact = item.contact
+    if item.member is None:
+        email = item.mapped.email.lower()
         if contact.id and contact.id in reserved.created.values():
             return Plan(contact, ignored=_SAME_CONTACT)
         if email in reserved.created and None in (contact.id, reserved.created[email]):
             return Plan(contact, ignored=_SAME_CONTACT)
         return None
-    other = reserved.members.get(member.id)
+    other = reserved.members.get(item.member.id)
     if other is None or contact.id in (None, other):
         return None
-    return Plan(contact, failed=_told(f"The CRM's contact {other} and this one have the same member"))
+    return Plan(contact, failed=_change_one_email(f"The CRM's contact {other} and this one have the same member"))
 
 
-def _told(problem: str) -> str:
+def _change_one_email(problem: str) -> str:
     return f"{problem}: give one of the two another e-mail address in the CRM, then send it again."
 
 
@@ -111,25 +120,26 @@ def _several_share_email(contact: Contact, member: Member | None, site: SiteSnap
 
 
 def _is_stale(contact: Contact, member: Member) -> bool:
-    """Versions of two different contacts say nothing about each other."""
+    """Versions of two different contacts cannot be compared."""
     if contact.id and member.contact_id and contact.id != member.contact_id:
         return False
     return bool(contact.version and member.contact_version and contact.version < member.contact_version)
 
 
-def _creation(intent: Intent, options: HookOptions, contact: Contact, site: SiteSnapshot) -> Plan:
-    mapped = mapping.read(contact, options)
+def _creation(item: PlanInput, options: HookOptions, site: SiteSnapshot) -> Plan:
+    intent, contact, mapped = item.intent, item.contact, item.mapped
     if not mapping.usable_email(mapped.email):
         return Plan(contact, failed=_NO_EMAIL)
     if holders := site.emails.get(mapped.email.lower()):
-        who = "Another contact that came at the same time" if _COMING in holders else "Another member of the site"
-        return Plan(contact, failed=_told(f"{who} has the e-mail {shown(mapped.email)}"))
-    username, login_warnings = _login(contact, options, site)
+        other = (
+            "Another contact that came at the same time" if _TO_BE_CREATED in holders else "Another member of the site"
+        )
+        return Plan(contact, failed=_change_one_email(f"{other} has the e-mail {shown(mapped.email)}"))
+    username, username_warnings = _username(mapped, options, site)
     choice = roles.for_new(roles.RequestedRoles(intent.roles, mapped.roles, contact.tags), options, site.roles)
     applied, removed, tag_warnings = _tags(intent, contact, ())
+    welcome, welcome_warnings = _welcome(intent, options, site)
     generate = not mapped.password
-    welcome = intent.notify or options.welcome
-    no_welcome = (site.no_welcome,) if welcome and site.no_welcome else ()
     return Plan(
         contact,
         username=username,
@@ -138,22 +148,30 @@ def _creation(intent: Intent, options: HookOptions, contact: Contact, site: Site
             role=choice.role,
             roles_added=choice.added,
             password=mapped.password or None,
-            fields=_named(mapped, username),
+            fields=_with_display_name(mapped, username),
             tags_applied=applied,
             tags_removed=removed,
         ),
         link=contact.id is not None,
         generate_password=generate,
         return_password=generate and options.return_password and contact.id is not None,
-        welcome=welcome and not no_welcome,
-        warnings=_unique(login_warnings, choice.warnings, mapped.warnings, tag_warnings, no_welcome),
+        welcome=welcome,
+        idempotency_key=intent.idempotency_key,
+        warnings=_unique(username_warnings, choice.warnings, mapped.warnings, tag_warnings, welcome_warnings),
     )
 
 
-def _named(mapped: mapping.Mapped, username: str) -> dict[str, Value]:
-    """The fields of a new member, with a display name: the mapped one, else both names, else the login.
+def _welcome(intent: Intent, options: HookOptions, site: SiteSnapshot) -> tuple[bool, tuple[str, ...]]:
+    """Whether a created member gets the welcome e-mail, and a warning if it should but cannot."""
+    if not (intent.notify or options.welcome):
+        return False, ()
+    return not site.no_welcome, (site.no_welcome,) if site.no_welcome else ()
 
-    None is made up where the owner wants it empty: the next update would empty it again.
+
+def _with_display_name(mapped: Mapped, username: str) -> dict[str, Value]:
+    """The fields of a new member, with a display name: the mapped one, else both names, else the username.
+
+    None where the owner wants it empty: the next update would empty it again.
     """
     if mapping.DISPLAY_NAME in mapped.cleared:
         return mapped.values
@@ -162,22 +180,21 @@ def _named(mapped: mapping.Mapped, username: str) -> dict[str, Value]:
     return {mapping.DISPLAY_NAME: both or username} | mapped.values
 
 
-def _login(contact: Contact, options: HookOptions, site: SiteSnapshot) -> tuple[str, tuple[str, ...]]:
-    choices = usernames.candidates(contact, options, site.username_rules)
-    first = next(choices)
-    username = (
-        first if first.lower() not in site.usernames else next(c for c in choices if c.lower() not in site.usernames)
-    )
-    wished = usernames.wished(contact, options)
-    if username == wished:
+def _username(mapped: Mapped, options: HookOptions, site: SiteSnapshot) -> tuple[str, tuple[str, ...]]:
+    """The first candidate that is free, and a warning if it is not the preferred username."""
+    candidates = usernames.candidates(mapped, options.username_format, site.username_rules)
+    first = next(candidates)
+    taken = first.lower() in site.taken_usernames
+    username = next(one for one in candidates if one.lower() not in site.taken_usernames) if taken else first
+    preferred = usernames.preferred(mapped, options.username_format)
+    if username == preferred:
         return username, ()
-    problem = "is too long for the site or has characters that it does not take" if first != wished else "is taken"
-    return username, (f"The login {shown(wished)} {problem}, so it is {shown(username)}.",)
+    problem = "is too long for the site or has characters that it does not take" if first != preferred else "is taken"
+    return username, (f"The login {shown(preferred)} {problem}, so it is {shown(username)}.",)
 
 
-def _change(
-    intent: Intent, options: HookOptions, contact: Contact, member: Member, site: SiteSnapshot, mark: Mark
-) -> Plan:
+def _change(item: PlanInput, member: Member, options: HookOptions, site: SiteSnapshot, mark: Mark) -> Plan:
+    intent, contact, mapped = item.intent, item.contact, item.mapped
     link = contact.id is not None and member.contact_id != contact.id
     applied, removed, tag_warnings = _tags(intent, contact, member.tags)
     changes, warnings = Changes(tags_applied=applied, tags_removed=removed), _unique(tag_warnings)
@@ -185,33 +202,50 @@ def _change(
         text = f"The member was linked with the CRM's contact {member.contact_id} before; now with {contact.id}."
         warnings = (text, *warnings)
     if intent.action is Action.UPDATE_TAGS:
-        asked = roles.RequestedRoles(tags=contact.tags)
+        requested = roles.RequestedRoles(tags=contact.tags)
     else:
-        mapped = mapping.read(contact, options)
-        asked = roles.RequestedRoles(intent.roles, mapped.roles, contact.tags)
+        requested = roles.RequestedRoles(intent.roles, mapped.roles, contact.tags)
         email, email_warnings = _new_email(mapped.email, member, site)
         password, password_warnings = _new_password(mapped.password, contact, member, mark)
         updates = mapping.updates(mapped, member.fields.items(), site.normalize)
         changes = replace(changes, email=email, password=password, fields=updates)
         warnings = _unique(warnings, email_warnings, password_warnings, mapped.warnings)
     choose = roles.for_joining if member.network_user else roles.for_existing
-    choice = choose(asked, options, site.roles, member)
+    choice = choose(requested, options, site.roles, member)
     changes = replace(changes, role=choice.role, roles_added=choice.added, roles_removed=choice.removed)
     warnings = _unique(warnings, choice.warnings)
     if member.protected or roles.is_privileged(member, site.roles):
-        changes, held_back = _protect(changes)
-        warnings = _unique(warnings, held_back)
-    return Plan(contact, member, changes=changes, link=link, warnings=warnings)
+        changes, protected_warnings = _protect(changes)
+        warnings = _unique(warnings, protected_warnings)
+    made = Plan(contact, member, changes=changes, link=link, warnings=warnings, idempotency_key=intent.idempotency_key)
+    return _retry_of_creation(made, intent, options, site) if _is_retry(intent, member) else made
+
+
+def _is_retry(intent: Intent, member: Member) -> bool:
+    key = intent.idempotency_key
+    return intent.action is Action.ADD and bool(key) and member.idempotency_key == key
+
+
+def _retry_of_creation(made: Plan, intent: Intent, options: HookOptions, site: SiteSnapshot) -> Plan:
+    """An attempt that broke off has created the member; what follows a creation is still to be done."""
+    welcome, welcome_warnings = _welcome(intent, options, site)
+    return replace(
+        made,
+        is_retry=True,
+        welcome=welcome,
+        return_password=intent.password_kept and options.return_password and made.contact.id is not None,
+        warnings=_unique(made.warnings, welcome_warnings),
+    )
 
 
 def _protect(changes: Changes) -> tuple[Changes, tuple[str, ...]]:
-    """Without what nobody but the site's owner changes of a protected member; says so if that is anything."""
+    """The changes without those that only the site's owner makes to a protected member, and a warning if any."""
     names = changes.names()
     words = (("e-mail", "user_email"), ("role", "role"), ("password", "user_pass"))
-    held_back = ", ".join(word for word, name in words if name in names)
-    if not held_back:
+    left_out = ", ".join(word for word, name in words if name in names)
+    if not left_out:
         return changes, ()
-    warning = f"The member is protected (it has a privileged role or is staff). Left as it is: {held_back}."
+    warning = f"The member is protected (it has a privileged role or is staff). Left as it is: {left_out}."
     return replace(changes, email=None, role=None, roles_added=(), roles_removed=(), password=None), (warning,)
 
 
@@ -227,9 +261,9 @@ def _new_email(email: str, member: Member, site: SiteSnapshot) -> tuple[str | No
 
 
 def _new_password(password: str, contact: Contact, member: Member, mark: Mark) -> tuple[str | None, tuple[str, ...]]:
-    """The password to set, or None. It has to have changed in the CRM: a member's own choice is not undone.
+    """The password to set, or None. It must have changed in the CRM: a member's own choice is not undone.
 
-    That is known from the mark kept with the link; without an id there is no link, so nothing can be told.
+    The mark stored with the link shows that; without an id there is no link.
     """
     if not password or mark(password) == member.password_mark:
         return None, ()
@@ -241,12 +275,12 @@ def _new_password(password: str, contact: Contact, member: Member, mark: Mark) -
 def _tags(
     intent: Intent, contact: Contact, held: Sequence[Tag]
 ) -> tuple[tuple[Tag, ...], tuple[Tag, ...], tuple[str, ...]]:
-    """What to apply, what to remove, and a warning. Tags are known by their ids."""
+    """Tags to apply, tags to remove, and a warning. Tags are identified by their ids."""
     if contact.tags is None:
         return (), (), () if intent.action is Action.UPDATE else (_NO_TAGS,)
-    meant, has = {tag.id: tag for tag in contact.tags}, {tag.id: tag for tag in held}
-    applied = tuple(tag for key, tag in meant.items() if key not in has)
-    removed = tuple(tag for key, tag in has.items() if key not in meant)
+    new, old = {tag.id: tag for tag in contact.tags}, {tag.id: tag for tag in held}
+    applied = tuple(tag for key, tag in new.items() if key not in old)
+    removed = tuple(tag for key, tag in old.items() if key not in new)
     return applied, removed, ()
 
 

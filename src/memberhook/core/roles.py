@@ -1,17 +1,17 @@
-"""5 PLAN: which roles a member gets. Decides what a hook may grant, and what its rules for tags give and take away.
+"""Which roles a member gets: what a hook may grant, and what its tag rules grant and revoke. Pure.
 
 A role is granted when the site has it and it is the hook's default role or on its allow list. A privileged one must be
-on that list and confirmed by the owner besides; it is never given as the default.
+on that list and be confirmed by the owner; it is never granted as the default.
 
-A role that a rule names (while the contact has the tag, the member has the role) follows the contact's tags alone: who
-asks for it without the tag does not get it, and it stays beside one that is asked for. Where the tags are not known,
-rules give nothing and take nothing away.
+A role in a tag rule (while the contact has the tag, the member has the role) follows the contact's tags alone: it is
+not granted on request without the tag, and a requested role does not replace it. Where the tags are not known, rules
+grant and revoke nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from memberhook.core.text import one_line, shown
 from memberhook.core.types import HookOptions, Member, Role, Tag
@@ -19,7 +19,7 @@ from memberhook.core.types import HookOptions, Member, Role, Tag
 
 @dataclass(frozen=True, slots=True)
 class RequestedRoles:
-    """What speaks for a role: `urls`, oldest first; `mapped`, the contact's own; its `tags`, None where not known."""
+    """Roles requested by `urls`, oldest first, and by the contact: `mapped` ones, and `tags` (None if not known)."""
 
     urls: Sequence[str] = ()
     mapped: Sequence[str] = ()
@@ -28,7 +28,7 @@ class RequestedRoles:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Slugs, as `Changes` has them. `role`: None for no role (new) or for leaving those there are (existing)."""
+    """Slugs, as in `Changes`. `role`: None for no role (new member) or for leaving the roles (existing one)."""
 
     role: str | None
     added: tuple[str, ...] = ()
@@ -38,17 +38,17 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class _Rules:
-    """What the hook's rules say of one contact: slugs of roles that they give and of those that they withhold."""
+    """What the tag rules say of one contact: slugs of roles that they grant, and of those that they withhold."""
 
-    given: tuple[str, ...] = ()
+    granted: tuple[str, ...] = ()
     withheld: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
 
 
 def resolve(text: str, roles: Sequence[Role]) -> Role | None:
-    """The role that is meant: by slug, else by title; case and white space around do not count.
+    """The role with this slug, else with this title; case and surrounding white space do not count.
 
-    Where several share a title, one without privileges is meant.
+    Where several share a title, one without privileges.
     """
     name = _key(text)
     if not name:
@@ -59,82 +59,93 @@ def resolve(text: str, roles: Sequence[Role]) -> Role | None:
 
 
 def for_new(requested: RequestedRoles, options: HookOptions, roles: Sequence[Role]) -> Choice:
-    """The role that is asked for, else the default, and those that the contact's tags give.
+    """The requested role, else the default, and those that the contact's tags grant.
 
-    A default role that a rule withholds is given only to who would have none.
+    A default role that a rule withholds is granted only where there would be none.
     """
     rules = _rules(requested.tags, frozenset(), options, roles)
-    role, refusals, overruled = _granted(requested, rules.withheld, options, roles)
-    first = role.slug if role else None
+    granted = _granted(requested, rules.withheld, options, roles)
+    refusals = granted.refusals
+    first = granted.role.slug if granted.role else None
     if first is None:
         first, problem = _default(options, roles)
         refusals += problem
-        if rules.given and (first is None or first in rules.withheld):
-            first = rules.given[0]
-    refusals += [_overruled(slug) for slug in overruled if slug != first]
+        if rules.granted and (first is None or first in rules.withheld):
+            first = rules.granted[0]
+    refusals += [_overruled(slug) for slug in granted.overruled if slug != first]
     consequence = f"the role {shown(first)} is given" if first else "no role is given"
-    added = tuple(slug for slug in rules.given if slug != first)
-    return Choice(first, added, warnings=_told(refusals, consequence) + rules.warnings)
+    added = tuple(slug for slug in rules.granted if slug != first)
+    return Choice(first, added, warnings=_warnings(refusals, consequence) + rules.warnings)
 
 
 def for_joining(requested: RequestedRoles, options: HookOptions, roles: Sequence[Role], member: Member) -> Choice:
-    """Somebody of the site's network who becomes a member of the site gets the roles of a new member."""
+    """A user of the network who becomes a member of the site gets the roles of a new member."""
     return for_new(requested, options, roles)
 
 
 def for_existing(requested: RequestedRoles, options: HookOptions, roles: Sequence[Role], member: Member) -> Choice:
-    """A change only where the member does not hold exactly the role that is granted, beside those that tags give.
+    """A change only where the member does not have exactly the granted role and those that tags grant.
 
-    Without a granted one, tags alone give and take away. Who would lose the last role gets the default.
+    Without a granted one, only tags change roles. Where the last role would go, the default is granted.
     """
     held = member.roles
     silent = [
         text for text in (*requested.urls, *requested.mapped) if (role := resolve(text, roles)) and role.slug in held
     ]
     rules = _rules(requested.tags, held, options, roles)
-    role, refusals, overruled = _granted(requested, rules.withheld, options, roles, silent)
-    meant = frozenset(rules.given) | ({role.slug} if role else held - rules.withheld)
-    if held and not meant:
+    granted = _granted(requested, rules.withheld, options, roles, silent)
+    role, refusals = granted.role, granted.refusals
+    target = frozenset(rules.granted) | ({role.slug} if role else held - rules.withheld)
+    if held and not target:
         default, problem = _default(options, roles)
         refusals += problem
-        meant = frozenset({default} if default else ())
-    refusals += [_overruled(slug) for slug in overruled if slug not in meant]
-    gained, lost = meant - held, held - meant
+        target = frozenset({default} if default else ())
+    refusals += [_overruled(slug) for slug in granted.overruled if slug not in target]
+    gained, lost = target - held, held - target
     if role and (role.slug in gained or lost - rules.withheld):
-        choice, consequence = Choice(role.slug, _sorted(meant - {role.slug})), f"the role {shown(role.slug)} is given"
+        choice, consequence = Choice(role.slug, _sorted(target - {role.slug})), f"the role {shown(role.slug)} is given"
     else:
         choice = Choice(None, _sorted(gained), _sorted(lost))
         consequence = "the member's roles follow the tags" if gained or lost else "the member's role stays as it is"
-    return Choice(choice.role, choice.added, choice.removed, _told(refusals, consequence) + rules.warnings)
+    return Choice(choice.role, choice.added, choice.removed, _warnings(refusals, consequence) + rules.warnings)
 
 
 def is_privileged(member: Member, roles: Sequence[Role]) -> bool:
-    """Whether the member holds a privileged role, whatever else was found out about it."""
+    """Whether the member has a privileged role, whatever the site says of it."""
     held = {_key(slug) for slug in member.roles}
     return any(role.privileged and _key(role.slug) in held for role in roles)
 
 
 def _rules(tags: Sequence[Tag] | None, held: Collection[str], options: HookOptions, roles: Sequence[Role]) -> _Rules:
-    """Several rules may name one role: any of their tags gives it. `held`: what stays where the tags are not known."""
+    """Several rules may name one role: any of their tags grants it. `held`: what stays where tags are not known."""
     if not options.tag_roles:
         return _Rules()
     names = {_key(text) for tag in tags or () for text in (tag.id, tag.slug, tag.title)} - {""}
-    there = {rule.role for rule in options.tag_roles if _key(rule.tag) in names}
-    given, named, refusals = [], [], []
+    tagged = {rule.role for rule in options.tag_roles if _key(rule.tag) in names}
+    granted, named, refusals = [], [], []
     for name in dict.fromkeys(rule.role for rule in options.tag_roles):
         role = resolve(name, roles)
         problem = _problem(name, role, options, roles)
         has = role is not None and role.slug in held
         if role and problem is None:
             named.append(role.slug)
-            given += [role.slug] if (has if tags is None else name in there) else []
-        elif problem and tags is not None and has != (name in there):
+            granted += [role.slug] if (has if tags is None else name in tagged) else []
+        elif problem and tags is not None and has != (name in tagged):
             refusals.append(problem)
     return _Rules(
-        tuple(dict.fromkeys(given)),
-        frozenset(named) - frozenset(given),
-        _told(refusals, "the hook's rule for it does nothing"),
+        tuple(dict.fromkeys(granted)),
+        frozenset(named) - frozenset(granted),
+        _warnings(refusals, "the hook's rule for it does nothing"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Granted:
+    """`refusals`: why others were refused. `overruled`: slugs that only a tag rule withholds."""
+
+    role: Role | None
+    refusals: list[str]
+    overruled: list[str]
 
 
 def _granted(
@@ -143,32 +154,29 @@ def _granted(
     options: HookOptions,
     roles: Sequence[Role],
     silent: Collection[str] = (),
-) -> tuple[Role | None, list[str], list[str]]:
-    """The last role that may be granted of the first source that has one; why others were refused; and the slugs of
-    those that would have been granted, were they not withheld by a rule.
+) -> _Granted:
+    """The last role that may be granted of the first source that has one.
 
-    `silent`: texts whose refusal changes nothing for the member, and so is not worth a warning.
+    `silent`: texts whose refusal changes nothing for the member, so it is not worth a warning.
     """
-    refusals: list[str] = []
-    overruled: list[str] = []
+    found = _Granted(None, [], [])
     for texts in (requested.urls, requested.mapped):
-        found = None
         for text in texts:
             role = resolve(text, roles)
             problem = _problem(text, role, options, roles)
             if problem:
-                refusals += [] if text in silent else [problem]
+                found.refusals.extend([] if text in silent else [problem])
             elif role and role.slug in withheld:
-                overruled.append(role.slug)
+                found.overruled.append(role.slug)
             else:
-                found = role
-        if found:
-            return found, refusals, overruled
-    return None, refusals, overruled
+                found = replace(found, role=role)
+        if found.role:
+            break
+    return found
 
 
 def _default(options: HookOptions, roles: Sequence[Role]) -> tuple[str | None, list[str]]:
-    """The slug of the hook's default role, or None and why it is not given."""
+    """The slug of the hook's default role, or None and why it is not granted."""
     default = next((role for role in roles if role.slug == options.default_role), None)
     if default and not _is_privileged(default, roles):
         return default.slug, []
@@ -178,7 +186,7 @@ def _default(options: HookOptions, roles: Sequence[Role]) -> tuple[str | None, l
 
 
 def _problem(text: str, role: Role | None, options: HookOptions, roles: Sequence[Role]) -> str | None:
-    """Why the role is not granted, and what to do about it; None when it is."""
+    """Why the role cannot be granted, and what to do about it; None when it can."""
     name = shown(text)
     if role is None:
         where = "the webhook's address, the CRM or the hook's rules for tags"
@@ -197,12 +205,12 @@ def _overruled(slug: str) -> str:
     )
 
 
-def _told(refusals: Iterable[str], consequence: str) -> tuple[str, ...]:
+def _warnings(refusals: Iterable[str], consequence: str) -> tuple[str, ...]:
     return tuple(f"{refusal} For now, {consequence}." for refusal in dict.fromkeys(refusals))
 
 
 def _is_privileged(role: Role, roles: Sequence[Role]) -> bool:
-    """Also when only a namesake is: plan and site name roles by their slug alone."""
+    """Also when only another role with its slug is: plan and site name roles by slug alone."""
     return any(other.privileged for other in roles if _key(other.slug) == _key(role.slug))
 
 

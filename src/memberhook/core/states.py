@@ -1,4 +1,4 @@
-"""The states of a delivery and the moves between them. `store.py` makes no move that is not in this table."""
+"""The states of a delivery (follow-ups share them) and the moves between them; no other move is ever made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 class State(enum.StrEnum):
     PENDING = "pending"  # stored, no attempt yet
-    WORKING = "working"  # a worker has it
+    WORKING = "working"  # claimed by a worker
     RETRYING = "retrying"  # waits for its next attempt
     APPLIED = "applied"
     UNCHANGED = "unchanged"
@@ -20,7 +20,7 @@ WAITING = (State.PENDING, State.RETRYING)
 FINISHED = (State.APPLIED, State.UNCHANGED, State.IGNORED, State.FAILED)
 
 STATUSES = tuple(state.value for state in State if state is not State.WORKING)
-"""What the outside sees; see `status`."""
+"""What users see; see `status`."""
 
 MOVES: dict[State, tuple[State, ...]] = {
     State.PENDING: (State.WORKING,),
@@ -36,14 +36,14 @@ def before(state: State) -> tuple[State, ...]:
 
 
 def check_moves(origin: State, targets: Collection[State]) -> None:
-    """Raises ValueError for a move that the table does not have: a fault of the program."""
+    """Raises ValueError for a move that is not in the table: a bug."""
     wrong = set(targets) - set(MOVES[origin])
     if wrong:
         raise ValueError(f"No delivery moves from {origin} to {', '.join(sorted(wrong))}.")
 
 
 def status(state: str, attempts: int) -> str:
-    """What the outside sees: `working` is `pending` in the first attempt and `retrying` in a later one."""
+    """What users see: `working` is `pending` in the first attempt and `retrying` in a later one."""
     if state == State.WORKING:
         return State.PENDING if attempts <= 1 else State.RETRYING
     return state

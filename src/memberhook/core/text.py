@@ -1,6 +1,6 @@
-"""5 PLAN: how text from a CRM becomes safe, plain text. Decides what counts as markup and as a control character.
+"""Turn text from a CRM into safe, plain text. Pure.
 
-Entities are left as they are: whoever shows the text escapes it, and does so once.
+Entities stay as they are: whoever shows the text escapes it, once.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 import unicodedata
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
-"""Control characters that are no white space, and halves of surrogate pairs, which no database stores."""
+"""Control characters that are not white space, and halves of surrogate pairs, which no database stores."""
 
 _TAG = re.compile(
     r"<(/?[A-Za-z][A-Za-z0-9]*+)[^<>]*+>"  # <b>, </b>, <img …>; `a < b` and `<3` are none
@@ -17,7 +17,7 @@ _TAG = re.compile(
     r"|<[/A-Za-z][^<>=]*+=[^<>]*+\Z"  # <img src=…, never closed: a page would close it
 )
 _PASSES = 10
-"""Tags inside tags (`<<b>b>`) are peeled off that often; what is left then is an attack and loses every `<`."""
+"""Tags inside tags (`<<b>b>`) are removed so many times; what is left then is an attack and loses every `<`."""
 
 _SPELLED_OUT = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
@@ -26,7 +26,7 @@ _SPELLED_OUT = str.maketrans(
 
 
 def one_line(text: str) -> str:
-    """Without markup, control characters and surrounding white space; line breaks and tabs become single spaces."""
+    """Removes markup, control characters and surrounding white space; line breaks and tabs become single spaces."""
     lines = _plain(text).replace("\t", " ").splitlines()
     return " ".join(stripped for line in lines if (stripped := line.strip()))
 
@@ -48,7 +48,7 @@ def _plain(text: str) -> str:
 
 
 def _without_tags(text: str) -> str:
-    """One pass, in linear time. What stands between `<script>` or `<style>` and their ends is no text: it goes too."""
+    """One pass, in linear time. Between `<script>` or `<style>` and their ends there is no text: that goes too."""
     tags = list(_TAG.finditer(text))
     last = {(tag[1] or "").lower(): tag.start() for tag in tags}
     kept, end, inside = [], 0, ""
@@ -70,19 +70,19 @@ def storable(text: str) -> bool:
 
 
 def shown(text: str, longest: int = 60) -> str:
-    """Foreign text as a message quotes it: one line, in quotes, not too long."""
+    """Text of a CRM or an owner as a message quotes it: one line, in quotes, not too long."""
     text = one_line(text)
     return f'"{text}"' if len(text) <= longest else f'"{text[:longest]}…"'
 
 
 def ascii_form(text: str) -> str:
-    """The nearest ASCII text (`Zoë Łuczak` → `Zoe Luczak`). What has none (other scripts, signs) is dropped."""
+    """The nearest ASCII text (`Zoë Łuczak` → `Zoe Luczak`). Other scripts and symbols are dropped."""
     spelled = unicodedata.normalize("NFKD", text.translate(_SPELLED_OUT)).translate(_SPELLED_OUT)
     return spelled.encode("ascii", "ignore").decode()
 
 
 def slug(text: str) -> str:
-    """Small letters and digits joined by "-", in ASCII where the text has such a form, else in its own script."""
+    """Lower-case letters and digits joined by "-", in ASCII where the text has such a form, else in its script."""
     return _slug(ascii_form(text)) or _slug(unicodedata.normalize("NFKC", text))
 
 

@@ -1,4 +1,4 @@
-"""The words of the plan: contact, member, options, plan. All frozen."""
+"""The types of the plan: contact, member, options, plan. All frozen."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Contact:
 
     `fields` holds built-in and custom fields by the CRM's own names, e-mail and names included. They may hold
     passwords, so they are never part of a repr; the same goes for those of members and changes.
-    `tags` is None where the source does not tell them (most payloads); `version` is the CRM's `updated_at`, text that
+    `tags` is None where the source does not have them (most payloads); `version` is the CRM's `updated_at`, text that
     sorts by time, or None.
     """
 
@@ -78,11 +78,12 @@ class Role:
 class Member:
     """A user of a site as found. `tags` are those that came from the hook's connection.
 
-    `protected`: holds a privileged role (or is staff): e-mail, login, password and role stay.
+    `protected`: holds a privileged role (or is staff), so e-mail, username, password and role stay as they are.
     `contact_id`, `contact_version`, `password_mark` come from the link with the hook's connection; None without one.
-    `elsewhere`: has an account in the site's network, but is no member of this site yet (WordPress multisite).
-    `created_for`: the `Plan.key` that created it, where the site keeps that. `unsettled`: what the site keeps of it for
-    others (tags under the keys of another plugin) is not as it should be, so it is applied even if nothing changes.
+    `network_user`: has an account in the site's network, but is not a member of this site yet (WordPress multisite).
+    `idempotency_key`: that of the plan that created it, where the site stores it. `needs_repair`: what the site stores
+    of it for others (tags under the keys of another plugin) is not as it should be, so the plan is applied even if
+    nothing changes.
     """
 
     id: str
@@ -120,10 +121,10 @@ class TagRole:
 
 @dataclass(frozen=True, slots=True)
 class HookOptions:
-    """What the owner of a hook has set, as the plan needs it.
+    """What the owner of a hook has set.
 
     `confirmed_privileged`: privileged roles among the allowed ones that the owner has confirmed by typing their names;
-    without that they are never granted.
+    no others are ever granted.
     """
 
     default_role: str = "subscriber"
@@ -139,7 +140,7 @@ class HookOptions:
 
 @dataclass(frozen=True, slots=True)
 class UsernameRules:
-    """What a site takes as a login: at most `max_length` characters, only those `allowed`.
+    """What a site accepts as a username: at most `max_length` characters, only those `allowed`.
 
     `allowed` is the inside of a regex character class (`a-z0-9_.@-`). Digits are always among them.
     """
@@ -150,16 +151,17 @@ class UsernameRules:
 
 @dataclass(frozen=True, slots=True)
 class SiteSnapshot:
-    """`emails`: lower-cased e-mail → ids of the members that have it; `logins`: lower-cased logins that are taken.
+    """What the plan needs to know of a site.
 
-    Both need to hold only what could matter for the contacts at hand. `stored`: a value as the site would give it back.
-    `no_welcome`: why the site sends no welcome e-mails; empty where it does, or where we do.
+    `emails`: lower-cased e-mail → ids of the members that have it; `taken_usernames`: in lower case. Both need to hold
+    only what could matter for the contacts at hand. `normalize`: a value as the site would give it back.
+    `no_welcome`: why members get no welcome e-mail; empty where they do.
     """
 
     roles: tuple[Role, ...]
     username_rules: UsernameRules
     emails: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    usernames: frozenset[str] = frozenset()
+    taken_usernames: frozenset[str] = frozenset()
     normalize: Callable[[Value], Value] = as_it_is
     no_welcome: str = ""
 
@@ -169,18 +171,22 @@ class Intent:
     """What the deliveries of one contact ask for together.
 
     `roles`: from their URLs, oldest first. `notify`: the `send_notification` of the first `add`.
+    `idempotency_key` names the primary delivery, for which a member is created; `password_kept`: an earlier attempt at
+    it has stored the password of the member that it was about to create.
     """
 
     action: Action
     roles: tuple[str, ...] = ()
     notify: bool = False
+    idempotency_key: str = ""
+    password_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What to write; None (or empty) leaves as it is. A password is never part of a repr.
 
-    `role` becomes the member's only one; then `roles_added` are given and `roles_removed` taken away.
+    `role` becomes the member's only one; then `roles_added` are granted and `roles_removed` revoked.
     """
 
     email: str | None = None
@@ -207,13 +213,13 @@ class Changes:
 class Plan:
     """What would change for one member.
 
-    Exactly one of these holds: `ignored` tells why nothing is done; `failed` tells why it cannot be done, now or later;
-    `member` is None: a member with `login` is created (`changes` has e-mail, role and all else); `member` is set:
+    Exactly one of these holds: `ignored` says why nothing is done; `failed` says why it cannot be done, now or later;
+    `member` is None: a member with `username` is created (`changes` has e-mail, role and all else); `member` is set:
     `changes` are made to it. In `changes.fields`, None empties a field.
     `link`: the contact is to be linked with the member (it is not yet, or with another contact).
-    `generate_password`: a created member needs one; `return_password`: and it goes back to the CRM.
-    `welcome`: the created member gets the welcome e-mail. `key`: names the delivery that a creation is for, so that the
-    site can tell a repetition from another creation. `resumes`: an attempt that broke off has created this member.
+    `generate_password`: a created member needs one; `return_password`: the generated one goes back to the CRM.
+    `welcome`: the created member gets the welcome e-mail. `idempotency_key`: see `Intent`; the site stores it with a
+    member that it creates. `is_retry`: an attempt that broke off has created this member for the same delivery.
     """
 
     contact: Contact
@@ -227,7 +233,7 @@ class Plan:
     return_password: bool = False
     welcome: bool = False
     warnings: tuple[str, ...] = ()
-    key: str = ""
+    idempotency_key: str = ""
     is_retry: bool = False
 
     @property
@@ -241,12 +247,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of one plan.
+    """The result of one plan.
 
-    `stale`: the site has changed since the plan was made (the login is taken by now, the member is gone); nothing was
-    done, find and plan again. `error`: the site refused this member for good, in words; nothing was done. `later`: the
-    site broke down over this member alone, in words; try again later. `warnings`: what the site could not take over,
-    beside those of the plan.
+    `stale`: the site has changed since the plan was made (the username is taken by now, the member is gone); nothing
+    was done, find and plan again. `error`: why the site refused this member for good; nothing was done. `later`: how
+    the site broke down over this member alone; try again later. `warnings`: what the site could not apply, beside the
+    warnings of the plan.
     """
 
     member_id: str = ""

@@ -1,4 +1,4 @@
-"""The contract of a CRM: who is this webhook about, and a client that loads contacts and writes fields back."""
+"""The contract of a CRM: a reader of its webhooks, and a client that loads contacts and writes fields back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class WebhookRequest:
 
 @dataclass(frozen=True, slots=True)
 class ContactRef:
-    """Who a webhook is about: the CRM's id, or only an e-mail. One of the two is set."""
+    """The contact that an event is about: the CRM's id, or only an e-mail. One of the two is set."""
 
     id: str | None = None
     email: str | None = None
@@ -40,20 +40,30 @@ class ContactRef:
 
 @dataclass(frozen=True, slots=True)
 class ContactEvent:
-    """What a webhook says: whom it is about, and the contact as far as the payload tells it.
+    """One event of a webhook: which contact it is about, and the contact as far as the payload has it.
 
-    `payload` is a hint; it is used alone only where the hook trusts it. `payload_problem` says why it is not to be
-    believed (it is None then); None where there is nothing to say.
+    `payload` is used only where the hook trusts it. `payload_problem` says why it cannot be used (it is None then);
+    None where there is nothing to say. `body`: the event's part of a request that brings several; only this part is
+    stored with its delivery.
     """
 
     ref: ContactRef
     payload: Contact | None = None
     payload_problem: str | None = None
+    body: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An event that concerns no member: it is answered 2xx, and nothing is stored. `event`: as the CRM calls it."""
+
+    event: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class CrmField:
-    """A field of the CRM: `name` as `--map` takes it, `title` as people see it."""
+    """A field of the CRM: `name` as in `--map`, `title` for people."""
 
     name: str
     title: str
@@ -63,7 +73,7 @@ class CrmField:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What a connection knows of its CRM."""
+    """Tags, lists and fields of a CRM."""
 
     tags: tuple[Tag, ...] = ()
     lists: tuple[Tag, ...] = ()
@@ -72,7 +82,7 @@ class Catalog:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where a CRM is and who we are there."""
+    """The address of a CRM and our credentials there."""
 
     url: str
     username: str = ""
@@ -83,20 +93,20 @@ CrmError = TransientError | PermanentError
 
 
 class CrmClient(Protocol):
-    """Speaks to one account. Raises `RetryLater` or `GiveUp` (never anything else) when the CRM as a whole fails."""
+    """The API of one account. Raises only `TransientError` or `PermanentError`, when the CRM as a whole fails."""
 
     def check(self) -> list[CheckResult]:
-        """Credentials and rights, each told apart; never raises for what it is there to find out."""
+        """Credentials and permissions, with a result for each; never raises for what it checks."""
         ...
 
     def catalog(self) -> Catalog: ...
 
     def load(self, refs: Sequence[ContactRef]) -> Mapping[ContactRef, Contact | CrmError]:
-        """Every ref has an answer: the contact with tags, lists and custom fields, or why this one cannot be had."""
+        """An answer for every ref: the contact with tags, lists and custom fields, or why it cannot be loaded."""
         ...
 
     def write_fields(self, writes: Sequence[FieldWrite]) -> Mapping[str, CrmError | None]:
-        """Writes fields of many contacts; answers by contact id, None where it is done."""
+        """Writes fields of many contacts. What went wrong, by contact id; None where it is done."""
         ...
 
     def contacts(self, tag: Tag | None = None) -> Iterator[ContactPage]:
@@ -122,9 +132,12 @@ class ContactPage:
 
 @dataclass(frozen=True, slots=True)
 class CrmInfo:
-    """A registry entry. `identify` is pure; it raises `Refused` when the request names no contact or cannot be read."""
+    """A registry entry. `read` is pure: the events of a request, in order, none or one or many.
+
+    It raises `RequestRejected` when the request cannot be read or should name a contact and does not.
+    """
 
     slug: str
     name: str
-    identify: Callable[[WebhookRequest], ContactEvent]
+    read: Callable[[WebhookRequest], Sequence[ContactEvent | Skipped]]
     client: Callable[[Account, HttpClient], CrmClient]

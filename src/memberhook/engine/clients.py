@@ -1,4 +1,4 @@
-"""From rows to what speaks: the CRM client of a connection, the site of a hook, and the connection's catalog."""
+"""Make CRM clients from connections and sites from their rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from memberhook.sites.contract import Site, SiteContext
 from memberhook.sites.registry import open_site
 
 OpenHttp = Callable[[bool], HttpClient]
-"""Gives the HTTP client; the argument says whether private addresses may be called."""
+"""Returns the HTTP client; the argument says whether private addresses may be called."""
 
 
 def crm_client(connection: Connection, http: OpenHttp) -> CrmClient:
@@ -25,7 +25,7 @@ def crm_client(connection: Connection, http: OpenHttp) -> CrmClient:
 
 @functools.lru_cache(maxsize=64)
 def _client(kind: str, account: Account, http: HttpClient) -> CrmClient:
-    """Kept, since a client learns how its CRM is to be spoken to."""
+    """Cached, since a client learns how its CRM wants to be called."""
     return crm(kind).client(account, http)
 
 

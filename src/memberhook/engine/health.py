@@ -18,7 +18,7 @@ from memberhook.models.followups import FollowUp
 
 
 def storage(now: datetime) -> str | None:
-    """None when it is well, else what is wrong; so do the other two."""
+    """What is wrong, or None; the other two checks return the same."""
     try:
         Delivery.objects.exists()
     except DatabaseError as error:
@@ -51,7 +51,7 @@ def ready(now: datetime) -> tuple[bool, dict[str, str]]:
 
 
 class _Inbox:
-    """What the database says at the moment it is asked: right for every process, and after every restart."""
+    """Queried for each scrape: right for every process, and after every restart."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -65,7 +65,7 @@ class _Inbox:
         oldest = Delivery.objects.filter(finished_at=None).aggregate(oldest=Min("received_at"))["oldest"]
         age = (self.now - oldest).total_seconds() if oldest else 0
         yield GaugeMetricFamily("memberhook_oldest_unfinished_seconds", "Age of the oldest unfinished delivery.", age)
-        left = FollowUp.objects.filter(done_at=None).count()
+        left = FollowUp.objects.filter(finished_at=None).count()
         yield GaugeMetricFamily("memberhook_followups_waiting", "Welcome e-mails and passwords still to be sent.", left)
         alive = Worker.objects.filter(seen_at__gt=self.now - conf.LEASE()).count()
         yield GaugeMetricFamily("memberhook_workers", "Worker processes that are alive.", alive)

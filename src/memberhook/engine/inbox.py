@@ -1,47 +1,58 @@
-"""The only writer of deliveries: append, claim, finish, retry, give back, replay. Every move is one transaction."""
+"""The inbox: the only writer of deliveries. Every change is one transaction."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import Q, QuerySet
 
-from memberhook.core.states import WAITING, State, before, check_moves
+from memberhook.core import contact_json
+from memberhook.core.states import WAITING, State, before
+from memberhook.crms.contract import ContactEvent, ContactRef
+from memberhook.engine import claims
+from memberhook.engine.claims import Claim, Result
 from memberhook.models.connections import Hook
-from memberhook.models.deliveries import Attempt, Delivery, Worker
-
-MOST_ABANDONED = 10
-"""A delivery whose worker died this often is not handed to another one."""
+from memberhook.models.deliveries import Attempt, Delivery, Origin, Worker
+from memberhook.models.followups import FollowUp
 
 ROWS_AT_ONCE = 500
 """So many new deliveries fit in one statement: SQLite takes 32,766 values."""
 
-_CLAIMS = 0x6D656D62  # advisory lock of PostgreSQL: claims see each other's lanes only one after the other
+
+def new_delivery(
+    hook: Hook, action: str, event: ContactEvent, now: datetime, origin: Origin = Origin.WEBHOOK, **request: Any
+) -> Delivery:
+    """An unsaved delivery with what the reader of the CRM found in the request."""
+    return Delivery(
+        hook=hook,
+        action=action,
+        contact_id=event.ref.id,
+        email=event.ref.email,
+        payload=_payload(event) if hook.trust_payload and origin is Origin.WEBHOOK else "",
+        ordering_key=hook.ordering_key(event.ref.id, event.ref.email),
+        origin=origin.value,
+        due_at=now,
+        received_at=now,
+        first_due_at=now,
+        **request,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Claimed deliveries of one hook, oldest first."""
-
-    hook: Hook
-    worker: str
-    deliveries: tuple[Delivery, ...]
-    claimed_at: datetime
+def _payload(event: ContactEvent) -> str:
+    """The contact, or `{"problem": why it cannot be used}`."""
+    return contact_json.to_json(event.payload) if event.payload else json.dumps({"problem": event.payload_problem})
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How a delivery ended, or (`state` is RETRYING) when it is tried next."""
-
-    delivery: Delivery
-    state: State
-    message: str
-    outcome: dict[str, Any] = field(default_factory=dict)
-    due_at: datetime | None = None
+def event_of(delivery: Delivery) -> ContactEvent:
+    """What was found in the request when it came in. Raises `PermanentError` when the row cannot be read."""
+    ref = ContactRef(delivery.contact_id) if delivery.contact_id else ContactRef(email=delivery.email)
+    if delivery.payload.startswith('{"problem"'):
+        return ContactEvent(ref, payload_problem=json.loads(delivery.payload)["problem"])
+    return ContactEvent(ref, contact_json.from_json(delivery.payload) if delivery.payload else None)
 
 
 def append(deliveries: Sequence[Delivery]) -> None:
@@ -85,144 +96,83 @@ def waiting_hooks(now: datetime) -> list[int]:
     return list(_due(now).order_by().values_list("hook_id", flat=True).distinct())
 
 
-def _due(now: datetime) -> Any:
+def _due(now: datetime) -> QuerySet[Delivery]:
     paused = Q(hook__connection__paused_until__gt=now) | Q(hook__site__paused_until__gt=now)
-    return Delivery.objects.filter(finished_at=None, state__in=WAITING, due_at__lte=now).exclude(paused)
+    return claims.due(Delivery.objects.all(), now).exclude(paused)
 
 
-def claim(hook_id: int, worker: str, now: datetime, *, contacts: int, lease: timedelta) -> Claim | None:
-    """Takes what is due at a hook, for at most `contacts` contacts, each with all that waits for it.
+def claim(hook_id: int, worker: str, now: datetime, *, contacts: int, lease: timedelta) -> Claim[Delivery] | None:
+    """Claims what is due at a hook, for at most `contacts` contacts, each with all that waits for it.
 
-    A contact that some worker has in hand is left alone, so its deliveries keep their order; one whose retry is not due
+    A contact that a worker has claimed is left alone, so its deliveries keep their order; one whose retry is not due
     yet comes along with a newer delivery of it that is. None when there is nothing to do.
     """
-    with transaction.atomic():
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CLAIMS])
-        due = _due(now).filter(hook_id=hook_id).exclude(ordering_key__in=_ordering_keys_in_work())
+    with claims.claiming():
+        in_work = claims.claimed(Delivery.objects.all()).values("ordering_key")
+        due = _due(now).filter(hook_id=hook_id).exclude(ordering_key__in=in_work)
         ordering_keys = set(due.order_by("due_at", "id").values_list("ordering_key", flat=True)[:contacts])
         if not ordering_keys:
             return None
         waiting = Delivery.objects.filter(
             hook_id=hook_id, finished_at=None, ordering_key__in=ordering_keys, state__in=WAITING
         )
-        deliveries = tuple(waiting.order_by("id")[: contacts * 20])
-        Delivery.objects.filter(pk__in=[d.pk for d in deliveries]).update(
-            state=State.WORKING,
-            claimed_by=worker,
-            claimed_at=now,
-            lease_until=now + lease,
-            attempts=F("attempts") + 1,
-        )
-    for delivery in deliveries:
-        delivery.attempts += 1
-        delivery.state = State.WORKING
+        claim = claims.claim(list(waiting.order_by("id")[: contacts * 20]), worker, now, lease)
     hook = Hook.objects.select_related("connection", "site").prefetch_related(*Hook.OPTION_ROWS).get(pk=hook_id)
-    return Claim(hook, worker, deliveries, now)
+    for delivery in claim.rows:
+        delivery.hook = hook
+    return claim
 
 
-def _ordering_keys_in_work() -> Any:
-    return Delivery.objects.filter(finished_at=None, state=State.WORKING).values("ordering_key")
+def keep_secrets(claim: Claim[Delivery], deliveries: Collection[Delivery]) -> bool:
+    """Writes the (encrypted) `secret` of each; `finish` wipes it.
 
-
-def lock_claimed(claim: Claim, deliveries: Iterable[Delivery]) -> set[int]:
-    """Which of the deliveries are still this worker's. Call it first in the transaction that applies them: a worker
-    that was taken for dead finds its batch gone here, before it has written anything."""
-    held = Delivery.objects.filter(
-        pk__in=[d.pk for d in deliveries], state=State.WORKING, claimed_by=claim.worker, claimed_at=claim.claimed_at
-    )
-    return set(held.select_for_update().values_list("pk", flat=True))
-
-
-def keep_secrets(claim: Claim, deliveries: Collection[Delivery]) -> bool:
-    """Writes the (encrypted) `secret` of each; `finish` wipes it. False where one is not this worker's any more: then
-    nothing is written, and whoever has it now goes by a secret of its own."""
+    False where one is no longer this worker's: nothing is written, and its new worker goes by a secret of its own.
+    """
     with transaction.atomic():
-        if len(lock_claimed(claim, deliveries)) < len(deliveries):
+        if len(claims.lock_claimed(claim, deliveries)) < len(deliveries):
             return False
         Delivery.objects.bulk_update(deliveries, ["secret"])
         return True
 
 
-def finish(claim: Claim, ends: Iterable[Result], now: datetime) -> None:
-    """Writes how deliveries of the batch ended (or when they are tried again), and the attempt of each.
-
-    What is not this worker's any more stays as it is.
-    """
+def finish(claim: Claim[Delivery], results: Iterable[Result[Delivery]], now: datetime) -> None:
+    """Writes how deliveries ended (or when they are tried again) and the attempt of each, as far as still claimed."""
     with transaction.atomic():
-        ends = list(ends)
-        held = lock_claimed(claim, (end.delivery for end in ends))
-        ends = [end for end in ends if end.delivery.pk in held]
-        check_moves(State.WORKING, {end.state for end in ends})
-        time, as_json = connection.ops.adapt_datetimefield_value, connection.ops.adapt_json_value
-        with connection.cursor() as cursor:
-            cursor.executemany(
-                f"UPDATE {connection.ops.quote_name(Delivery._meta.db_table)} SET state = %s, message = %s, "  # noqa: S608
-                "outcome = %s, due_at = %s, finished_at = %s, secret = %s, claimed_by = NULL, lease_until = NULL "
-                "WHERE id = %s",
-                [
-                    (
-                        end.state.value,
-                        end.message,
-                        as_json(end.outcome, None),
-                        time(end.due_at or end.delivery.due_at),
-                        None if end.state is State.RETRYING else time(now),
-                        end.delivery.secret if end.state is State.RETRYING else "",
-                        end.delivery.pk,
-                    )
-                    for end in ends
-                ],
-            )
-        Attempt.objects.bulk_create(
-            [_attempt(e.delivery, e.state, e.message, claim.claimed_at, now, claim.worker) for e in ends]
-        )
+        written = claims.finish(claim, results, now)
+        Attempt.objects.bulk_create([_attempt(claim, r.row, r.state, r.message, now) for r in written])
 
 
-def _attempt(delivery: Delivery, result: str, message: str, start: datetime, end: datetime, worker: str) -> Attempt:
+def _attempt(claim: Claim[Delivery], delivery: Delivery, result: str, message: str, now: datetime) -> Attempt:
     return Attempt(
         delivery=delivery,
         number=delivery.attempts,
-        worker=worker,
-        started_at=start,
-        finished_at=end,
+        worker=claim.worker,
+        started_at=claim.claimed_at,
+        finished_at=now,
         result=result,
         message=message,
     )
 
 
 def heartbeat(worker: str, now: datetime, lease: timedelta) -> None:
-    """The worker lives: what it has in hand stays its own."""
+    """The worker is alive: what it has claimed stays its own."""
     Worker.objects.update_or_create(name=worker, defaults={"seen_at": now})
-    Delivery.objects.filter(finished_at=None, state=State.WORKING, claimed_by=worker).update(lease_until=now + lease)
+    claims.extend_leases(Delivery.objects.all(), worker, now, lease)
+    claims.extend_leases(FollowUp.objects.all(), worker, now, lease)
 
 
 def release_expired(now: datetime, *, workers: Collection[str] = ()) -> int:
-    """Returns what dead workers had in hand: those whose lease ran out, and those known to be dead. How many."""
-    lost = Delivery.objects.filter(finished_at=None, state=State.WORKING)
+    """Returns what dead workers had claimed to the inbox: see `claims.release_expired`. How many."""
     with transaction.atomic():
-        abandoned = list(
-            lost.filter(Q(lease_until__lt=now) | Q(claimed_by__in=workers)).select_for_update().order_by("id")
+        released = claims.release_expired(Delivery.objects.all(), now, workers)
+        Attempt.objects.bulk_create(
+            [_attempt(claim, row, "abandoned", row.message, now) for claim in released for row in claim.rows]
         )
-        for delivery in abandoned:
-            hopeless = delivery.attempts >= MOST_ABANDONED
-            message = "The worker died while it had this delivery in hand."
-            attempt = _attempt(
-                delivery, "abandoned", message, delivery.claimed_at or now, now, delivery.claimed_by or ""
-            )
-            attempt.save()
-            delivery.state = State.FAILED if hopeless else State.RETRYING
-            delivery.finished_at = now if hopeless else None
-            delivery.secret = "" if hopeless else delivery.secret
-            delivery.message = f"{message} It died {delivery.attempts} times; look at its log." if hopeless else message
-            delivery.claimed_by = delivery.lease_until = None
-            delivery.due_at = now
-            delivery.save()
-    return len(abandoned)
+    return len(released)
 
 
 def replay(ids: Collection[int], now: datetime) -> int:
-    """Puts finished deliveries back in the inbox, as if they had just come. How many."""
+    """Puts finished deliveries back in the inbox, as if they had just arrived. How many."""
     finished = Delivery.objects.filter(pk__in=ids, state__in=before(State.PENDING))
     return finished.update(
         state=State.PENDING, attempts=0, due_at=now, first_due_at=now, finished_at=None, message="", outcome={}
@@ -235,8 +185,9 @@ def finished(ids: Collection[int]) -> list[Delivery]:
 
 
 def purge(before_time: datetime, limit: int = 1000) -> int:
-    """Deletes deliveries that ended before that time and have nothing left to do, at most `limit`. How many."""
-    old = Delivery.objects.filter(finished_at__lt=before_time).exclude(followups__done_at=None, followups__isnull=False)
+    """Deletes deliveries that ended before that time and have no open follow-ups, at most `limit`. How many."""
+    old = Delivery.objects.filter(finished_at__lt=before_time)
+    old = old.exclude(followups__finished_at=None, followups__isnull=False)
     ids = list(old.order_by("id").values_list("pk", flat=True)[:limit])
     Delivery.objects.filter(pk__in=ids).delete()
     return len(ids)

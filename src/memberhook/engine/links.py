@@ -22,7 +22,7 @@ def _links(hook: Hook) -> QuerySet[Link]:
 
 
 def attach_links(hook: Hook, members: Mapping[str, Member]) -> dict[str, Member]:
-    """The members with what their link tells."""
+    """The members with what is stored with their link."""
     links = {link.member_id: link for link in _links(hook).filter(member_id__in=list(members))}
     return {
         pk: replace(
@@ -38,9 +38,9 @@ def attach_links(hook: Hook, members: Mapping[str, Member]) -> dict[str, Member]
 
 
 def save(hook: Hook, done: Iterable[tuple[Plan, str]]) -> None:
-    """Notes for each plan and the id of its member: the link, the version applied, the password set."""
+    """Stores the links of plans and the ids of their members, with version and fingerprint of the password."""
     links = [link for plan, member_id in done if (link := _link(hook, plan, member_id))]
-    by_member = {link.member_id: link for link in links}  # the last one counts, as it would one after the other
+    by_member = {link.member_id: link for link in links}  # the last one counts, as if each were saved alone
     fresh = list({link.contact_id: link for link in by_member.values()}.values())
     contacts, members = [link.contact_id for link in fresh], [link.member_id for link in fresh]
     _links(hook).filter(Q(contact_id__in=contacts) | Q(member_id__in=members)).delete()
@@ -48,7 +48,7 @@ def save(hook: Hook, done: Iterable[tuple[Plan, str]]) -> None:
 
 
 def _link(hook: Hook, plan: Plan, member_id: str) -> Link | None:
-    """The link as it should be now; None where nothing about it is new."""
+    """The link as it should be; None where it is that already."""
     member, contact = plan.member, plan.contact
     contact_id = contact.id or (member.contact_id if member else None)
     if not contact_id:

@@ -1,6 +1,6 @@
 """Outgoing mail as one file per message, until a mail server is set.
 
-The file is named after the Message-ID and appears whole: sending the same message again replaces it by itself.
+The file is named after the Message-ID and appears complete: sending the same message again replaces it.
 """
 
 from __future__ import annotations

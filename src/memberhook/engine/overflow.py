@@ -1,4 +1,4 @@
-"""What is kept of members for sites that cannot: rows behind `sites.base.Keeper`."""
+"""The `OverflowStore` of sites that cannot store tags and fields themselves, as rows."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from memberhook.sites.contract import Overflow
 
 @dataclass(frozen=True, slots=True)
 class RowOverflowStore:
-    """Of one site, as seen from one connection; without one (`connection_id` is None) from all together."""
+    """Of one site, for one connection or (`connection_id` is None) for all together."""
 
     site_id: int
     connection_id: int | None
 
     def read(self, member_ids: Collection[str]) -> dict[str, Overflow]:
         rows = self._rows(member_ids)
-        named = _tags_as_they_are(rows)
-        kept: dict[str, Overflow] = {}
+        tags_of = _current_tags(rows)
+        found: dict[str, Overflow] = {}
         for row in rows:
-            before = kept.get(row.member_id, Overflow())
-            tags = (*before.tags, *named[row.pk])
-            kept[row.member_id] = Overflow(tags, {**before.fields, **{k: _value(v) for k, v in row.fields.items()}})
-        return kept
+            before = found.get(row.member_id, Overflow())
+            tags = (*before.tags, *tags_of[row.pk])
+            found[row.member_id] = Overflow(tags, {**before.fields, **{k: _value(v) for k, v in row.fields.items()}})
+        return found
 
     def slugs(self, member_ids: Collection[str]) -> dict[str, dict[str, tuple[str, ...]]]:
         rows = RowOverflowStore(self.site_id, None)._rows(member_ids)
-        named = _tags_as_they_are(rows)
+        tags_of = _current_tags(rows)
         found: dict[str, dict[str, tuple[str, ...]]] = defaultdict(dict)
         for row in rows:
-            if named[row.pk]:
-                found[row.member_id][row.connection.name] = tuple(sorted(tag.slug for tag in named[row.pk]))
+            if tags_of[row.pk]:
+                found[row.member_id][row.connection.name] = tuple(sorted(tag.slug for tag in tags_of[row.pk]))
         return dict(found)
 
     def upsert_tags(self, tags: Collection[Tag]) -> None:
@@ -49,9 +49,9 @@ class RowOverflowStore:
             rows = rows.filter(connection_id=self.connection_id)
         return list(rows.select_related("connection"))
 
-    def write(self, kept: Mapping[str, Overflow]) -> None:
+    def write(self, overflow: Mapping[str, Overflow]) -> None:
         if self.connection_id is None:
-            raise ValueError("What is kept belongs to a connection.")
+            raise ValueError("Overflow is written for a connection.")
         OverflowRow.objects.bulk_create(
             [
                 OverflowRow(
@@ -61,7 +61,7 @@ class RowOverflowStore:
                     tags=[asdict(tag) for tag in entry.tags],
                     fields=dict(entry.fields),
                 )
-                for member_id, entry in kept.items()
+                for member_id, entry in overflow.items()
             ],
             update_conflicts=True,
             unique_fields=["site", "connection", "member_id"],
@@ -69,8 +69,8 @@ class RowOverflowStore:
         )
 
 
-def _tags_as_they_are(rows: Sequence[OverflowRow]) -> dict[int, tuple[Tag, ...]]:
-    """The tags of each row, by its key; renamed ones by the name that they have now."""
+def _current_tags(rows: Sequence[OverflowRow]) -> dict[int, tuple[Tag, ...]]:
+    """The tags of each row, by its id, with the names that they have now."""
     known = {
         (tag.connection_id, tag.crm_id): Tag(tag.crm_id, tag.slug, tag.title)
         for tag in TagRow.objects.filter(connection_id__in={row.connection_id for row in rows})

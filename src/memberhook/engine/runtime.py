@@ -1,4 +1,4 @@
-"""What comes from outside: time, randomness, the network, new passwords. Tests pass their own."""
+"""Time, randomness, network and new passwords, passed in so that tests can pass their own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Wake workers: Huey over SQLite, Redis or PostgreSQL, with one task, "work at this hook".
 
-A message may be lost: the worker's sweep finds what nobody announced. The task's argument is a row id, and its name
-never changes.
+A message may be lost: the worker's sweep finds the work. The task's argument is a row id, and its name never changes.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def message_queue() -> Huey:
     common = {"results": False, "serializer": SignedSerializer(secret=str(settings.SECRET_KEY))}
     scheme = urlsplit(address).scheme.split("+")[0]
     if not address:
-        # A bell need not survive a power cut: no fsync.
+        # A message need not survive a power cut: no fsync.
         file = conf.DATA().resolve() / "queue.sqlite3"
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return SqliteHuey("memberhook", filename=str(file), fsync=False, **common)
@@ -56,15 +55,15 @@ def _run(hook_id: int) -> None:
 
 
 def set_handler(work: Work) -> None:
-    """Names what a worker process does when the bell rings; before its consumer starts."""
+    """Sets what a worker process does with a message; call it before its consumer starts."""
     _handler[:] = [work]
     _task()
 
 
 def notify_workers(hook_ids: Iterable[int]) -> None:
-    """Tells the workers that these hooks have something to do. Never raises: the sweeper comes by anyway."""
+    """Wakes workers for these hooks. Never raises: a worker's sweep finds the work anyway."""
     try:
         for hook_id in hook_ids:
             _task()(hook_id)
     except Exception as error:  # whatever the queue's storage raises
-        log.warning("The queue could not be rung (%s); the sweeper will find the work.", type(error).__name__)
+        log.warning("Workers could not be notified (%s); they find the work within a second.", type(error).__name__)

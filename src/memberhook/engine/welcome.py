@@ -1,7 +1,8 @@
-"""The welcome e-mail of the local site: the username and a link to set a password."""
+"""Send the welcome e-mail of the local site, with the username and a link to set a password."""
 
 from __future__ import annotations
 
+import smtplib
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,8 +18,28 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from memberhook import conf
+from memberhook.core.errors import PermanentError, TransientError
 from memberhook.models.followups import FollowUp
 from memberhook.models.members import MemberField
+
+
+def send(followup: FollowUp) -> bool:
+    """False when the member is gone. Raises `TransientError` or `PermanentError` when the message cannot be sent."""
+    message = welcome_mail(followup)
+    if message is None:
+        return False
+    try:
+        mailer().send_messages([message])
+    except smtplib.SMTPRecipientsRefused as error:
+        for_good = all(code >= 500 for code, _ in error.recipients.values())
+        kind = PermanentError if for_good else TransientError
+        raise kind("The mail server refused the member's address.", code="mail_refused") from error
+    except OSError as error:
+        raise TransientError(
+            f"The mail server could not take the welcome e-mail ({type(error).__name__}); check MEMBERHOOK_EMAIL_URL.",
+            code="mail_failed",
+        ) from error
+    return True
 
 
 def welcome_mail(followup: FollowUp) -> EmailMessage | None:
@@ -61,7 +82,7 @@ def _language_of(user: Any) -> str:
 
 
 def mailer() -> BaseEmailBackend:
-    """Return the connection to the mail server; since Django 6.1 these are called mailers."""
+    """The mail backend: from Django 6.1 on one of `mailers`, before that a connection."""
     try:
         from django.core.mail import mailers
     except ImportError:

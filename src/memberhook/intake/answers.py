@@ -1,11 +1,11 @@
-"""What a webhook is answered: JSON for programs, a page for people. The contract of both is DESIGN's HTTP table."""
+"""Build the answers to webhooks: JSON for programs, a page for people."""
 
 from __future__ import annotations
 
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from django.template.loader import render_to_string
@@ -14,56 +14,86 @@ from memberhook import conf, encryption
 from memberhook.core.errors import MemberhookError, RequestRejected, TransientError
 from memberhook.core.outcome import Outcome
 from memberhook.core.states import FINISHED, State
-from memberhook.intake.verify import VerifiedEvents
+from memberhook.crms.contract import Skipped
+from memberhook.intake.verify import VerifiedRequest
 from memberhook.models.deliveries import Delivery
 
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",  # the address of the page may hold an access key
+    "Referrer-Policy": "no-referrer",  # the address of the page may have an access key in it
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """`trail`: contact and plan of one outcome, for the page alone."""
+
     status: int
     data: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
+    trail: Mapping[str, Any] | None = None
 
-    def render(self, *, as_page: bool) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body."""
+    def render(self, *, as_page: bool) -> Rendered:
         headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **self.headers}
-        if as_page:
-            context = {"answer": self.data, "status": self.status, "contact_fields": _contact_fields(self.data)}
+        if as_page and "deliveries" not in self.data:
+            context = {"answer": self.data, "status": self.status, "trail": self.trail}
+            context["contact_fields"] = _contact_fields(self.trail) if self.trail else {}
             page = render_to_string("memberhook/answer.html", context).encode()
-            return self.status, {**headers, **_PAGE_HEADERS, "Content-Type": "text/html; charset=utf-8"}, page
-        shown = {key: value for key, value in self.data.items() if key != "trail"}
-        body = json.dumps(shown, ensure_ascii=False)
-        return self.status, {**headers, "Content-Type": "application/json; charset=utf-8"}, body.encode()
+            return Rendered(self.status, {**headers, **_PAGE_HEADERS, "Content-Type": "text/html; charset=utf-8"}, page)
+        body = json.dumps(self.data, ensure_ascii=False).encode()
+        return Rendered(self.status, {**headers, "Content-Type": "application/json; charset=utf-8"}, body)
 
 
-def _contact_fields(data: Mapping[str, Any]) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def _contact_fields(trail: Mapping[str, Any]) -> dict[str, str]:
     """The contact's fields as text."""
-    fields = data["trail"]["contact"]["fields"] if data.get("trail") else {}
+    fields = trail["contact"]["fields"]
     return {name: ", ".join(value) if isinstance(value, list) else str(value) for name, value in fields.items()}
 
 
 def wants_page(accept: str) -> bool:
-    """A browser says `text/html` first; FluentCRM says `*/*`."""
+    """Whether a browser asks: it accepts `text/html` first, while FluentCRM accepts `*/*`."""
     kinds = [kind.split(";")[0].strip().lower() for kind in accept.split(",")]
     return "text/html" in kinds and "application/json" not in kinds[: kinds.index("text/html")]
 
 
-def refused(error: RequestRejected) -> Answer:
+def rejected(error: RequestRejected) -> Answer:
     headers = {}
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     if error.allow:
         headers["Allow"] = error.allow
-    return Answer(error.status, {"error": _told(error)}, headers)
+    return Answer(error.status, {"error": _error(error)}, headers)
 
 
-def _told(error: RequestRejected) -> dict[str, str]:
+def _error(error: RequestRejected) -> dict[str, str]:
     return {"code": error.code, "message": error.message}
+
+
+def accepted(request: VerifiedRequest, deliveries: Sequence[Delivery]) -> Answer:
+    """The answer to a request, given its deliveries as they are now."""
+    if request.is_test:
+        message = "The address and its key are right. A test stores nothing."
+        return Answer(200, {**_NOTHING, "action": "test", "status": "ok", "message": message})
+    if request.is_signed:
+        errors = [{"index": one.index, "error": _error(one.error)} for one in request.rejected]
+        ids = [delivery.pk for delivery in deliveries]
+        return Answer(202, {"accepted": len(ids), "deliveries": ids, "refused": errors})
+    return of_events([stored(delivery) for delivery in deliveries], request.skipped)
+
+
+def of_events(answers: Sequence[Answer], skipped: Sequence[Skipped]) -> Answer:
+    """The answer of the only event, or those of all and what was skipped; 200 when all have finished."""
+    if len(answers) == 1 and not skipped:
+        return answers[0]
+    data = {"deliveries": [answer.data for answer in answers], "skipped": [asdict(event) for event in skipped]}
+    return Answer(max((answer.status for answer in answers), default=200), data)
 
 
 def stored(delivery: Delivery, *, first_answer: bool = True) -> Answer:
@@ -73,36 +103,20 @@ def stored(delivery: Delivery, *, first_answer: bool = True) -> Answer:
         "delivery": delivery.pk,
         "action": delivery.action,
         "status": delivery.status if finished or not first_answer else State.PENDING.value,
-        "message": delivery.message if finished else _under_way(delivery),
+        "message": delivery.message if finished else _pending_message(delivery),
         "member": delivery.outcome.get("member"),
         "changes": delivery.outcome.get("changes", []),
         "warnings": delivery.outcome.get("warnings", []),
-        "trail": delivery.outcome.get("trail"),
     }
-    if not finished:
-        data["location"] = location(delivery.pk)
-        return Answer(202, data, {"Location": data["location"]})
-    return Answer(200, data)
+    if finished:
+        return Answer(200, data, trail=delivery.outcome.get("trail"))
+    data["location"] = location(delivery.pk)
+    return Answer(202, data, {"Location": data["location"]})
 
 
-def _under_way(delivery: Delivery) -> str:
+def _pending_message(delivery: Delivery) -> str:
     last = f" Last attempt: {delivery.message}" if delivery.message else ""
     return f"Stored; it will be applied.{last}"
-
-
-def accepted(events: VerifiedEvents, deliveries: Sequence[Delivery]) -> Answer:
-    """202 for a signed request: which contacts are stored, and why others are not. Nothing is waited for."""
-    if events.requests is None:
-        return tested()
-    told = [{"index": index, "error": _told(error)} for index, error in events.refused.items()]
-    return Answer(
-        202, {"accepted": len(deliveries), "deliveries": [delivery.pk for delivery in deliveries], "refused": told}
-    )
-
-
-def tested() -> Answer:
-    message = "The address and its key are right. A test stores nothing."
-    return Answer(200, {**_NOTHING, "action": "test", "status": "ok", "message": message})
 
 
 _NOTHING: Mapping[str, Any] = {"delivery": None, "member": None, "changes": [], "warnings": []}
@@ -114,25 +128,21 @@ def previewed(action: str, result: Outcome | MemberhookError) -> Answer:
         state = State.RETRYING if isinstance(result, TransientError) else State.FAILED
         return Answer(200, {**_NOTHING, "action": action, "dry_run": True, "status": state, "message": result.message})
     trail = result.data["trail"]
-    shown = {key: result.data[key] for key in ("member", "changes", "warnings")}
-    return Answer(
-        200,
-        {
-            "delivery": None,
-            "action": action,
-            "dry_run": True,
-            "status": result.state,
-            "message": result.message,
-            **shown,
-            "contact": trail["contact"],
-            "plan": trail["plan"],
-            "trail": trail,
-        },
-    )
+    data = {
+        "delivery": None,
+        "action": action,
+        "dry_run": True,
+        "status": result.state,
+        "message": result.message,
+        **{key: result.data[key] for key in ("member", "changes", "warnings")},
+        "contact": trail["contact"],
+        "plan": trail["plan"],
+    }
+    return Answer(200, data, trail=trail)
 
 
 def location(delivery_id: int) -> str:
-    """The address under which the outcome can be asked for; the token in it is all the key it needs."""
+    """The address of a delivery's outcome; the token in it is the only key it takes."""
     return f"{conf.PUBLIC_URL().rstrip('/')}/deliveries/{delivery_id}?token={_token(delivery_id)}"
 
 

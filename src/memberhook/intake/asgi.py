@@ -23,8 +23,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 def application(django: Any, runtime: Runtime, *, root: bool = True) -> App:
     """Memberhook in front of a Django ASGI application; a host project wraps its own with it.
 
-    `root`: webhooks are taken at `/` too. A host project whose own pages post to `/` says no to that.
-    The thread that writes to the database starts with the first webhook, so servers without lifespan will do.
+    `root`: webhooks are accepted at `/` too. A host project whose own pages post to `/` turns that off.
+    The thread that writes to the database starts with the first webhook, so servers without lifespan work too.
     """
     intake = Intake(runtime.now, RateLimit(conf.RATE_LIMIT()))
     hooks = HookApp(intake, Waiting(), runtime)
@@ -41,7 +41,7 @@ def application(django: Any, runtime: Runtime, *, root: bool = True) -> App:
         elif path.startswith("/hooks/"):
             name, _, what = path.removeprefix("/hooks/").rstrip("/").partition("/")
             if what == "events":
-                await hooks.events(scope, receive, send, name)
+                await hooks.hook(scope, receive, send, name, signed=True)
             else:
                 await hooks.hook(scope, receive, send, f"{name}/{what}" if what else name)
         elif path.startswith("/deliveries/"):
@@ -55,7 +55,7 @@ def application(django: Any, runtime: Runtime, *, root: bool = True) -> App:
 
 
 def _is_webhook(scope: Scope) -> bool:
-    """The root path shows people a page; anything but a bare look at it is a webhook."""
+    """The root path shows people a page; any other request to it is a webhook."""
     query = scope["query_string"]
     return scope["method"] not in ("GET", "HEAD") or b"wpf_action" in query or b"access_key" in query
 

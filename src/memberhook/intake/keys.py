@@ -1,33 +1,40 @@
-"""Look up access keys and check them: one query for a whole batch of requests, compared in constant time."""
+"""Look up the access keys of a batch of requests and check what they allow."""
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import datetime
 
 from memberhook import encryption
+from memberhook.core.errors import RequestRejected
+from memberhook.core.types import Action
 from memberhook.encryption import digest
+from memberhook.intake.inbound import InboundRequest
 from memberhook.models.connections import AccessKey
 
+LONGEST_ROLE = 100
 
-def find(digests: Collection[str]) -> dict[str, AccessKey]:
-    """The keys with these digests, with hook, connection and site: one query for a whole batch of requests.
 
-    None that signs: whoever sends it in place of a signature has shown it to everybody on the way.
+def candidates(inbounds: Sequence[InboundRequest]) -> list[list[AccessKey]]:
+    """The keys that each request may have been made with, with hook, connection and site. At most two queries.
+
+    An ordinary request: the key with the hash of the one that was sent. It is never a signing key: sent like
+    that, it is no secret any more. A signed request: the signing keys of its hook, newest first.
     """
-    rows = AccessKey.objects.filter(digest__in=digests, signing_secret="")
-    return {row.digest: row for row in rows.select_related("hook__connection", "hook__site")}
-
-
-def find_signing(hook_names: Collection[str]) -> dict[str, list[AccessKey]]:
-    """The keys that sign for these hooks, by the hook's name, newest first."""
-    rows = AccessKey.objects.filter(hook__name__in=hook_names).exclude(signing_secret="")
-    found: dict[str, list[AccessKey]] = {}
-    for row in rows.select_related("hook__connection", "hook__site").order_by("-pk"):
-        found.setdefault(row.hook.name, []).append(row)
-    return found
+    digests = [digest(one.sent_key) if one.signature is None else "" for one in inbounds]
+    hooks = {one.hook_name or "" for one in inbounds if one.signature is not None}
+    rows = AccessKey.objects.select_related("hook__connection", "hook__site").order_by("-pk")
+    opening = rows.filter(digest__in={*digests} - {""}, signing_secret="") if any(digests) else ()
+    signing = rows.filter(hook__name__in=hooks).exclude(signing_secret="") if hooks else ()
+    by_digest = {key.digest: [key] for key in opening}
+    by_hook: dict[str, list[AccessKey]] = {}
+    for key in signing:
+        by_hook.setdefault(key.hook.name, []).append(key)
+    return [
+        by_digest.get(hashed, []) if one.signature is None else by_hook.get(one.hook_name or "", [])
+        for one, hashed in zip(inbounds, digests, strict=True)
+    ]
 
 
 def signing_secret(key: AccessKey) -> str:
@@ -35,18 +42,33 @@ def signing_secret(key: AccessKey) -> str:
     return encryption.decrypt(key.signing_secret)
 
 
-def opens(key: AccessKey | None, sent: str, now: datetime) -> bool:
-    """Whether the key that was sent is this one and still valid."""
-    same = hmac.compare_digest(digest(sent), key.digest if key else digest(""))
-    return key is not None and same and is_current(key, now)
-
-
 def is_current(key: AccessKey, now: datetime) -> bool:
-    """Whether it has not expired."""
     return key.expires_at is None or key.expires_at > now
 
 
-def allows_address(key: AccessKey, address: str) -> bool:
+def check_limits(key: AccessKey, action: Action | None, role: str | None, address: str) -> None:
+    """Raises `RequestRejected` for what the key is not for."""
+    if not _allows_address(key, address):
+        raise RequestRejected(
+            "This access key may not be used from this network address.", code="address_not_allowed", status=403
+        )
+    if key.actions and action and action not in key.actions:
+        raise RequestRejected(
+            f"This access key is not for the action {action!r}, only for {', '.join(key.actions)}.",
+            code="action_not_allowed",
+            status=403,
+        )
+    if role and len(role) > LONGEST_ROLE:
+        raise RequestRejected(f"The role is longer than {LONGEST_ROLE} characters.", code="bad_parameter")
+    if role and key.roles and role.lower() not in {allowed.lower() for allowed in key.roles}:
+        raise RequestRejected(
+            f"This access key is not for the role {role!r}, only for {', '.join(key.roles)}.",
+            code="role_not_allowed",
+            status=403,
+        )
+
+
+def _allows_address(key: AccessKey, address: str) -> bool:
     if not key.networks:
         return True
     try:

@@ -1,8 +1,8 @@
-"""Tells the control parameters of a hook's address from the contact data behind them. Pure.
+"""Separate the control parameters of a hook's address from the contact data behind them. Pure.
 
 FluentCRM's GET mode appends contact data to the address without encoding it (recorded from 2.9.84), so a contact named
-`Eve&role=administrator` brings a parameter of her own. Only what stands before the first parameter that is none of the
-control parameters is the owner's; the same name again, or behind that point, refuses the request.
+`Eve&role=administrator` brings a parameter of her own. Only what comes before the first other parameter is the owner's;
+a control parameter that comes twice, or behind that point, gets the request rejected.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NO = frozenset({"", "false", "0", "no", "off"})
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """`controls`: the owner's parameters; `data`: the raw rest; `problem`: why it is to be refused."""
+    """`controls`: the owner's parameters; `data`: the raw rest; `problem`: why the request is rejected."""
 
     controls: Mapping[str, str]
     data: str
@@ -29,9 +29,9 @@ class Query:
 
 
 def read(raw: str) -> Query:
-    """Splits the raw query of a URL, where bytes that are no UTF-8 stand as surrogate escapes.
+    """Splits the raw query of a URL, in which bytes that are not UTF-8 are surrogate escapes.
 
-    Never raises: the key is looked at before the problem is told.
+    Never raises: the key is checked before the problem is mentioned.
     """
     controls: dict[str, str] = {}
     problem: RequestRejected | None = None
@@ -48,15 +48,15 @@ def read(raw: str) -> Query:
                 f"The parameter {name!r} of the address is not UTF-8 (percent-encoded).", code="wrong_encoding"
             )
         elif name in controls:
-            problem = problem or _refused(name, "is there twice")
+            problem = problem or _misplaced(name, "is there twice")
         elif position > data_from:
-            problem = problem or _refused(name, "comes after contact data has begun")
+            problem = problem or _misplaced(name, "comes after contact data has begun")
         else:
             controls[name] = value
     return Query(controls, "&".join(parts[data_from:]), problem)
 
 
-def _refused(name: str, what: str) -> RequestRejected:
+def _misplaced(name: str, what: str) -> RequestRejected:
     return RequestRejected(
         f"The control parameter {name!r} {what} in the address. Give each once, before everything else, right after "
         f"the '?'; contact data must not bring control parameters of its own.",
@@ -77,7 +77,7 @@ def _text(encoded: str) -> str:
 
 
 def flag(query: Query, name: str) -> bool:
-    """A yes-or-no parameter. Raises `Refused` for what is neither."""
+    """A yes-or-no parameter. Raises `RequestRejected` for what is neither."""
     text = query.controls.get(name, "").strip().lower()
     if text in YES:
         return True

@@ -1,4 +1,4 @@
-"""How many webhooks a key may send: a bucket of tokens for each key, in this process."""
+"""Limit how many webhooks a key may send, with a token bucket for each key in this process."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import math
 
 
 class RateLimit:
-    """`per_minute`: how many fit in the bucket and how many flow in each minute; 0: no limit."""
+    """`per_minute`: the size of a bucket and how many tokens it gains in a minute; 0: no limit."""
 
     def __init__(self, per_minute: int) -> None:
         self.per_minute = per_minute
         self._buckets: dict[int, tuple[float, float]] = {}
 
     def take(self, key: int, now: float) -> int | None:
-        """Takes a token; None when there was one, else after how many seconds there will be."""
+        """Takes a token; None if there was one, else the seconds until there is."""
         if self.per_minute <= 0:
             return None
         rate = self.per_minute / 60

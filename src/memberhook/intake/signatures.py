@@ -1,7 +1,7 @@
-"""Whether a request is signed with one of a hook's secrets, as Standard Webhooks describes it. Pure.
+"""Check whether a request is signed with one of a hook's secrets, as Standard Webhooks describes it. Pure.
 
 https://www.standardwebhooks.com: HMAC-SHA256 over `id.timestamp.body`, sent as `v1,` and base64; several signatures may
-stand side by side, parted by spaces, while a secret is being changed. A secret is `whsec_` and the base64 of 24 to 64
+follow each other, separated by spaces, while a secret is being changed. A secret is `whsec_` and the base64 of 24 to 64
 bytes.
 """
 
@@ -19,14 +19,14 @@ from memberhook.core.errors import RequestRejected, UsageError
 
 PREFIX = "whsec_"
 TOLERANCE = 300
-"""Seconds that a timestamp may be away from our clock, in both directions: later a copy of the request is refused."""
+"""Seconds that a timestamp may differ from our clock, either way; a copy sent later than that is rejected."""
 
 MOST_SIGNATURES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What the headers say, nothing believed yet."""
+    """What the headers say; nothing is checked yet."""
 
     id: str = ""
     timestamp: str = ""
@@ -34,12 +34,12 @@ class Signature:
 
 
 def read(headers: Mapping[str, str]) -> Signature:
-    """`headers` by their lower-case names."""
+    """`headers`: by lower-case names."""
     return Signature(*(headers.get(f"webhook-{name}", "").strip() for name in ("id", "timestamp", "signature")))
 
 
 def secret_bytes(secret: str) -> bytes:
-    """The bytes that are signed with. Raises `UsageError` for what is no signing secret; never shows it."""
+    """The bytes of a signing secret. Raises `UsageError` for anything else, without showing it."""
     try:
         found = base64.b64decode(secret.removeprefix(PREFIX), validate=True)
     except (binascii.Error, ValueError):
@@ -51,14 +51,14 @@ def secret_bytes(secret: str) -> bytes:
 
 def sign(secret: bytes, signature_id: str, timestamp: str, body: bytes) -> str:
     """The signature of a request, as its header carries it."""
-    # Headers are latin-1, so this gives back the bytes that came in.
+    # Headers are latin-1, so these are the bytes that came in.
     signed = f"{signature_id}.{timestamp}.".encode("latin-1", "replace") + body
     return f"v1,{base64.b64encode(hmac.digest(secret, signed, hashlib.sha256)).decode()}"
 
 
 def is_signed(signature: Signature, body: bytes, secret: bytes) -> bool:
-    """Whether one of the signatures is that of this secret."""
-    if not signature.id or "." in signature.id:  # with a full stop in it, what was signed could be cut elsewhere
+    """Whether one of the signatures was made with this secret."""
+    if not signature.id or "." in signature.id:  # a full stop in it would make id and timestamp ambiguous
         return False
     right = sign(secret, signature.id, signature.timestamp, body).encode()
     sent = signature.signatures.split()[:MOST_SIGNATURES]
@@ -66,12 +66,15 @@ def is_signed(signature: Signature, body: bytes, secret: bytes) -> bool:
     return any(same)
 
 
-def check(signature: Signature, body: bytes, secrets: Iterable[bytes], now: float) -> int:
-    """Which of the secrets has signed the request. Raises `Refused` (401); the time is told only to who has signed."""
-    for index, secret in enumerate(secrets):
+def check(signature: Signature, body: bytes, secrets: Iterable[bytes], now: float) -> bytes:
+    """The secret that has signed the request.
+
+    Raises `RequestRejected` (401). That the time is wrong is said only when the signature is right.
+    """
+    for secret in secrets:
         if is_signed(signature, body, secret):
             _check_time(signature.timestamp, now)
-            return index
+            return secret
     raise RequestRejected(
         "The signature is missing or wrong, or there is no such hook. Compare address and signing key with those that "
         "were shown when the key was made; lost it? memberhook key rotate NAME --signing.",

@@ -1,7 +1,7 @@
-"""What a signed request brings: many contacts, each with its action, or nothing but a test. Pure.
+"""The body of a signed request: many contacts, each with its action, or a test. Pure.
 
-Its one decision: a contact stays data. Its JSON becomes the body of a delivery of its own, just as if the CRM had sent
-it alone, and nothing in it is read as a control parameter.
+A contact stays data: its JSON becomes the body of a request of its own, as if the CRM had sent it alone, and nothing in
+it is read as a control parameter.
 """
 
 from __future__ import annotations
@@ -21,17 +21,15 @@ JSON_TYPE = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """One contact, and what to do for it."""
-
+class SignedContact:
     action: Action
     request: WebhookRequest
 
 
-def read(body: bytes, user_agent: str) -> list[Event | RequestRejected] | None:
-    """The contacts in order, one that cannot be read as the reason why; None for a test.
+def read(body: bytes, user_agent: str) -> list[SignedContact | RequestRejected] | None:
+    """The contacts in order, and in the place of one that cannot be read the reason; None for a test.
 
-    Raises `Refused` (400, 413) when the request as a whole cannot be read.
+    Raises `RequestRejected` (400, 413) when the request as a whole cannot be read.
     """
     data = payloads.read(WebhookRequest("POST", content_type=JSON_TYPE, body=body)).data
     kind = data.get("type")
@@ -48,10 +46,10 @@ def read(body: bytes, user_agent: str) -> list[Event | RequestRejected] | None:
             code="too_many_contacts",
             status=413,
         )
-    return [_event(item, user_agent) for item in contacts]
+    return [_contact(item, user_agent) for item in contacts]
 
 
-def _event(item: Json, user_agent: str) -> Event | RequestRejected:
+def _contact(item: Json, user_agent: str) -> SignedContact | RequestRejected:
     if not isinstance(item, dict):
         return RequestRejected("This is not an object with 'action' and 'contact'.", code="no_contact")
     action, contact = item.get("action"), item.get("contact")
@@ -60,6 +58,8 @@ def _event(item: Json, user_agent: str) -> Event | RequestRejected:
         return RequestRejected(f"'action' is not one of: {', '.join(known)}.", code="unknown_action")
     if not isinstance(contact, dict):
         return RequestRejected("'contact' is not an object with the contact's data.", code="no_contact")
-    # Escaped to ASCII: what is no valid text in it (half a surrogate pair) stays as it came.
+    # Escaped to ASCII: half a surrogate pair, which is no valid text, stays as it came.
     body = json.dumps(contact, separators=(",", ":")).encode()
-    return Event(Action(action), WebhookRequest("POST", content_type=JSON_TYPE, user_agent=user_agent, body=body))
+    return SignedContact(
+        Action(action), WebhookRequest("POST", content_type=JSON_TYPE, user_agent=user_agent, body=body)
+    )

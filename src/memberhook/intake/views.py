@@ -1,13 +1,15 @@
-"""The hook addresses as plain Django views, for projects that do not run ASGI. The contract is that of endpoint.py.
+"""The hook addresses as plain Django views, for projects that do not run ASGI; they answer as endpoint.py does.
 
-What they lack is group commit: each webhook is a transaction of its own, and waiting for its outcome keeps a thread of
-the web server busy.
+They lack group commit: each webhook is a transaction of its own, and waiting for its outcome keeps a thread of the web
+server busy.
 """
 
 from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, transaction
@@ -17,17 +19,17 @@ from django.views.decorators.csrf import csrf_exempt
 
 from memberhook import conf
 from memberhook.core.errors import RequestRejected
-from memberhook.engine import inbox, wakeup
+from memberhook.engine import inbox
 from memberhook.engine.runtime import Runtime, system_runtime
 from memberhook.intake import answers, endpoint
 from memberhook.intake.answers import Answer
-from memberhook.intake.batching import AcceptedEvents, Intake, stored_by
+from memberhook.intake.batching import Intake, wake_workers
+from memberhook.intake.inbound import InboundRequest, body_ended_early, check_head, inbound, too_large
 from memberhook.intake.rate_limit import RateLimit
-from memberhook.intake.verify import InboundRequest
 from memberhook.models.deliveries import Delivery
 
-LOOK_EVERY = 0.02
-"""Seconds between two looks whether the outcome is there."""
+QUERY_EVERY = 0.02
+"""Seconds between two queries for the outcome."""
 
 
 @login_not_required
@@ -38,24 +40,15 @@ def hook(request: HttpRequest, name: str | None = None) -> HttpResponse:
 
     Not part of the request's transaction (ATOMIC_REQUESTS): what is answered 2xx is committed before.
     """
-    try:
-        answer = _answer(_inbound(request, name))
-    except RequestRejected as error:
-        answer = answers.refused(error)
-    return _response(request, answer)
+    return _respond(request, name)
 
 
 @login_not_required
 @csrf_exempt
 @transaction.non_atomic_requests
 def events(request: HttpRequest, name: str) -> HttpResponse:
-    """A signed request with the contacts of many changes."""
-    try:
-        answer = _answer(_inbound(request, name, signed=True))
-    except RequestRejected as error:
-        answer = answers.refused(error)
-    status, headers, body = answer.render(as_page=False)
-    return HttpResponse(body, status=status, headers=headers)
+    """Signed events. Only programs send them, so they are never answered with a page."""
+    return _respond(request, name, signed=True)
 
 
 @login_not_required
@@ -65,7 +58,7 @@ def delivery(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         answer = endpoint.outcome(request.method or "", request.META["QUERY_STRING"], str(pk))
     except RequestRejected as error:
-        answer = answers.refused(error)
+        answer = answers.rejected(error)
     return _response(request, answer)
 
 
@@ -79,12 +72,16 @@ def _intake() -> Intake:
     return Intake(_runtime().now, RateLimit(conf.RATE_LIMIT()))
 
 
-def _inbound(request: HttpRequest, name: str | None, *, signed: bool = False) -> InboundRequest:
+def _respond(request: HttpRequest, name: str | None, *, signed: bool = False) -> HttpResponse:
     method, headers = request.method or "", {key.lower(): value for key, value in request.headers.items()}
-    endpoint.check_head(method, headers, signed=signed)
-    body = _body(request) if method == "POST" else b""
-    peer = request.META.get("REMOTE_ADDR", "")
-    return endpoint.inbound(method, request.META["QUERY_STRING"], headers, body, name, peer, signed=signed)
+    try:
+        check_head(method, headers, signed=signed)
+        body = _body(request) if method == "POST" else b""
+        peer = request.META.get("REMOTE_ADDR", "")
+        answer = _answer(inbound(method, request.META["QUERY_STRING"], headers, body, name, peer, signed=signed))
+    except RequestRejected as error:
+        answer = answers.rejected(error)
+    return _response(request, answer, may_be_page=not signed)
 
 
 def _body(request: HttpRequest) -> bytes:
@@ -93,45 +90,40 @@ def _body(request: HttpRequest) -> bytes:
     try:
         body: bytes = request.read(limit + 1)
     except UnreadablePostError as error:
-        raise RequestRejected("The request ended before its body did.", code="unreadable_body") from error
+        raise body_ended_early() from error
     if len(body) > limit:
-        raise endpoint.too_large(limit)
+        raise too_large(limit)
     announced = request.META.get("CONTENT_LENGTH") or ""
     if announced.isdecimal() and len(body) < int(announced):
-        raise RequestRejected("The request ended before its body did.", code="unreadable_body")
+        raise body_ended_early()
     return body
 
 
 def _answer(inbound: InboundRequest) -> Answer:
-    accepted = _intake().accept_batch([inbound])[0]
+    [accepted] = _intake().accept_batch([inbound])
     if isinstance(accepted, RequestRejected):
-        return answers.refused(accepted)
-    wakeup.notify_workers({delivery.hook_id for delivery in stored_by(accepted)})
-    if isinstance(accepted, AcceptedEvents):
-        return answers.accepted(accepted.events, accepted.deliveries)
-    request = accepted.request
-    if request.action is None:
-        return answers.tested()
-    if accepted.delivery is None:
-        return endpoint.preview(request, request.action, _runtime())
-    if request.in_background:
-        return answers.stored(accepted.delivery)
-    return answers.stored(_finished(accepted.delivery) or endpoint.look_again(accepted.delivery))
+        return answers.rejected(accepted)
+    wake_workers([accepted])
+    request, deliveries = accepted.request, accepted.deliveries
+    if request.dry_run:
+        return endpoint.preview(request, _runtime())
+    if deliveries and not request.in_background:
+        _wait(deliveries)
+        deliveries = endpoint.latest(deliveries)
+    return answers.accepted(request, deliveries)
 
 
-def _finished(delivery: Delivery) -> Delivery | None:
-    """The delivery when it has ended, or None when it has not within MEMBERHOOK_WAIT."""
+def _wait(deliveries: Sequence[Delivery]) -> None:
+    """Until all have finished, for at most MEMBERHOOK_WAIT."""
     until = time.monotonic() + conf.WAIT()
     while time.monotonic() < until:
-        time.sleep(LOOK_EVERY)
-        try:
-            if found := inbox.finished([delivery.pk]):
-                return found[0]
-        except DatabaseError:
-            continue  # the next look may do better
-    return None
+        time.sleep(QUERY_EVERY)
+        with suppress(DatabaseError):  # the next query may succeed
+            if len(inbox.finished([delivery.pk for delivery in deliveries])) == len(deliveries):
+                return
 
 
-def _response(request: HttpRequest, answer: Answer) -> HttpResponse:
-    status, headers, body = answer.render(as_page=answers.wants_page(request.headers.get("Accept", "")))
-    return HttpResponse(body, status=status, headers=headers)
+def _response(request: HttpRequest, answer: Answer, *, may_be_page: bool = True) -> HttpResponse:
+    as_page = may_be_page and answers.wants_page(request.headers.get("Accept", ""))
+    rendered = answer.render(as_page=as_page)
+    return HttpResponse(rendered.body, status=rendered.status, headers=rendered.headers)

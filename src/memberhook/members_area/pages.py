@@ -26,7 +26,7 @@ from django.views.generic.edit import FormView
 
 from memberhook import conf
 from memberhook.core.closed_fields import is_secret
-from memberhook.core.field_values import written
+from memberhook.core.field_values import as_text
 from memberhook.members_area.access import role_titles, tags_of
 from memberhook.members_area.forms import LoginForm
 from memberhook.models.members import MemberField
@@ -149,7 +149,7 @@ def _shown(fields: dict[str, Any], labels: dict[str, str]) -> Iterator[tuple[str
 def _readable(value: Any) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else written(value)
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else as_text(value)
 
 
 def console_url() -> str | None:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from memberhook.core.states import State, status
+from memberhook.models.claims import Claimable
 from memberhook.models.connections import Hook
 
 
@@ -19,11 +20,13 @@ class Origin(models.TextChoices):
     RESYNC = "resync", _("Resync")
 
 
-class Delivery(models.Model):
-    """One webhook as it arrived, and what became of it.
+class Delivery(Claimable):
+    """One event as it arrived, and what became of it.
 
-    `query` is the contact-data part only: no key, no control parameters. `lane` names the contact: deliveries of one
-    lane are handled in order, never side by side. `outcome` is journal data: member, changes, warnings, trail.
+    `query` is the contact-data part only: no key, no control parameters. `contact_id` and `email` (one of them) say
+    who it is about. `payload`: the contact in the webhook, as JSON, where the hook trusts it; else "".
+    `ordering_key` names the contact: its deliveries are handled in order, never side by side. `secret`: the password of
+    a member whose creation is under way. `outcome`: member, changes, warnings, trail (see `core/outcome.py`).
     """
 
     hook = models.ForeignKey(Hook, on_delete=models.PROTECT, related_name="deliveries")
@@ -31,7 +34,7 @@ class Delivery(models.Model):
     action = models.CharField(max_length=20)
     role = models.CharField(max_length=100, null=True)
     notify = models.BooleanField(default=False)
-    origin = models.CharField(max_length=12, default=Origin.WEBHOOK.value, help_text="webhook, import or resync")
+    origin = models.CharField(max_length=12, default=Origin.WEBHOOK.value, choices=Origin.choices)
     method = models.CharField(max_length=8, blank=True)
     query = models.TextField(blank=True)
     content_type = models.CharField(max_length=200, blank=True)
@@ -40,29 +43,18 @@ class Delivery(models.Model):
     remote = models.CharField(max_length=45, blank=True)
     contact_id = models.CharField(max_length=100, null=True, db_index=True)
     email = models.CharField(max_length=320, null=True, db_index=True)
+    payload = models.TextField(blank=True)
     ordering_key = models.CharField(max_length=400)
-    secret = models.TextField(blank=True, help_text="Encrypted: the password of a member whose creation is under way.")
-
-    state = models.CharField(max_length=10, default=State.PENDING.value)
-    attempts = models.PositiveIntegerField(default=0)
-    due_at = models.DateTimeField(default=timezone.now)
-    claimed_by = models.CharField(max_length=100, null=True)
-    claimed_at = models.DateTimeField(null=True)
-    lease_until = models.DateTimeField(null=True)
-    message = models.TextField(blank=True)
     outcome: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
     received_at = models.DateTimeField(default=timezone.now)
-    first_due_at = models.DateTimeField(
-        default=timezone.now, help_text="Since when it is tried: giving up counts from here."
-    )
-    finished_at = models.DateTimeField(null=True, db_index=True)
 
     class Meta:
         verbose_name_plural = _("deliveries")
         indexes = [
             models.Index(fields=["hook", "due_at"], name="delivery_due", condition=Q(finished_at=None)),
-            models.Index(fields=["ordering_key"], name="delivery_lane", condition=Q(finished_at=None)),
+            models.Index(fields=["ordering_key"], name="delivery_ordering_key", condition=Q(finished_at=None)),
             models.Index(fields=["state", "-id"], name="delivery_state"),
+            models.Index(fields=["finished_at"], name="delivery_finished"),
         ]
 
     def __str__(self) -> str:
@@ -74,7 +66,7 @@ class Delivery(models.Model):
 
 
 def with_status(deliveries: models.QuerySet[Delivery], status: str) -> models.QuerySet[Delivery]:
-    """Those that stand like this: what `states.status` says of one, as a query."""
+    """Those of this status: what `states.status` says of one, as a query."""
     if status == State.PENDING:
         return deliveries.filter(Q(state=State.PENDING) | Q(state=State.WORKING, attempts__lte=1))
     if status == State.RETRYING:
@@ -101,7 +93,7 @@ class Attempt(models.Model):
 
 
 class Worker(models.Model):
-    """A worker process and when it was last heard of."""
+    """A worker process and its last heartbeat."""
 
     name = models.CharField(max_length=100, primary_key=True)
     seen_at = models.DateTimeField()

@@ -68,8 +68,9 @@ class WorkerProcess:
     def _free_what_it_had(self) -> None:
         """There is one worker of this name: whatever it had in hand when it died is free now."""
         try:
-            inbox.release_expired(datetime.now(UTC), workers=[self.name])
-            followups.release_expired([self.name])
+            now = datetime.now(UTC)
+            inbox.release_expired(now, workers=[self.name])
+            followups.release_expired(now, workers=[self.name])
         except Exception as error:  # storage trouble; the lease gives it back later
             log.warning("What the dead worker had in hand is given back when its lease ends (%s).", error)
 

@@ -11,7 +11,7 @@ import pytest
 from memberhook.core.errors import RequestRejected
 from memberhook.core.types import Contact, Tag, Value
 from memberhook.crms.contract import ContactEvent, ContactRef, WebhookRequest
-from memberhook.crms.fluentcrm import CRM
+from memberhook.crms.fluentcrm.webhook import identify
 from tests.crms.fluentcrm.helpers import recorded_request, webhooks
 
 PHOTO = "://site-a.example/wp-content/plugins/fluent-crm/assets/images/avatar.png"
@@ -168,7 +168,7 @@ def test_every_recording_is_expected() -> None:
 @pytest.mark.parametrize("line", EXPECTED)
 def test_recorded(line: int) -> None:
     request, query = recorded_request(line)
-    assert CRM.identify(request) == EXPECTED[line]
+    assert identify(request) == EXPECTED[line]
     injected = line == 12  # her first name is `Eve&role=administrator&wpf_action=update`
     assert (query.problem is not None) == injected
     assert query.controls["wpf_action"] == "add"
@@ -179,7 +179,7 @@ def test_what_was_identified_once_is_the_same_again() -> None:
     """A worker hands the stored id in as the control parameter."""
     for line, expected in EXPECTED.items():
         request, _ = recorded_request(line)
-        assert CRM.identify(WebhookRequest(**_parts(request), contact_id=expected.ref.id)) == expected
+        assert identify(WebhookRequest(**_parts(request), contact_id=expected.ref.id)) == expected
 
 
 def _parts(request: WebhookRequest) -> dict[str, Any]:
@@ -188,16 +188,16 @@ def _parts(request: WebhookRequest) -> dict[str, Any]:
 
 def post(data: object, contact_id: str | None = None) -> ContactEvent:
     body = json.dumps(data).encode()
-    return CRM.identify(WebhookRequest("POST", body=body, content_type="application/json", contact_id=contact_id))
+    return identify(WebhookRequest("POST", body=body, content_type="application/json", contact_id=contact_id))
 
 
 def form(data: dict[str, str]) -> ContactEvent:
     body = urlencode(data).encode()
-    return CRM.identify(WebhookRequest("POST", body=body, content_type="application/x-www-form-urlencoded"))
+    return identify(WebhookRequest("POST", body=body, content_type="application/x-www-form-urlencoded"))
 
 
 def get(query: str, contact_id: str | None = None) -> ContactEvent:
-    return CRM.identify(WebhookRequest("GET", query=query, contact_id=contact_id))
+    return identify(WebhookRequest("GET", query=query, contact_id=contact_id))
 
 
 def payload(found: ContactEvent) -> Contact:
@@ -256,7 +256,7 @@ class TestWhoItIs:
     def test_the_control_parameter_outranks_the_data(self) -> None:
         assert post({"id": 5, "email": "a@b.example"}, "7").ref == ContactRef("7")
         assert post({}, "007") == ContactEvent(ContactRef("7"))
-        assert CRM.identify(WebhookRequest("GET", contact_id="7")) == ContactEvent(ContactRef("7"))
+        assert identify(WebhookRequest("GET", contact_id="7")) == ContactEvent(ContactRef("7"))
 
     def test_data_of_another_contact_are_not_used(self) -> None:
         found = post({"id": 5, "email": "a@b.example"}, "7")

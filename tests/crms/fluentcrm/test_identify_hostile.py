@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from memberhook.core.errors import RequestRejected
 from memberhook.crms.contract import ContactEvent, ContactRef, WebhookRequest
-from memberhook.crms.fluentcrm import CRM
+from memberhook.crms.fluentcrm.webhook import identify
 from tests.crms.fluentcrm.helpers import recorded_body
 
 EVE = "eve@example.com"
@@ -21,7 +21,7 @@ CUSTOM = "email=eve@example.com&first_name={name}&city=Rome"
 
 
 def get(query: str) -> ContactEvent:
-    return CRM.identify(WebhookRequest("GET", query=query))
+    return identify(WebhookRequest("GET", query=query))
 
 
 def code(query: str) -> str:
@@ -76,7 +76,7 @@ class TestAnotherContact:
 
     def test_forms_with_two_ids(self) -> None:
         with pytest.raises(RequestRejected) as caught:
-            CRM.identify(WebhookRequest("POST", body=b"id=1&id=2"))
+            identify(WebhookRequest("POST", body=b"id=1&id=2"))
         assert caught.value.code == "doubled_contact_field"
 
 
@@ -106,9 +106,9 @@ class TestHerOwnData:
 
 def test_nothing_of_a_payload_is_a_control_parameter() -> None:
     data = {"id": 5, "email": EVE, "role": "administrator", "wpf_action": "add", "send_notification": "true"}
-    found = CRM.identify(WebhookRequest("POST", body=json.dumps(data).encode()))
+    found = identify(WebhookRequest("POST", body=json.dumps(data).encode()))
     assert found.ref == ContactRef("5")
-    assert set(ContactEvent.__dataclass_fields__) == {"ref", "payload", "payload_problem"}
+    assert set(ContactEvent.__dataclass_fields__) == {"ref", "payload", "payload_problem", "body"}
 
 
 def test_messages_hold_nothing_of_the_data() -> None:
@@ -148,7 +148,7 @@ BODIES = (
 
 def outcome(request: WebhookRequest) -> ContactEvent | RequestRejected:
     try:
-        return CRM.identify(request)
+        return identify(request)
     except RequestRejected as error:
         return error
 
@@ -186,5 +186,5 @@ def test_no_name_makes_raw_data_another_contacts(name: str) -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
 def test_no_name_makes_a_body_another_contacts(name: str) -> None:
     data = recorded_body("get-subscriber")["subscriber"] | {"first_name": name}
-    found = CRM.identify(WebhookRequest("POST", body=json.dumps(data).encode()))
+    found = identify(WebhookRequest("POST", body=json.dumps(data).encode()))
     assert found.ref == ContactRef(str(data["id"]))

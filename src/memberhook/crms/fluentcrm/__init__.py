@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from memberhook.crms.contract import CrmInfo
 from memberhook.crms.fluentcrm.client import FluentCrmClient
-from memberhook.crms.fluentcrm.webhook import identify
+from memberhook.crms.fluentcrm.webhook import read
 
-CRM = CrmInfo(slug="fluentcrm", name="FluentCRM", identify=identify, client=FluentCrmClient)
+CRM = CrmInfo(slug="fluentcrm", name="FluentCRM", read=read, client=FluentCrmClient)

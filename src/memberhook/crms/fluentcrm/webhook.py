@@ -28,6 +28,11 @@ _SLASH = re.compile(r"\\([\\'\"])")
 _NEEDS_SLASH = re.compile(r"[\\'\"]")
 
 
+def read(request: WebhookRequest) -> list[ContactEvent]:
+    """FluentCRM sends one event in each request."""
+    return [identify(request)]
+
+
 def identify(request: WebhookRequest) -> ContactEvent:
     """Whom the webhook is about, by id or else by e-mail, and its data as far as they can be believed.
 

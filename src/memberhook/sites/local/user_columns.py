@@ -14,7 +14,7 @@ from django.db import models
 from django.utils import timezone
 
 from memberhook import conf
-from memberhook.core.field_values import written
+from memberhook.core.field_values import as_text
 from memberhook.core.types import Value
 
 
@@ -50,7 +50,7 @@ def to_column(column: models.Field[Any, Any], value: Value) -> Any:
     if value is None:
         return None if column.null else column.get_default()
     if isinstance(column, models.CharField | models.TextField):
-        return (", ".join(value) if isinstance(value, tuple) else written(value))[: column.max_length]
+        return (", ".join(value) if isinstance(value, tuple) else as_text(value))[: column.max_length]
     try:
         fit = column.to_python(list(value) if isinstance(value, tuple) else value)
     except (ValidationError, TypeError, ValueError) as error:

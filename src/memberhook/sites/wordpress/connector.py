@@ -244,7 +244,7 @@ def _value(value: str | list[str]) -> Value:
 def _plan(plan: Plan) -> dict[str, object]:
     changes = plan.changes
     return {
-        "key": plan.key,
+        "key": plan.idempotency_key,
         "contact": plan.contact.id or "",
         "member": plan.member.id if plan.member else None,
         "login": plan.username,

@@ -76,8 +76,8 @@ class Writer:
             body["roles"] = wanted
         body |= {NAMES[name]: sent(value) or "" for name, value in changes.fields.items() if name in NAMES}
         meta = {name: self._meta_value(name, value) for name, value in changes.fields.items() if name in self._meta}
-        if before is None and plan.key and self._notes:
-            meta |= note(plan.key)
+        if before is None and plan.idempotency_key and self._notes:
+            meta |= note(plan.idempotency_key)
         return {**body, **({"meta": meta} if meta else {})}
 
     def _meta_value(self, name: str, value: Value) -> object:
@@ -208,7 +208,7 @@ class Writer:
 
 def _is_creation(work: _Work) -> bool:
     """Also where an attempt that broke off had made the user."""
-    return work.before is None or (work.plan.is_retry and work.before.idempotency_key == work.plan.key)
+    return work.before is None or (work.plan.is_retry and work.before.idempotency_key == work.plan.idempotency_key)
 
 
 def _roles(changes: Changes, held: Sequence[str]) -> list[str]:
