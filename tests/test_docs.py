@@ -105,8 +105,8 @@ def other_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, shop: Running, other_database: str) -> Iterator[World]:
     service = Service(tmp_path_factory.mktemp("data"))
-    service.start()
     try:
+        service.start()
         nothing = Snapshot(service).take()
         service.cli("role", "add", "customer")
         with_a_role = Snapshot(service).take()

@@ -43,7 +43,9 @@ RULES = (
     ),
     Rule("core.errors", only=(), why="everything may raise an error, so errors know nothing"),
     Rule("core.check_result", only=(), why="the result of a check knows nothing of what was checked"),
+    Rule("addresses", only=("conf", "core.errors"), why="everything that names an address may ask for it"),
     Rule("conf", only=(), why="settings are read by everything"),
+    Rule("extras", only=(), why="whoever needs an extra may say that it is missing"),
     Rule("encryption", only=("core.errors",), why="models encrypt, so encryption knows no model"),
     Rule("signals", only=("core",), why="a host project's receivers hear of plain data"),
     Rule("models", only=("models", *BASE), why="tables know nothing of what is done with them"),
@@ -82,7 +84,7 @@ RULES = (
     ),
     Rule(
         "members_area",
-        only=("members_area", "models", "sites.local", *BASE),
+        only=("members_area", "models", "sites.local", "addresses", *BASE),
         why="an optional app: pages for members, guards for views",
     ),
     Rule(
@@ -91,6 +93,7 @@ RULES = (
         without=("django",),
         why="a simulated CRM that shares code with what it tests would agree with its mistakes",
     ),
+    Rule("management", only=("cli",), why="management commands are the command line again"),
     Rule("cli", why="the command line may use everything"),
     Rule("server", why="the service may use everything"),
     Rule("", never=("server",), why="the service depends on the package, never the reverse"),

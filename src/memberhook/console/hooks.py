@@ -16,7 +16,6 @@ from memberhook.console.hook_form import HookChoices, HookForm
 from memberhook.console.hook_rows import SITE_FIELD_LIST, TAG_LIST, MappedFieldInline, RowInline, TagRuleInline
 from memberhook.console.keys import KeyInline, new_key_view, show_key
 from memberhook.console.markup import admin_url, link
-from memberhook.core.types import Action
 from memberhook.models.connections import Hook
 from memberhook.models.deliveries import Delivery
 from memberhook.services import hooks, keys
@@ -96,5 +95,6 @@ class HookAdmin(ConsoleAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        addresses = {action.value: hooks.url(action, key="YOURACCESSKEY") for action in Action}
+        hook = self.get_object(request, object_id)
+        addresses = hooks.urls(hook, "YOURACCESSKEY") if hook else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "addresses": addresses})

@@ -12,12 +12,11 @@ from django.contrib.auth.tokens import default_token_generator
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils import translation
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from memberhook import conf
+from memberhook import addresses, conf
 from memberhook.core.errors import PermanentError, TransientError
 from memberhook.models.followups import FollowUp
 from memberhook.models.members import MemberField
@@ -45,26 +44,33 @@ def send(followup: FollowUp) -> bool:
 def welcome_mail(followup: FollowUp) -> EmailMessage | None:
     """Return the message, or None if the member no longer exists.
 
+    Raises `PermanentError` if the project has no page to set a password.
+
     Its Message-ID depends only on the follow-up: if the worker dies after sending and sends it again, mail programs
     see one message.
     """
     user = get_user_model()._default_manager.filter(pk=followup.member_id).first()
     if user is None:
         return None
-    public = conf.PUBLIC_URL().rstrip("/")
     uid = urlsafe_base64_encode(force_bytes(user.pk))
+    set_password_url = addresses.set_password_address(uid, default_token_generator.make_token(user))
+    if set_password_url is None:
+        raise PermanentError(
+            "The project has no page for choosing a password: install memberhook.members_area, or name a URL "
+            "password_reset_confirm.",
+            code="no_password_page",
+        )
     context: dict[str, Any] = {
         "site_name": conf.SITE_NAME(),
         "login": user.get_username(),
         "name": getattr(user, "first_name", "") or user.get_username(),
-        "set_password_url": public
-        + reverse("memberhook:set_password", args=[uid, default_token_generator.make_token(user)]),
-        "login_url": public + reverse("memberhook:login"),
+        "set_password_url": set_password_url,
+        "login_url": addresses.login_address(),
     }
     with translation.override(_language_of(user)):
         subject = " ".join(render_to_string("memberhook/mail/welcome_subject.txt", context).split())
         body = render_to_string("memberhook/mail/welcome.txt", context)
-    domain = urlsplit(public).hostname or "localhost"
+    domain = urlsplit(addresses.public_url()).hostname or "localhost"
     email = getattr(user, user.get_email_field_name())
     return EmailMessage(
         subject, body, to=[email], headers={"Message-ID": f"<welcome.{followup.pk}.{user.pk}@{domain}>"}
