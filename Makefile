@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check docs lock clean
+.PHONY: help run test check docs messages lock clean
 
 run: ## Set up, then run the demo: a simulated CRM sends webhooks, members appear
 	@scripts/setup run
@@ -21,6 +21,9 @@ docs: ## Build the documentation into docs/_build/html
 	@.venv/bin/python -m sphinx -W --keep-going -n -q -b html docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
 
+messages: ## Collect the texts that members see into src/memberhook/locale and compile the translations
+	@scripts/messages
+
 lock: ## Pin the dependencies again (ARGS=--upgrade moves to the newest)
 	@scripts/lock $(ARGS)
 
@@ -29,4 +32,4 @@ clean: ## Remove what set-up, tests and docs have made (never memberhook-data)
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -176,7 +176,7 @@ class Steps:
         self.page.follow("#result_list a[href*='/site/'][href$='/change/']")
         self.page.run(
             """(() => {
-                document.querySelector('#id_address').value = 'https://club.example';
+                document.querySelector('#id_url').value = 'https://club.example';
                 document.querySelector('#id_allow_private').checked = false;
             })()"""
         )

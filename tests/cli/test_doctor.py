@@ -11,6 +11,7 @@ from memberhook.core.check_result import CheckResult
 from memberhook.core.errors import TransientError
 from memberhook.models.connections import Connection, Hook, Site
 from memberhook.sites.contract import SiteCheck
+from tests.conftest import set_rows
 from tests.fake_wordpress import BAD, CONNECTOR, CORE, GOOD, FakeWordPress
 from tests.loopback import Loopback, Reply, Request
 
@@ -28,7 +29,9 @@ def told(examine: Any) -> dict[str, tuple[bool, str]]:
 def club_hook(club: Site, no_clock: None) -> Hook:
     connection = Connection.objects.create(name="shop", kind="fluentcrm", url="https://shop.example")
     mapped = [{"site": "user_email", "crm": "email"}, {"site": "city", "crm": "city"}, {"site": "vip", "crm": "vip"}]
-    return Hook.objects.create(name="members", connection=connection, site=club, welcome=True, field_map=mapped)
+    hook = Hook.objects.create(name="members", connection=connection, site=club, welcome=True)
+    set_rows(hook, field_map=mapped)
+    return hook
 
 
 def test_sites_are_looked_at_and_what_they_tell_is_kept(wordpress: FakeWordPress, club: Site, no_clock: None) -> None:
