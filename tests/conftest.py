@@ -22,7 +22,7 @@ from memberhook.pipeline import Tools
 from memberhook.queue import bell
 from memberhook.receive.verify import lane
 
-pytest_plugins = ["tests.no_skips", "tests.sites.contract"]
+pytest_plugins = ["pytester", "tests.servers", "tests.sites.contract"]
 
 Send = Callable[..., Delivery]
 
@@ -78,6 +78,12 @@ class FakeCrm:
 
     def contacts(self, tag: object = None) -> Iterator[ContactPage]:
         yield ContactPage(tuple(self.people.values()), len(self.people))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"db", "transactional_db"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("django_db"):
+            item.add_marker("database")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ import urllib3
 
 from memberhook.simulator import Running, SimulatedFluentCRM
 from tests.docs_commands import Commands
+from tests.servers import new_postgresql_database
 
 START = 20.0
 PASSWORD = "abcd efgh ijkl mnop"
@@ -186,16 +188,17 @@ def connect(service: Service, crm: Running, *options: str) -> None:
 
 @pytest.fixture(scope="module")
 def make_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Service]]:
-    made: list[Service] = []
+    """On the database that MEMBERHOOK_TEST_DATABASE names, unless the settings name one."""
+    with ExitStack() as at_the_end:
 
-    def make(**settings: str) -> Service:
-        service = Service(tmp_path_factory.mktemp("data"), {f"MEMBERHOOK_{k}": v for k, v in settings.items()})
-        made.append(service)
-        return service
+        def make(**settings: str) -> Service:
+            if os.environ.get("MEMBERHOOK_TEST_DATABASE") == "postgresql":
+                settings = {"DATABASE_URL": at_the_end.enter_context(new_postgresql_database())} | settings
+            service = Service(tmp_path_factory.mktemp("data"), {f"MEMBERHOOK_{k}": v for k, v in settings.items()})
+            at_the_end.callback(service.stop)
+            return service
 
-    yield make
-    for service in made:
-        service.stop()
+        yield make
 
 
 @pytest.fixture(scope="module")

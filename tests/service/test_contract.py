@@ -13,6 +13,7 @@ import pytest
 from memberhook.simulator import Running
 from tests.service.conftest import Service
 
+pytestmark = pytest.mark.database
 numbers = itertools.count(1)
 
 
