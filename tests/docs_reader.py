@@ -39,7 +39,7 @@ WORDS = {
     "memberhook-data": "the data folder of the running service",
 }
 NOT_RUN = {
-    "make": "CI runs `make test` and `make docs`; `make run` does not end",
+    "make": "CI runs what `make test` and `make docs` run; `make run` does not end",
     "sudo": "changes the machine",
     "pip": "installing is tried by .ci/run, in empty environments",
     "python3 -m venv": "so is this",

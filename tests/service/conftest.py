@@ -23,7 +23,7 @@ from memberhook.simulator import Running, SimulatedFluentCRM
 from tests.docs_commands import Commands
 from tests.servers import new_postgresql_database
 
-START = 20.0
+START = 60.0  # a machine under load is slow
 PASSWORD = "abcd efgh ijkl mnop"
 
 
