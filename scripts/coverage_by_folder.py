@@ -20,9 +20,10 @@ import coverage
 PACKAGE = Path("src/memberhook")
 
 
-def measured(root: Path, data_file: Path) -> dict[Path, Any]:
+def measured(root: Path, data_file: Path | None) -> dict[Path, Any]:
     """File, seen from the package → what coverage knows of it."""
-    found = coverage.Coverage(data_file=str(data_file), config_file=str(root / "pyproject.toml"))
+    where = {"data_file": str(data_file)} if data_file else {}
+    found = coverage.Coverage(config_file=str(root / "pyproject.toml"), **where)
     found.combine(keep=True)
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "coverage.json")
@@ -53,7 +54,7 @@ def ranges(numbers: Iterable[int]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-file", type=Path, default=Path(".coverage"), help="default: .coverage")
+    parser.add_argument("--data-file", type=Path, help="default: where `coverage run` writes")
     parser.add_argument("--missing", action="store_true", help="the lines that no test reaches, too")
     options = parser.parse_args()
     files = measured(Path(__file__).resolve().parents[1], options.data_file)
