@@ -205,6 +205,6 @@ def make_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 def service(make_service: Callable[..., Service], crm: Running) -> Service:
     """Running, connected with the simulated CRM, its hook returns passwords."""
     service = make_service()
-    connect(service, crm, "--return-password", "wp_password", "--map", "interests=interests", "--map", "city=city")
     service.start()
+    connect(service, crm, "--return-password", "wp_password", "--map", "interests=interests", "--map", "city=city")
     return service

@@ -31,8 +31,8 @@ def test_two_workers_share_a_burst_and_one_dies(
     make_service: Callable[..., Service], crm: Running, database: str, queue: str
 ) -> None:
     service = make_service(DATABASE_URL=database, QUEUE_URL=REDIS if queue == "redis" else database, BATCH="5")
-    connect(service, crm, "--welcome", "--return-password", "wp_password")
     service.start()
+    connect(service, crm, "--welcome", "--return-password", "wp_password")
     command = [sys.executable, "-m", "memberhook", "worker", "--name", "second"]
     second = subprocess.Popen(command, env=service.env, stderr=subprocess.DEVNULL)
     try:
