@@ -20,7 +20,7 @@ coverage: ## Run all tests and print how much of each folder they reach (ARGS=--
 	@.venv/bin/python -m coverage run -m pytest $(PARALLEL)
 	@.venv/bin/python scripts/coverage_by_folder.py $(ARGS)
 
-check: ## Format, lint, types, migrations
+check: ## Format, lint, types, migrations, retired words, spelling
 	@scripts/check
 
 docs: ## Build the documentation into docs/_build/html

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from datetime import datetime
 from itertools import islice
 
-from memberhook.simulator import Running, SimulatedFluentCRM
-from memberhook.simulator.people import people
+from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
+from memberhook.testing.fluentcrm.people import people
 
 USER, PASSWORD = "memberhook", "bench-bench"
 

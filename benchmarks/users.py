@@ -12,7 +12,7 @@ def main() -> None:
     set_up()
     from django.contrib.auth import get_user_model
 
-    from memberhook.sites.local import first_hash
+    from memberhook.sites.local.site import first_hash
 
     count, model = int(sys.argv[1]), get_user_model()
     start = time.perf_counter()

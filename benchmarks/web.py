@@ -9,7 +9,7 @@ from memberhook.cli import set_up
 
 def main() -> None:
     set_up()
-    from memberhook.service.serve import web_server
+    from memberhook.server.serve import web_server
 
     web_server("127.0.0.1", int(sys.argv[1])).run()
 

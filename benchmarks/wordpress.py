@@ -29,15 +29,16 @@ import click
 import memberhook
 from benchmarks import bars
 from memberhook import conf
-from memberhook.errors import MemberhookError
-from memberhook.members.logins import wanted
-from memberhook.members.plan import plan_batch
-from memberhook.members.types import Action, Contact, FieldMapping, HookOptions, Plan, SiteFacts, Tag, Wish
-from memberhook.net import HttpClient
-from memberhook.simulator.people import Person, people
-from memberhook.sites.base import Place, Wanted
-from memberhook.sites.wordpress.connector import LOGIN_RULES, ConnectorSite
-from memberhook.wordpress.rest import Rest
+from memberhook.core import mapping
+from memberhook.core.errors import MemberhookError
+from memberhook.core.http_client import HttpClient
+from memberhook.core.plan import PlanInput, plan_batch
+from memberhook.core.types import Action, Contact, FieldMapping, HookOptions, Intent, Plan, SiteSnapshot, Tag
+from memberhook.core.usernames import candidates
+from memberhook.sites.contract import MemberQuery, SiteContext
+from memberhook.sites.wordpress.connector import USERNAME_RULES, ConnectorSite
+from memberhook.sites.wordpress.rest_client import Rest
+from memberhook.testing.fluentcrm.people import Person, people
 from tests.wordpress.runner import NotInstalledError, WordPress, running
 
 CONNECTOR = Path(memberhook.__file__).parent / "sites/wordpress/plugin/memberhook-connector.php"
@@ -70,9 +71,9 @@ class Site:
 
     def connector(self, contacts: Sequence[Contact], action: Action) -> int:
         """One batch, as the worker handles it."""
-        site = ConnectorSite(Place("site", connection="shop"), self.rest())
+        site = ConnectorSite(SiteContext("site", connection="shop"), self.rest())
         plans = [_with_password(plan) for plan in _plans(site, contacts, action)]
-        site.remember({tag.id: tag for contact in contacts for tag in contact.tags or ()}.values())
+        site.upsert_tags({tag.id: tag for contact in contacts for tag in contact.tags or ()}.values())
         applied = site.apply(plans)
         wrong = [one for one in applied if not one.done or not one.changes or one.warnings]
         if wrong:
@@ -96,17 +97,20 @@ class Site:
 def _plans(site: ConnectorSite, contacts: Sequence[Contact], action: Action) -> list[Plan]:
     """As `planning.make_plans` makes them for a hook that knows no links yet."""
     found = site.find(
-        Wanted(
+        MemberQuery(
             contact_ids=[contact.id for contact in contacts if contact.id],
             emails=[contact.email for contact in contacts],
-            logins=[first_login(contact) for contact in contacts],
-            fields=[mapping.site_field for mapping in MAP],
+            usernames=[first_username(contact) for contact in contacts],
+            fields=[mapped.site_field for mapped in MAP],
         )
     )
-    facts = SiteFacts(site.roles(), site.login_rules, found.emails, found.taken, site.stored)
+    facts = SiteSnapshot(site.roles(), site.username_rules, found.emails, found.taken, site.normalize)
     members = [found.members.get(found.contacts.get(contact.id or "", "")) for contact in contacts]
-    asked = [(Wish(action), contact, member) for contact, member in zip(contacts, members, strict=True)]
-    return plan_batch(asked, OPTIONS, facts, lambda password: password)
+    items = [
+        PlanInput(Intent(action), contact, mapping.read(contact, OPTIONS), member)
+        for contact, member in zip(contacts, members, strict=True)
+    ]
+    return plan_batch(items, OPTIONS, facts, lambda password: password)
 
 
 def _with_password(plan: Plan) -> Plan:
@@ -120,8 +124,8 @@ def contact_of(number: int, person: Person, *tags: Tag) -> Contact:
     return Contact(str(number), person.email, fields, tags)
 
 
-def first_login(contact: Contact) -> str:
-    return wanted(contact, OPTIONS, LOGIN_RULES, 1)[0]
+def first_username(contact: Contact) -> str:
+    return next(candidates(mapping.read(contact, OPTIONS), OPTIONS.username_format, USERNAME_RULES))
 
 
 def core_user(contact: Contact) -> dict[str, object]:
@@ -129,7 +133,7 @@ def core_user(contact: Contact) -> dict[str, object]:
     first, last = contact.fields["first_name"], contact.fields["last_name"]
     meta = {"benchmark_city": contact.fields["city"], "benchmark_contact": contact.id}
     return {
-        "username": first_login(contact),
+        "username": first_username(contact),
         "email": contact.email,
         "first_name": first,
         "last_name": last,

@@ -27,9 +27,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from memberhook.simulator import Running, SimulatedFluentCRM  # noqa: E402
+from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM  # noqa: E402
 from tests.browser import Browser, browser  # noqa: E402
-from tests.service.conftest import PASSWORD, Service  # noqa: E402
+from tests.server.conftest import PASSWORD, Service  # noqa: E402
 from tests.wordpress.runner import WordPress, running  # noqa: E402
 
 PICTURES = ROOT / "docs" / "images" / "wordpress"

@@ -10,17 +10,26 @@ from typing import Any
 import pytest
 
 from memberhook import pipeline
-from memberhook.connections.models import Connection, Hook, Site
-from memberhook.crms.base import Catalog, ContactPage, ContactRef, CrmError, FieldWrite
-from memberhook.errors import GiveUp
-from memberhook.findings import Finding
-from memberhook.inbox import store
-from memberhook.inbox.models import Delivery
-from memberhook.local.setup import add_role
-from memberhook.members.types import Contact
-from memberhook.pipeline import Tools
-from memberhook.queue import bell
-from memberhook.receive.verify import lane
+from memberhook.core.check_result import CheckResult
+from memberhook.core.errors import PermanentError
+from memberhook.core.types import Contact
+from memberhook.crms.contract import (
+    Catalog,
+    ContactEvent,
+    ContactPage,
+    ContactRef,
+    CrmError,
+    FieldWrite,
+    Skipped,
+    WebhookRequest,
+)
+from memberhook.crms.registry import crm
+from memberhook.engine import inbox
+from memberhook.engine.runtime import Runtime
+from memberhook.engine.wakeup import message_queue
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.models.deliveries import Delivery, Origin
+from memberhook.sites.local.setup import add_role
 
 pytest_plugins = ["pytester", "tests.servers", "tests.sites.contract"]
 
@@ -56,7 +65,7 @@ class FakeCrm:
         for contact in self.people.values():
             if contact.id == ref.id or (ref.email and contact.email.lower() == ref.email.lower()):
                 return contact
-        return GiveUp("The contact is not in the CRM any more.", code="contact_gone")
+        return PermanentError("The contact is not in the CRM any more.", code="contact_gone")
 
     def load(self, refs: Sequence[ContactRef]) -> Mapping[ContactRef, Contact | CrmError]:
         self.loads.append(tuple(refs))
@@ -70,7 +79,7 @@ class FakeCrm:
         self.written += writes
         return {write.contact_id: None for write in writes}
 
-    def check(self) -> list[Finding]:
+    def check(self) -> list[CheckResult]:
         return []
 
     def catalog(self) -> Catalog:
@@ -87,11 +96,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _close_the_bell() -> Iterator[None]:
-    """What the suite rang is closed with it: Huey keeps its connection else."""
+def _close_the_queue() -> Iterator[None]:
+    """Huey keeps its connection open."""
     yield
-    if bell.cache_info().currsize:
-        bell().storage.close()
+    if message_queue.cache_info().currsize:
+        message_queue().storage.close()
 
 
 @pytest.fixture
@@ -100,12 +109,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def tools(clock: Clock) -> Tools:
+def runtime(clock: Clock) -> Runtime:
     def no_network(_: bool) -> object:
         raise AssertionError("a unit test calls the network")
 
     numbers = iter(range(1000))
-    return Tools(
+    return Runtime(
         now=clock,
         jitter=lambda: 0.5,
         http=no_network,  # type: ignore[arg-type]
@@ -117,7 +126,7 @@ def tools(clock: Clock) -> Tools:
 def fake_crm(monkeypatch: pytest.MonkeyPatch) -> FakeCrm:
     """Every connection's client is this one."""
     fake = FakeCrm()
-    for module in ("memberhook.pipeline", "memberhook.followups.run"):
+    for module in ("memberhook.engine.loading", "memberhook.engine.followups"):
         monkeypatch.setattr(f"{module}.crm_client", lambda connection, http: fake)
     return fake
 
@@ -154,31 +163,37 @@ def hook(make_hook: Callable[..., Hook]) -> Hook:
 
 @pytest.fixture
 def send(hook: Hook, clock: Clock) -> Send:
-    def send(action: str = "add", contact: str = "1", hook: Hook = hook, **values: Any) -> Delivery:
-        at = clock()
-        body = b'{"id": %s}' % contact.encode()
-        delivery = Delivery(
-            **{
-                "hook": hook, "action": action, "method": "POST", "body": body, "content_type": "application/json",
-                "contact_id": contact, "lane": lane(hook, contact, None), "due_at": at, "received_at": at,
-                "first_due_at": at,
-            } | values
-        )  # fmt: skip
-        store.append([delivery])
+    def send(
+        action: str = "add",
+        contact: str | None = "1",
+        hook: Hook = hook,
+        body: bytes | None = None,
+        origin: Origin = Origin.WEBHOOK,
+        **values: Any,
+    ) -> Delivery:
+        to = Hook.objects.get(pk=hook.pk)
+        request = WebhookRequest("POST", "", "application/json", body=body or b'{"id": %s}' % (contact or "").encode())
+        event = crm("fluentcrm").read(request)[0] if origin is Origin.WEBHOOK else ContactEvent(ContactRef(contact))
+        assert not isinstance(event, Skipped)
+        stored = {"method": "POST", "body": request.body, "content_type": request.content_type}
+        delivery = inbox.new_delivery(
+            to, action, event, clock(), origin, **((stored if origin is Origin.WEBHOOK else {}) | values)
+        )
+        inbox.append([delivery])
         return delivery
 
     return send
 
 
 @pytest.fixture
-def work(clock: Clock, tools: Tools) -> Callable[[], int]:
+def work(clock: Clock, runtime: Runtime) -> Callable[[], int]:
     """Does all that is due, as a worker would; how many batches."""
 
     def work() -> int:
         batches = 0
-        for hook_id in store.waiting_hooks(clock()):
-            while batch := store.claim(hook_id, "w1", clock(), contacts=100, lease=timedelta(seconds=30)):
-                pipeline.process(batch, tools)
+        for hook_id in inbox.waiting_hooks(clock()):
+            while batch := inbox.claim(hook_id, "w1", clock(), contacts=100, lease=timedelta(seconds=30)):
+                pipeline.process(batch, runtime)
                 batches += 1
         return batches
 

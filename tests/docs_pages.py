@@ -86,7 +86,7 @@ def program_strings() -> list[str]:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
-    found += [path.read_text("utf-8") for path in (*(SOURCE / "templates").rglob("*.*"), *SOURCE.rglob("*.php"))]
+    found += [path.read_text("utf-8") for path in (*SOURCE.rglob("templates/**/*.*"), *SOURCE.rglob("*.php"))]
     return [" ".join(text.split()) for text in found]
 
 
@@ -95,7 +95,7 @@ def raised_codes(*families: str) -> dict[str, str]:
     return {
         str(word.value.value): f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in SOURCE.rglob("*.py")
-        if "simulator" not in path.parts
+        if "testing" not in path.parts
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in families
         for word in node.keywords

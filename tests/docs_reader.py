@@ -20,9 +20,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from memberhook.cli import cli
-from memberhook.simulator import Running
+from memberhook.testing.fluentcrm import Running
 from tests.docs_pages import ROOT, Block, commands
-from tests.service.conftest import PASSWORD, Service
+from tests.server.conftest import PASSWORD, Service
 
 CRM, MEMBERS, WORDPRESS, POSTGRESQL = (
     "https://shop.example",

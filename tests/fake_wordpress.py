@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from memberhook.connections.models import Site
-from memberhook.errors import MemberhookError
-from memberhook.findings import Finding
-from memberhook.members.types import Role
-from memberhook.sites.base import Checked, Place
-from memberhook.sites.wordpress.row import Facts
-from tests.loopback import Asked, Reply, json_reply
+from memberhook.core.check_result import CheckResult
+from memberhook.core.errors import MemberhookError
+from memberhook.core.types import Role
+from memberhook.models.connections import Site
+from memberhook.sites.contract import SiteCheck, SiteContext
+from memberhook.sites.wordpress.site_data import SiteCapabilities
+from tests.loopback import Reply, RequestedRoles, json_reply
 
 ROLES = [
     {"slug": "administrator", "title": "Administrator", "privileged": True},
@@ -25,36 +25,36 @@ ROLES = [
     {"slug": "customer", "title": "Customer", "privileged": False},
 ]
 CONNECTOR: Mapping[str, Any] = {
-    "way": "connector",
+    "transport": "connector",
     "wordpress": "6.8.1",
     "connector": "0.1.0",
     "roles": ROLES,
     "meta_keys": [],
 }
-CORE: Mapping[str, Any] = {**CONNECTOR, "way": "core", "connector": None, "meta_keys": ["city"]}
-GOOD = Finding("credentials", True, "User name and application password are right.")
-BAD = Finding("credentials", False, "The application password is wrong.")
+CORE: Mapping[str, Any] = {**CONNECTOR, "transport": "core", "connector": None, "meta_keys": ["city"]}
+GOOD = CheckResult("credentials", True, "User name and application password are right.")
+BAD = CheckResult("credentials", False, "The application password is wrong.")
 
 
 @dataclass
 class FakeWordPress:
     """`places`: as which it was opened. `broken` is raised by `roles`."""
 
-    checked: Checked = field(default_factory=lambda: Checked((GOOD,), CONNECTOR))
+    checked: SiteCheck = field(default_factory=lambda: SiteCheck((GOOD,), CONNECTOR))
     broken: MemberhookError | None = None
-    places: list[Place] = field(default_factory=list)
+    places: list[SiteContext] = field(default_factory=list)
 
-    def open_site(self, place: Place) -> Any:
-        self.places.append(place)
+    def open_site(self, context: SiteContext) -> Any:
+        self.places.append(context)
         return self
 
-    def check(self) -> Checked:
+    def check(self) -> SiteCheck:
         return self.checked
 
     def roles(self) -> tuple[Role, ...]:
         if self.broken:
             raise self.broken
-        return Facts.of(self.places[-1].facts).roles
+        return SiteCapabilities.of(self.places[-1].capabilities).roles
 
 
 @pytest.fixture
@@ -68,7 +68,9 @@ def wordpress(monkeypatch: pytest.MonkeyPatch) -> FakeWordPress:
 @pytest.fixture
 def club(db: None) -> Site:
     """A WordPress that was looked at once."""
-    site = Site(name="club", kind="wordpress", url="https://club.example", username="memberhook", facts=dict(CONNECTOR))
+    site = Site(
+        name="club", kind="wordpress", url="https://club.example", username="memberhook", capabilities=dict(CONNECTOR)
+    )
     site.password = "abcd efgh"
     site.save()
     return site
@@ -91,7 +93,7 @@ ROUTES: Mapping[str, object] = {
 }
 
 
-def over_http(asked: Asked) -> Reply:
+def over_http(asked: RequestedRoles) -> Reply:
     """With the connector and one member; for `Loopback`. There is no second page of members."""
     found = ROUTES.get(asked.path.removeprefix("/wp-json"))
     if found is None:

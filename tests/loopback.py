@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestedRoles:
     """A request that came in. `connection` is the client's port: the same for requests over one connection."""
 
     method: str
@@ -61,7 +61,7 @@ def page_reply(text: str, status: int = 200, **headers: str) -> Reply:
     return Reply(status, body, "text/html; charset=UTF-8", {k.replace("_", "-"): v for k, v in headers.items()})
 
 
-Answer = Callable[[Asked], Reply]
+Answer = Callable[[RequestedRoles], Reply]
 
 
 class Loopback:
@@ -69,7 +69,7 @@ class Loopback:
 
     def __init__(self, answer: Answer, tls: ssl.SSLContext | None = None) -> None:
         self.answer = answer
-        self.asked: list[Asked] = []
+        self.asked: list[RequestedRoles] = []
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.loopback = self
         if tls is not None:
@@ -105,7 +105,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        asked = Asked(self.command, self.path, dict(self.headers), body, self.client_address[1])
+        asked = RequestedRoles(self.command, self.path, dict(self.headers), body, self.client_address[1])
         self.server.loopback.asked.append(asked)
         reply = self.server.loopback.answer(asked)
         if reply.hang is not None:

@@ -45,8 +45,8 @@ def _programs(*names: str) -> Callable[[], bool]:
 
 
 def _wordpress() -> bool:
-    given = os.environ.get("MEMBERHOOK_TEST_WORDPRESS")
-    command = [sys.executable, str(WORDPRESS_SCRIPT), "--check", *(["--wordpress", given] if given else [])]
+    folder = os.environ.get("MEMBERHOOK_TEST_WORDPRESS")
+    command = [sys.executable, str(WORDPRESS_SCRIPT), "--check", *(["--wordpress", folder] if folder else [])]
     return subprocess.run(command, capture_output=True, check=False).returncode != MUST_BE_INSTALLED
 
 

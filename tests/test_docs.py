@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from memberhook import conf
-from memberhook.inbox.states import MOVES
-from memberhook.receive.query import CONTROL
-from memberhook.simulator import Running, SimulatedFluentCRM
+from memberhook.core.states import MOVES
+from memberhook.intake.query import CONTROL
+from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.docs_pages import (
     KINDS,
     PAGES,
@@ -37,8 +37,8 @@ from tests.docs_pages import (
 from tests.docs_reader import Reader, Snapshot, example_project, matches, same_shape
 from tests.fake_wordpress import over_http
 from tests.loopback import Loopback
+from tests.server.conftest import PASSWORD, Service, connect
 from tests.servers import new_postgresql_database
-from tests.service.conftest import PASSWORD, Service, connect
 
 DJANGO_PAGE = ROOT / "docs" / "django.md"
 FROM_NOTHING = {"README.md", "start.md", "fluentcrm.md", "django.md"}
@@ -227,7 +227,7 @@ def _cli_page() -> str:
     return (ROOT / "docs" / "cli.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("family", ["Refused", "RetryLater", "GiveUp"])
+@pytest.mark.parametrize("family", ["RequestRejected", "TransientError", "PermanentError"])
 def test_every_error_code_is_explained(family: str) -> None:
     rows = [row for page in PAGES for row in prose(page).splitlines() if row.startswith("|")]
     codes = raised_codes(family)
@@ -269,6 +269,13 @@ def test_settings_and_files_that_are_named_exist(page: Path) -> None:
         assert (ROOT / name).exists(), name
 
 
+def test_what_the_page_says_is_in_a_file_is_defined_there() -> None:
+    rows = re.findall(r"^\| .*\? \| `(.*)` \| `(.*)` \|$", prose(ROOT / "docs" / "how_it_works.md"), re.MULTILINE)
+    assert len(rows) >= 10
+    missing = [row for row in rows if not re.search(rf"\b(?:def|class) {row[1]}\b", (ROOT / row[0]).read_text("utf-8"))]
+    assert missing == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=names)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in links(page):
@@ -289,6 +296,8 @@ def test_pictures_are_shown_and_small() -> None:
 def test_readme_and_docs_know_each_other() -> None:
     assert "docs/start.md" in links(README)
     assert "`README.md`" in prose(ROOT / "docs" / "start.md"), "no link: Sphinx knows nothing outside docs/"
-    listed = re.search(r"```\{toctree\}\n.*?\n\n(.*?)```", (ROOT / "docs" / "index.md").read_text("utf-8"), re.DOTALL)
-    assert listed
-    assert set(listed[1].split()) == {page.stem for page in PAGES if page != README} - {"index"}
+    summaries = re.search(
+        r"```\{toctree\}\n.*?\n\n(.*?)```", (ROOT / "docs" / "index.md").read_text("utf-8"), re.DOTALL
+    )
+    assert summaries
+    assert set(summaries[1].split()) == {page.stem for page in PAGES if page != README} - {"index"}

@@ -28,65 +28,72 @@ class Rule:
     without: tuple[str, ...] = ()
 
 
-CALLERS = ("worker", "tasks", "web", "console", "cli", "service")
-"""They call the pipeline and its steps, and nothing below knows them."""
+CALLERS = ("intake", "worker", "console", "cli", "server", "services")
+"""They call the pipeline and its parts, and nothing below knows them."""
 
-
-def step(module: str) -> Rule:
-    why = "a step knows neither the way it is part of nor who starts it"
-    return Rule(module, never=("pipeline", *CALLERS), why=why)
-
+BASE = ("core", "conf", "encryption")
 
 RULES = (
-    Rule("errors", only=(), why="everything may raise an error, so errors know nothing"),
-    Rule("members", only=("members",), without=("django", "urllib3"), why="the plan is pure"),
+    Rule("core", only=("core",), without=("django",), why="plain data and pure functions, and the HTTP client"),
     Rule(
-        "net", only=("errors", "addresses"), without=("django",), why="the one HTTP client serves whoever hands it out"
+        "core.plan",
+        only=("core.types", "core.text", "core.usernames", "core.mapping", "core.roles", "core.field_values"),
+        without=("django", "urllib3"),
+        why="the plan is pure",
     ),
-    Rule("findings", only=(), why="one line of a check knows nothing of what it is about"),
-    Rule("reading", only=("errors",), why="foreign JSON is narrowed the same way, whoever sent it"),
-    Rule("addresses", only=("errors",), without=("django",), why="it is the part of net that judges an address"),
-    Rule(
-        "crms",
-        only=("members.types", "net", "errors", "findings", "reading", "wordpress", "crms"),
-        without=("django",),
-        why="an adapter translates; its client is handed in",
-    ),
-    Rule(
-        "wordpress",
-        only=("net", "errors", "findings", "wordpress"),
-        without=("django",),
-        why="speaking to a WordPress is the same for the CRMs in it and for a site",
-    ),
+    Rule("core.errors", only=(), why="everything may raise an error, so errors know nothing"),
+    Rule("core.check_result", only=(), why="the result of a check knows nothing of what was checked"),
+    Rule("conf", only=(), why="settings are read by everything"),
+    Rule("encryption", only=("core.errors",), why="models encrypt, so encryption knows no model"),
+    Rule("signals", only=("core",), why="a host project's receivers hear of plain data"),
+    Rule("models", only=("models", *BASE), why="tables know nothing of what is done with them"),
     Rule(
         "sites",
-        only=("members", "net", "errors", "findings", "reading", "wordpress", "sites"),
+        only=("core", "sites"),
         without=("django",),
         why="a site applies plans and nothing more; what it needs is handed in",
     ),
     Rule(
         "sites.local",
-        only=("members", "errors", "findings", "sites", "local", "conf"),
-        never=("net",),
-        why="the local site's folder is `local`: its members are rows of this database",
+        only=("sites.contract", "sites.local", "models", *BASE),
+        never=("core.http_client",),
+        why="members of the local site are rows of this database",
     ),
     Rule(
-        "simulator",
-        only=("errors", "simulator"),
+        "crms",
+        only=(
+            "core",
+            "crms",
+            "sites.wordpress.rest_check",
+            "sites.wordpress.rest_client",
+            "sites.wordpress.rest_errors",
+        ),
+        without=("django",),
+        why="an adapter translates; its client is handed in. CRMs in a WordPress share its REST client",
+    ),
+    Rule(
+        "engine", never=("pipeline", "members_area", *CALLERS), why="a step knows neither the pipeline nor its callers"
+    ),
+    Rule("pipeline", never=("members_area", *CALLERS), why="the pipeline does not know who starts it"),
+    Rule("intake", never=("worker", "services", "console", "cli", "server", "members_area"), why="it only lets in"),
+    Rule("worker", never=("intake", "services", "console", "cli", "server", "members_area"), why="it only works"),
+    Rule(
+        "services", never=("intake", "worker", "console", "cli", "server", "members_area"), why="use cases have callers"
+    ),
+    Rule(
+        "members_area",
+        only=("members_area", "models", "sites.local", *BASE),
+        why="an optional app: pages for members, guards for views",
+    ),
+    Rule(
+        "testing",
+        only=("core.errors", "testing"),
         without=("django",),
         why="a simulated CRM that shares code with what it tests would agree with its mistakes",
     ),
-    step("receive"),
-    step("inbox"),
-    step("followups"),
-    step("journal"),
-    step("connections"),
-    step("local"),
-    step("planning"),
-    Rule("pipeline", never=CALLERS, why="the way does not know who starts it"),
     Rule("cli", why="the command line may use everything"),
-    Rule("service", why="the service may use everything"),
-    Rule("", never=("service",), why="the service depends on the package, never the reverse"),
+    Rule("server", why="the service may use everything"),
+    Rule("", never=("server",), why="the service depends on the package, never the reverse"),
 )
 
 
@@ -179,38 +186,69 @@ def test_the_package_itself_imports_nothing_of_ours() -> None:
     assert [found for found in imports(SOURCE) if found.module == PACKAGE and covers((PACKAGE,), found.name)] == []
 
 
+def rooms(source: Path) -> dict[str, set[str]]:
+    """Folder (or module at the top) → the others that it imports. The package's own face is no room."""
+    arrows: dict[str, set[str]] = {}
+    for found in imports(source):
+        if covers((PACKAGE,), found.name) and short(found.module) and short(found.name):
+            here, there = (short(name).split(".")[0] for name in (found.module, found.name))
+            arrows.setdefault(here, set()).add(there)
+    return {room: others - {room} for room, others in arrows.items()}
+
+
+def circle(arrows: dict[str, set[str]]) -> list[str]:
+    """Rooms that import each other in a circle; empty where there is none."""
+    left = {room: set(others) for room, others in arrows.items()}
+    while leaves := [room for room, others in left.items() if not others & left.keys()]:
+        for room in leaves:
+            del left[room]
+    return sorted(left)
+
+
+def test_no_folders_import_each_other_in_a_circle() -> None:
+    assert circle(rooms(SOURCE)) == []
+
+
+def test_a_circle_of_folders_is_seen(tmp_path: Path) -> None:
+    source = tmp_path / PACKAGE
+    for name, code in (("a/x.py", "from memberhook.b import y"), ("b/y.py", ""), ("b/z.py", "import memberhook.a.x")):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(code, encoding="utf-8")
+    assert circle(rooms(source)) == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("file", "code", "complaint"),
     [
-        ("members/plan.py", "from memberhook.members import types", None),
-        ("members/plan.py", "from . import types", None),
-        ("members/plan.py", "from .types import Plan", None),
-        ("members/plan.py", "from .. import errors", "members must not import memberhook.errors"),
-        ("members/plan.py", "from memberhook import errors", "members must not import memberhook.errors"),
-        ("members/plan.py", "import memberhook.errors", "members must not import memberhook.errors"),
-        ("members/plan.py", "from django.db import models", "members must not import django.db"),
-        ("members/__init__.py", "from .types import Plan", None),
-        ("members/__init__.py", "from ..errors import Refused", "members must not import memberhook.errors"),
-        ("crms/acme.py", "from memberhook.members.types import Contact", None),
-        ("crms/acme.py", "from memberhook.members.plan import plan", "crms must not import memberhook.members.plan"),
+        ("core/plan.py", "from memberhook.core import types", None),
+        ("core/plan.py", "from . import types", None),
+        ("core/plan.py", "from .types import Plan", None),
+        ("core/plan.py", "from .. import errors", "core.plan must not import memberhook.errors"),
+        ("core/plan.py", "from memberhook import models", "core.plan must not import memberhook.models"),
+        ("core/text.py", "import memberhook.models", "core must not import memberhook.models"),
+        ("core/text.py", "from django.db import models", "core must not import django.db"),
+        ("core/__init__.py", "from .types import Plan", None),
+        ("core/__init__.py", "from ..models import Hook", "core must not import memberhook.models"),
+        ("crms/acme.py", "from memberhook.core.types import Contact", None),
+        ("crms/acme.py", "from memberhook.models import Hook", "crms must not import memberhook.models"),
         ("crms/acme.py", "def f():\n    import memberhook.sites", "memberhook/crms/acme.py:2: crms must not import"),
-        ("sites/local.py", "from memberhook.local import models", None),
-        ("sites/other.py", "from memberhook.local import models", "sites must not import memberhook.local"),
-        ("errors.py", "from memberhook.members import types", "errors must not import memberhook.members.types"),
-        ("errors.py", "from memberhook import __version__", None),
-        ("inbox/store.py", "from memberhook.pipeline import process", "inbox must not import memberhook.pipeline"),
-        ("inbox/store.py", "from memberhook.pipelines import process", None),
-        ("inbox/store.py", "import queue, django", None),
+        ("sites/local/site.py", "from memberhook.models import Hook", None),
+        ("sites/other.py", "from memberhook.models import Hook", "sites must not import memberhook.models"),
+        ("core/errors.py", "from memberhook.core import types", "core.errors must not import memberhook.core.types"),
+        ("core/errors.py", "from memberhook import __version__", None),
+        ("engine/inbox.py", "from memberhook.pipeline import process", "engine must not import memberhook.pipeline"),
+        ("engine/inbox.py", "from memberhook.pipelines import process", None),
+        ("engine/inbox.py", "import queue, django", None),
         ("pipeline.py", "from memberhook.cli import main", "pipeline must not import memberhook.cli"),
-        ("pipeline.py", "from memberhook.inbox import store", None),
-        ("web/asgi.py", "from memberhook.service import settings", "this module must not import memberhook.service"),
-        ("cli/run.py", "from memberhook.service import settings", None),
-        ("service/urls.py", "from memberhook.service import settings", None),
+        ("pipeline.py", "from memberhook.engine import inbox", None),
+        ("urls.py", "from memberhook.server import settings", "this module must not import memberhook.server"),
+        ("cli/run.py", "from memberhook.server import settings", None),
+        ("server/urls.py", "from memberhook.server import settings", None),
     ],
 )
 def test_the_checker_sees(tmp_path: Path, file: str, code: str, complaint: str | None) -> None:
     source = tmp_path / PACKAGE
-    for name in ("__init__.py", "errors.py", "members/__init__.py", "members/types.py", file):
+    for name in ("__init__.py", "errors.py", "core/__init__.py", "core/types.py", "models/__init__.py", file):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).touch()
     (source / file).write_text(code, encoding="utf-8")

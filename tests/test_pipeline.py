@@ -10,18 +10,17 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 
-from memberhook import pipeline
-from memberhook.connections.models import Connection, Hook, Link
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.followups import run as followups
-from memberhook.followups.models import FollowUp
-from memberhook.inbox import store
-from memberhook.inbox.models import Attempt, Delivery
-from memberhook.listing import members
-from memberhook.local import accounts, signals
-from memberhook.local.models import Tag as TagRow
-from memberhook.members.types import Contact, Tag
-from memberhook.pipeline import Tools
+from memberhook import pipeline, signals
+from memberhook.core.errors import PermanentError, TransientError
+from memberhook.core.types import Contact, Tag
+from memberhook.engine import claims, followups, inbox
+from memberhook.engine.runtime import Runtime
+from memberhook.models.connections import Connection, Hook, Link
+from memberhook.models.deliveries import Attempt, Delivery, Origin
+from memberhook.models.followups import FollowUp
+from memberhook.models.tags import Tag as TagRow
+from memberhook.services import accounts
+from memberhook.services.members import members
 from tests.conftest import Clock, FakeCrm, Send, ended
 
 COURSE, NEWS = Tag("10", "course", "Course"), Tag("11", "news", "News")
@@ -84,7 +83,7 @@ def test_a_contact_known_by_id_here_and_by_e_mail_there_is_one(
     fake_crm.add(ada())
     by_id = send(role="customer")
     body = b'{"email": "ADA@example.com"}'
-    by_email = send(body=body, contact_id=None, email="ADA@example.com", lane="by mail")
+    by_email = send(body=body)
     work()
     assert [ended(d).outcome["member"]["created"] for d in (by_id, by_email)] == [True, False]
     assert {d.state for d in (by_id, by_email)} == {"applied"}
@@ -120,7 +119,7 @@ def test_many_contacts_are_loaded_at_once_and_one_bad_one_harms_no_other(
 def test_a_crm_that_is_down_means_later_and_in_the_end_failed(
     send: Send, work: Callable[[], int], fake_crm: FakeCrm, clock: Clock
 ) -> None:
-    fake_crm.broken = RetryLater("FluentCRM is down.", code="server_error")
+    fake_crm.broken = TransientError("FluentCRM is down.", code="server_error")
     delivery = send()
     work()
     assert ended(delivery).state == "retrying"
@@ -138,7 +137,7 @@ def test_a_crm_that_is_down_means_later_and_in_the_end_failed(
     assert Attempt.objects.count() == attempts
     fake_crm.broken = None
     fake_crm.add(ada())
-    store.replay([delivery.pk], clock())
+    inbox.replay([delivery.pk], clock())
     clock.pass_(hours=1)
     work()
     assert ended(delivery).state == "applied"
@@ -147,7 +146,7 @@ def test_a_crm_that_is_down_means_later_and_in_the_end_failed(
 def test_retry_after_is_kept_to_for_the_whole_connection(
     send: Send, work: Callable[[], int], fake_crm: FakeCrm, clock: Clock
 ) -> None:
-    fake_crm.broken = RetryLater("Too many.", code="rate_limited", retry_after=120)
+    fake_crm.broken = TransientError("Too many.", code="rate_limited", retry_after=120)
     fake_crm.add(ada())
     delivery = send()
     work()
@@ -163,61 +162,61 @@ def test_retry_after_is_kept_to_for_the_whole_connection(
 
 
 def test_what_will_not_pass_is_not_tried_again(send: Send, work: Callable[[], int], fake_crm: FakeCrm) -> None:
-    fake_crm.broken = GiveUp("This address is private.", code="private_address")
+    fake_crm.broken = PermanentError("This address is private.", code="private_address")
     delivery = send()
     work()
     assert (ended(delivery).state, delivery.attempts) == ("failed", 1)
 
 
 def test_a_worker_that_was_taken_for_dead_writes_nothing(
-    send: Send, fake_crm: FakeCrm, clock: Clock, tools: Tools, hook: Hook
+    send: Send, fake_crm: FakeCrm, clock: Clock, runtime: Runtime, hook: Hook
 ) -> None:
     fake_crm.add(ada())
     delivery = send()
-    batch = store.claim(hook.pk, "slow", clock(), contacts=100, lease=timedelta(seconds=30))
+    batch = inbox.claim(hook.pk, "slow", clock(), contacts=100, lease=timedelta(seconds=30))
     assert batch
-    store.give_back(clock(), workers=["slow"])
-    pipeline.process(batch, tools)
+    inbox.release_expired(clock(), workers=["slow"])
+    pipeline.process(batch, runtime)
     assert User.objects.count() == 0
     assert ended(delivery).state == "retrying"
 
 
 def test_a_death_between_apply_and_journal_leaves_nothing_half_done(
-    send: Send, work: Callable[[], int], fake_crm: FakeCrm, clock: Clock, tools: Tools, hook: Hook,
+    send: Send, work: Callable[[], int], fake_crm: FakeCrm, clock: Clock, runtime: Runtime, hook: Hook,
     monkeypatch: pytest.MonkeyPatch, make_hook: Callable[..., Hook],
 ) -> None:  # fmt: skip
     fake_crm.add(ada())
     Hook.objects.update(welcome=True, return_password_field="wp_password")
     send()
-    batch = store.claim(hook.pk, "w0", clock(), contacts=100, lease=timedelta(seconds=30))
+    batch = inbox.claim(hook.pk, "w0", clock(), contacts=100, lease=timedelta(seconds=30))
     assert batch
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "finish", die)
+        patch.setattr(inbox, "finish", die)
         with pytest.raises(KeyboardInterrupt):
-            pipeline.process(batch, tools)
+            pipeline.process(batch, runtime)
     assert (User.objects.count(), FollowUp.objects.count(), Link.objects.count()) == (0, 0, 0)
-    store.give_back(clock(), workers=["w0"])
+    inbox.release_expired(clock(), workers=["w0"])
     work()
     assert (User.objects.count(), FollowUp.objects.count(), Link.objects.count()) == (1, 2, 1)
 
 
 def test_welcome_and_password_follow_exactly_once(
-    send: Send, work: Callable[[], int], fake_crm: FakeCrm, tools: Tools, mailoutbox: list[Any], clock: Clock
+    send: Send, work: Callable[[], int], fake_crm: FakeCrm, runtime: Runtime, mailoutbox: list[Any], clock: Clock
 ) -> None:
     Hook.objects.update(return_password_field="wp_password")
     fake_crm.add(ada())
     send(notify=True)
     work()
-    assert FollowUp.objects.filter(done_at=None).count() == 2
+    assert FollowUp.objects.filter(finished_at=None).count() == 2
     secret = FollowUp.objects.get(kind="return_password").secret
     assert secret
     assert "generated-password-0" not in secret
-    assert followups.run_due("w1", tools) == 2
-    assert followups.run_due("w1", tools) == 0
+    assert followups.run_due("w1", runtime) == 2
+    assert followups.run_due("w1", runtime) == 0
     [mail] = mailoutbox
     assert mail.to == ["ada@example.com"]
     assert "/password/set/" in mail.body
@@ -232,11 +231,11 @@ def test_welcome_and_password_follow_exactly_once(
     assert User.objects.get().check_password("generated-password-0")
     send(notify=True)
     work()
-    assert followups.run_due("w1", tools) == 0
+    assert followups.run_due("w1", runtime) == 0
 
 
 def test_a_follow_up_whose_worker_died_is_done_by_the_next(
-    send: Send, work: Callable[[], int], fake_crm: FakeCrm, tools: Tools, mailoutbox: list[Any], clock: Clock,
+    send: Send, work: Callable[[], int], fake_crm: FakeCrm, runtime: Runtime, mailoutbox: list[Any], clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     Hook.objects.update(return_password_field="wp_password")
@@ -248,31 +247,31 @@ def test_a_follow_up_whose_worker_died_is_done_by_the_next(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(followups, "_done", die)
+        patch.setattr(claims, "finish", die)
         with pytest.raises(KeyboardInterrupt):
-            followups.run_due("w1", tools)
-    assert followups.run_due("w2", tools) == 0, "the lease of the dead one has not run out"
-    followups.give_back(["w1"])
-    assert followups.run_due("w2", tools) == 2
+            followups.run_due("w1", runtime)
+    assert followups.run_due("w2", runtime) == 0, "the lease of the dead one has not run out"
+    followups.release_expired(clock(), workers=["w1"])
+    assert followups.run_due("w2", runtime) == 2
     assert [w.fields["wp_password"] for w in fake_crm.written] == ["generated-password-0"] * 2, "the same value, twice"
     assert [w.fresh for w in fake_crm.written] == [True, False], "the second time not keyed by e-mail"
     assert len({mail.extra_headers["Message-ID"] for mail in mailoutbox}) == 1
 
 
 def test_a_password_that_cannot_be_returned_is_tried_again_then_told_and_wiped(
-    send: Send, work: Callable[[], int], fake_crm: FakeCrm, tools: Tools, clock: Clock
+    send: Send, work: Callable[[], int], fake_crm: FakeCrm, runtime: Runtime, clock: Clock
 ) -> None:
     Hook.objects.update(return_password_field="wp_password")
     fake_crm.add(ada())
     delivery = send()
     work()
-    fake_crm.broken = RetryLater("FluentCRM is down.", code="server_error")
-    assert followups.run_due("w1", tools) == 1
-    assert followups.run_due("w1", tools) == 0
+    fake_crm.broken = TransientError("FluentCRM is down.", code="server_error")
+    assert followups.run_due("w1", runtime) == 1
+    assert followups.run_due("w1", runtime) == 0
     clock.pass_(hours=80)
-    followups.run_due("w1", tools)
+    followups.run_due("w1", runtime)
     row = FollowUp.objects.get()
-    assert (row.failed, row.secret) == (True, "")
+    assert (row.state, row.secret) == ("failed", "")
     assert ended(delivery).outcome["warnings"] == ["The password was not returned: FluentCRM is down."]
 
 
@@ -313,7 +312,7 @@ def test_tags_of_another_connection_stay(
     send()
     work()
     fake_crm.add(ada(tags=(NEWS,)))
-    send(hook=second, lane="other")
+    send(hook=second)
     work()
     assert [m["tags"] for m in members()] == [["course", "news"]]
 
@@ -357,13 +356,15 @@ def test_an_import_asks_the_crm_even_where_the_hook_trusts_webhooks(
 ) -> None:
     Hook.objects.update(trust_payload=True)
     fake_crm.add(ada())
-    imported = send(method="", body=b"", origin="import")
+    imported = send(origin=Origin.IMPORT)
     work()
     assert ended(imported).state == "applied"
     assert [m["first_name"] for m in members()] == ["Ada"]
 
 
-def test_signals_tell_the_host_project(send: Send, work: Callable[[], int], fake_crm: FakeCrm, tools: Tools) -> None:
+def test_signals_tell_the_host_project(
+    send: Send, work: Callable[[], int], fake_crm: FakeCrm, runtime: Runtime
+) -> None:
     heard: list[tuple[str, Any]] = []
 
     def listen(name: str) -> Callable[..., None]:
@@ -379,12 +380,12 @@ def test_signals_tell_the_host_project(send: Send, work: Callable[[], int], fake
         fake_crm.add(ada())
         send()
         work()
-        assert followups.run_due("w1", tools) == 1
+        assert followups.run_due("w1", runtime) == 1
         fake_crm.add(ada(tags=(NEWS,)))
         send("update_tags")
         work()
-        assert followups.run_due("w1", tools) == 1
-        assert followups.run_due("w1", tools) == 0
+        assert followups.run_due("w1", runtime) == 1
+        assert followups.run_due("w1", runtime) == 0
     finally:
         for name, receiver in receivers.items():
             getattr(signals, name).disconnect(receiver)

@@ -101,7 +101,7 @@ def test_a_skip_fails_in_ci_and_says_what_was_skipped(ci: pytest.Pytester, kind:
 
 
 @pytest.mark.parametrize("kind", SKIPS)
-def test_a_skip_is_a_skip_elsewhere(machine: pytest.Pytester, kind: str) -> None:
+def test_outside_ci_a_skip_is_a_skip(machine: pytest.Pytester, kind: str) -> None:
     done = run(machine, SKIPS[kind])
     assert done.ret in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     done.assert_outcomes(skipped=1)

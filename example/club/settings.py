@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "accounts.apps.AccountsConfig",
     "courses.apps.CoursesConfig",
     "memberhook",  # Memberhook
+    "memberhook.members_area",  # Memberhook: log-in and account pages
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

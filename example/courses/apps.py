@@ -7,7 +7,7 @@ class CoursesConfig(AppConfig):
     name = "courses"
 
     def ready(self) -> None:
-        from memberhook.local.signals import tags_applied, tags_removed
+        from memberhook.signals import tags_applied, tags_removed
 
         from courses.receivers import enrol, leave
 

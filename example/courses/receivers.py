@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from memberhook.members.types import Tag
+from memberhook.core.types import Tag
 
 from accounts.models import Person
 from courses.models import Course

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from memberhook.local.access import tag_required
+from memberhook.members_area.access import tag_required
 
 
 def courses(request: HttpRequest) -> HttpResponse:

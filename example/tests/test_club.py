@@ -11,12 +11,13 @@ import pytest
 from django.contrib.auth import get_user
 from django.core import mail
 from django.test import Client
-from memberhook.connections import keys
-from memberhook.connections.models import Connection, Hook, Site
-from memberhook.inbox.models import Delivery
-from memberhook.local.access import has_role, has_tag
-from memberhook.local.models import MemberField
-from memberhook.worker import Worker, real_tools
+from memberhook.engine.runtime import system_runtime
+from memberhook.members_area.access import has_role, has_tag
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.models.deliveries import Delivery
+from memberhook.models.members import MemberField
+from memberhook.services import keys
+from memberhook.worker import Worker
 
 from accounts.models import Person, Profile
 from courses.models import Course
@@ -53,7 +54,7 @@ def hook(db: None) -> Hook:
 @pytest.fixture
 def send(client: Client, hook: Hook) -> Any:
     """Sends a webhook and lets a worker do its work; the outcome."""
-    key = keys.new_key(hook, real_tools().now())
+    key = keys.new_key(hook, system_runtime().now())
 
     def send(action: str = "add", **changed: Any) -> dict[str, Any]:
         response = client.post(
@@ -63,7 +64,7 @@ def send(client: Client, hook: Hook) -> Any:
             headers={"Authorization": f"Bearer {key}"},
         )
         assert response.status_code == 202, response.content
-        Worker("test", real_tools()).work(hook.pk)
+        Worker("test", system_runtime()).work(hook.pk)
         told: dict[str, Any] = client.get(response.json()["location"].removeprefix("http://127.0.0.1:8000")).json()
         return told
 

@@ -1,4 +1,4 @@
-"""The Django app, for the service and for projects of one's own."""
+"""The Django app, for the service and for host projects."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ class MemberhookConfig(AppConfig):
 
     def ready(self) -> None:
         from memberhook import checks  # noqa: F401  # registers the system checks
-        from memberhook.local.setup import create_what_is_missing
+        from memberhook.sites.local.setup import create_missing_rows
 
-        post_migrate.connect(create_what_is_missing, sender=self)
+        post_migrate.connect(create_missing_rows, sender=self)

@@ -1,22 +1,25 @@
-"""All addresses of Memberhook, for projects of one's own: `path("", include("memberhook.urls"))`.
+"""All addresses of Memberhook, for a host project: `path("members/", include("memberhook.urls"))`, under any prefix.
 
-Behind the ASGI wrapper (memberhook.web.asgi) the hook addresses never get here; without it they do.
+The members' pages are among them when `memberhook.members_area` is in INSTALLED_APPS.
 """
 
 from __future__ import annotations
 
-from django.urls import path
+from importlib import import_module
 
-from memberhook.local import urls as pages
-from memberhook.web import views
+from django.apps import apps
+from django.urls import URLPattern, path
 
-app_name = pages.app_name
+from memberhook.intake import views
 
-urlpatterns = [
+app_name = "memberhook"
+
+urlpatterns: list[URLPattern] = [
     path("hooks/<str:name>", views.hook, name="hook"),
     path("hooks/<str:name>/", views.hook),
     path("hooks/<str:name>/events", views.events, name="events"),
     path("hooks/<str:name>/events/", views.events),
     path("deliveries/<int:pk>", views.delivery, name="delivery"),
-    *pages.urlpatterns,
 ]
+if apps.is_installed("memberhook.members_area"):
+    urlpatterns += import_module("memberhook.members_area.urls").urlpatterns

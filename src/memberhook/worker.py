@@ -1,41 +1,29 @@
-"""A worker process: answers the bell, keeps its claims alive, and sweeps up what no bell announced."""
+"""A worker process: it works when woken, extends its leases, and looks for work that no message announced."""
 
 from __future__ import annotations
 
 import logging
 import os
-import random
-import secrets
 import signal
 import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from itertools import groupby
 
 from django.db import DatabaseError, close_old_connections
 
-from memberhook import conf, pipeline, tasks
-from memberhook.errors import RetryLater
-from memberhook.followups import run as followups
-from memberhook.inbox import store
-from memberhook.inbox.store import Batch
-from memberhook.net import HttpClient
-from memberhook.queue import bell
+from memberhook import conf, pipeline
+from memberhook.core.errors import as_problem
+from memberhook.engine import followups, inbox, wakeup
+from memberhook.engine.claims import Claim
+from memberhook.engine.runtime import Runtime, system_runtime
+from memberhook.engine.wakeup import message_queue
+from memberhook.models.deliveries import Delivery
 
 log = logging.getLogger(__name__)
 
 
-def real_tools() -> pipeline.Tools:
-    """The world as it is."""
-    clients = {allow: HttpClient(allow_private=allow) for allow in (False, True)}
-    return pipeline.Tools(
-        now=lambda: datetime.now(UTC),
-        jitter=random.SystemRandom().random,
-        http=clients.__getitem__,
-        password=lambda: secrets.token_urlsafe(18),
-    )
+real_tools = system_runtime  # the name that host projects import from here
 
 
 def own_name(prefix: str = "worker") -> str:
@@ -47,59 +35,56 @@ class Worker:
     """One worker process; several of its threads may work at once."""
 
     name: str
-    tools: pipeline.Tools
+    runtime: Runtime
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def work(self, hook_id: int) -> None:
-        """Handles all that is due at a hook, batch by batch."""
+        """Handles all that is due at a hook, claim by claim."""
         close_old_connections()
         while not self.stopping.is_set():
-            batch = store.claim(hook_id, self.name, self.tools.now(), contacts=conf.BATCH(), lease=conf.LEASE())
-            if batch is None:
+            claim = inbox.claim(hook_id, self.name, self.runtime.now(), contacts=conf.BATCH(), lease=conf.LEASE())
+            if claim is None:
                 return
-            self.handle(batch)
-            followups.run_due(self.name, self.tools)
+            self.handle(claim)
+            followups.run_due(self.name, self.runtime)
 
-    def handle(self, batch: Batch) -> None:
-        """Processes a batch; when that breaks in an unforeseen way, each contact alone, so that one harms no other."""
+    def handle(self, claim: Claim[Delivery]) -> None:
+        """Processes a claim; when that raises, each contact alone, so that one harms no other."""
         try:
-            pipeline.process(batch, self.tools)
+            pipeline.process(claim, self.runtime)
         except DatabaseError:
-            raise  # nothing can be noted now; the lease gives the batch back
-        except Exception:
-            lanes = [list(group) for _, group in groupby(sorted(batch.deliveries, key=_by_lane), key=lambda d: d.lane)]
-            log.exception("A batch of %s contacts broke.", len(lanes))
-            for deliveries in lanes:
-                self._handle_alone(replace(batch, deliveries=tuple(deliveries)))
-
-    def _handle_alone(self, batch: Batch) -> None:
-        try:
-            pipeline.process(batch, self.tools)
-        except DatabaseError:
-            raise
+            raise  # nothing can be stored now; the lease gives the deliveries back
         except Exception as error:
-            message = f"An error inside Memberhook ({type(error).__name__}); its log tells more. It is tried again."
-            pipeline.postpone(batch, batch.deliveries, RetryLater(message, code="internal_error"), self.tools)
+            by_contact: dict[str, list[Delivery]] = {}
+            for delivery in claim.rows:
+                by_contact.setdefault(delivery.ordering_key, []).append(delivery)
+            if len(by_contact) == 1:
+                pipeline.postpone(claim, claim.rows, as_problem(error), self.runtime)
+                return
+            log.warning("A claim of %s contacts failed (%s); each is tried alone.", len(by_contact), error)
+            for deliveries in by_contact.values():
+                self.handle(replace(claim, rows=tuple(deliveries)))
 
     def sweep(self) -> None:
-        """Gives back what dead workers left, rings for what is due, runs follow-ups that are."""
-        now = self.tools.now()
-        store.give_back(now)
-        tasks.ring(store.waiting_hooks(now))
-        followups.run_due(self.name, self.tools)
+        """Returns what dead workers had claimed, wakes workers for what is due, runs follow-ups that are."""
+        now = self.runtime.now()
+        inbox.release_expired(now)
+        followups.release_expired(now)
+        wakeup.notify_workers(inbox.waiting_hooks(now))
+        followups.run_due(self.name, self.runtime)
 
     def tidy(self) -> None:
-        """Deletes what is older than it is to be kept."""
-        while store.purge(self.tools.now() - conf.KEEP()):
+        """Deletes deliveries that are older than MEMBERHOOK_KEEP."""
+        while inbox.purge(self.runtime.now() - conf.KEEP()):
             if self.stopping.is_set():
                 return
 
     def beat(self) -> None:
-        store.heartbeat(self.name, self.tools.now(), conf.LEASE())
+        inbox.heartbeat(self.name, self.runtime.now(), conf.LEASE())
 
     def run(self) -> None:
-        """Works until SIGTERM or SIGINT; a batch in hand is finished first. Call it in the main thread."""
-        tasks.answer_with(self.work)
+        """Works until SIGTERM or SIGINT; the current claim is finished first. Call it in the main thread."""
+        wakeup.set_handler(self.work)
         self.beat()
         for seconds, job in (
             (conf.LEASE().total_seconds() / 6, self.beat),
@@ -107,7 +92,7 @@ class Worker:
             (3600.0, self.tidy),
         ):
             threading.Thread(target=self._repeat, args=(seconds, job), daemon=True, name=job.__name__).start()
-        consumer = bell().create_consumer(
+        consumer = message_queue().create_consumer(
             workers=conf.WORKERS(),
             periodic=False,
             initial_delay=0.01,
@@ -125,17 +110,13 @@ class Worker:
             try:
                 close_old_connections()
                 job()
-            except Exception as error:  # a sweep that fails is followed by the next one
+            except Exception as error:  # the next one may succeed
                 log.warning("%s failed (%s); it is tried again.", job.__name__, error)
             self.stopping.wait(seconds)
 
 
-def _by_lane(delivery: object) -> str:
-    return str(getattr(delivery, "lane", ""))
-
-
 def stop_with(descriptor: int) -> None:
-    """Ends this process gently when the other end of the pipe is gone: the process that started it died."""
+    """Ends this process gracefully when the pipe closes: the process that started it has died."""
 
     def watch() -> None:
         while os.read(descriptor, 1):

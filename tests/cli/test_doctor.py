@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from memberhook.cli import doctor
-from memberhook.connections.models import Connection, Hook, Site
-from memberhook.errors import RetryLater
-from memberhook.findings import Finding
-from memberhook.sites.base import Checked
+from memberhook.core.check_result import CheckResult
+from memberhook.core.errors import TransientError
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.sites.contract import SiteCheck
 from tests.fake_wordpress import BAD, CONNECTOR, CORE, GOOD, FakeWordPress
-from tests.loopback import Asked, Loopback, Reply
+from tests.loopback import Loopback, Reply, RequestedRoles
 
 
 @pytest.fixture
@@ -32,33 +32,33 @@ def club_hook(club: Site, no_clock: None) -> Hook:
 
 
 def test_sites_are_looked_at_and_what_they_tell_is_kept(wordpress: FakeWordPress, club: Site, no_clock: None) -> None:
-    Site.objects.filter(name="club").update(facts=CORE)
-    missing = Finding("connector", False, "The plugin is not there.", needed=False)
-    wordpress.checked = Checked((GOOD, missing), {**CORE, "wordpress": "9"})
+    Site.objects.filter(name="club").update(capabilities=CORE)
+    missing = CheckResult("connector", False, "The plugin is not there.", needed=False)
+    wordpress.checked = SiteCheck((GOOD, missing), {**CORE, "wordpress": "9"})
     assert told(doctor.site_checks) == {
         "club: credentials": (True, GOOD.message),
         "club: connector": (True, "The plugin is not there."),
     }
-    assert Site.objects.get(name="club").facts == {**CORE, "wordpress": "9"}
+    assert Site.objects.get(name="club").capabilities == {**CORE, "wordpress": "9"}
 
 
 def test_a_connector_that_is_gone_is_told_and_the_way_stays(
     wordpress: FakeWordPress, club: Site, no_clock: None
 ) -> None:
-    missing = Finding("connector", False, "The plugin is not there.", needed=False)
-    wordpress.checked = Checked((GOOD, missing), CORE)
+    missing = CheckResult("connector", False, "The plugin is not there.", needed=False)
+    wordpress.checked = SiteCheck((GOOD, missing), CORE)
     ok, message = told(doctor.site_checks)["club: connector"]
     assert not ok
     assert "memberhook site check club" in message
-    assert Site.objects.get(name="club").facts == CONNECTOR
+    assert Site.objects.get(name="club").capabilities == CONNECTOR
 
 
 def test_a_site_that_is_down_is_a_finding_and_its_facts_stay(
     wordpress: FakeWordPress, club: Site, no_clock: None
 ) -> None:
-    wordpress.checked = Checked((BAD,))
+    wordpress.checked = SiteCheck((BAD,))
     assert told(doctor.site_checks) == {"club: credentials": (False, BAD.message)}
-    assert Site.objects.get(name="club").facts == CONNECTOR
+    assert Site.objects.get(name="club").capabilities == CONNECTOR
 
 
 def test_a_site_that_cannot_be_opened_does_not_hide_the_next(
@@ -74,7 +74,7 @@ def test_a_site_that_cannot_be_opened_does_not_hide_the_next(
 def test_the_clock_of_a_site_is_compared(wordpress: FakeWordPress, club: Site, behind: int, ok: bool) -> None:
     date = format_datetime(datetime.now(UTC) - timedelta(seconds=behind), usegmt=True)
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: RequestedRoles) -> Reply:
         head = f"HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\n\r\n"
         return Reply(raw=[head.encode()])
 
@@ -84,7 +84,7 @@ def test_the_clock_of_a_site_is_compared(wordpress: FakeWordPress, club: Site, b
 
 
 def test_a_clock_that_cannot_be_asked_is_no_finding(wordpress: FakeWordPress, club: Site) -> None:
-    def leads_on(asked: Asked) -> Reply:
+    def leads_on(asked: RequestedRoles) -> Reply:
         return Reply(raw=[b"HTTP/1.1 302 Found\r\nLocation: /en/\r\nContent-Length: 0\r\n\r\n"])
 
     with Loopback(leads_on) as server:
@@ -94,7 +94,7 @@ def test_a_clock_that_cannot_be_asked_is_no_finding(wordpress: FakeWordPress, cl
 
 def test_what_only_the_connector_can_do_is_told(wordpress: FakeWordPress, club_hook: Hook) -> None:
     assert not [name for name in told(doctor.hook_checks) if "welcome" in name or "kept" in name]
-    Site.objects.filter(name="club").update(facts=dict(CORE))
+    Site.objects.filter(name="club").update(capabilities=dict(CORE))
     found = told(doctor.hook_checks)
     ok, message = found["hook members: welcome e-mail"]
     assert not ok
@@ -120,7 +120,7 @@ def test_a_missing_role_is_told_as_its_site_makes_roles(wordpress: FakeWordPress
 def test_a_site_that_cannot_tell_its_roles_does_not_hide_other_checks(
     wordpress: FakeWordPress, club_hook: Hook
 ) -> None:
-    wordpress.broken = RetryLater("club.example takes no connections.", code="unreachable")
+    wordpress.broken = TransientError("club.example takes no connections.", code="unreachable")
     found = told(doctor.hook_checks)
     assert found["hook members: roles"] == (False, "club.example takes no connections.")
     assert "hook members: fields" in found

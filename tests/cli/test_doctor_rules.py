@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from memberhook.cli import doctor
-from memberhook.connections.models import Connection, Hook
-from memberhook.crms.base import Catalog
-from memberhook.local.models import Tag as TagRow
-from memberhook.members.types import Tag
+from memberhook.core.types import Tag
+from memberhook.crms.contract import Catalog
+from memberhook.models.connections import Connection, Hook
+from memberhook.models.tags import Tag as TagRow
 from tests.conftest import FakeCrm
 
 

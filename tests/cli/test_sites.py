@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from memberhook.connections.models import Connection, Hook, Kept, Link, Site
-from memberhook.errors import RetryLater
-from memberhook.findings import Finding
-from memberhook.sites.base import Checked
+from memberhook.core.check_result import CheckResult
+from memberhook.core.errors import TransientError
+from memberhook.models.connections import Connection, Hook, Link, Overflow, Site
+from memberhook.sites.contract import SiteCheck
 from tests.cli.conftest import Cli
 from tests.fake_wordpress import BAD, CONNECTOR, CORE, GOOD, ROLES, FakeWordPress
 
@@ -28,18 +28,18 @@ def test_a_site_is_looked_at_and_stored(cli: Cli, wordpress: FakeWordPress) -> N
         "site": "club",
         "kind": "wordpress",
         "url": "https://club.example",
-        "way": "connector",
+        "transport": "connector",
         "wordpress": "6.8.1",
         "connector": "0.1.0",
         "checks": [{"check": "credentials", "ok": True, "message": GOOD.message}],
         "roles": ROLES,
     }
-    [place] = wordpress.places
-    assert (place.url, place.username, place.password) == ("https://club.example", "owner", PASSWORD)
+    [context] = wordpress.places
+    assert (context.url, context.username, context.password) == ("https://club.example", "owner", PASSWORD)
     site = Site.objects.get(name="club")
     assert (site.kind, site.username, site.password, site.allow_private) == ("wordpress", "owner", PASSWORD, True)
-    assert site.options == place.options == {"full_cost_hash": True, "wp_fusion": "fluentcrm-rest"}
-    assert site.facts == CONNECTOR
+    assert site.options == context.options == {"full_cost_hash": True, "wp_fusion": "fluentcrm-rest"}
+    assert site.capabilities == CONNECTOR
     assert site.checked_at is not None
     assert PASSWORD not in site.secret
 
@@ -54,8 +54,8 @@ def test_what_was_found_is_told(cli: Cli, wordpress: FakeWordPress) -> None:
 
 
 def test_the_connector_is_offered_where_it_is_missing(cli: Cli, wordpress: FakeWordPress) -> None:
-    missing = Finding("connector", False, "The plugin is not there.", needed=False)
-    wordpress.checked = Checked((GOOD, missing), CORE)
+    missing = CheckResult("connector", False, "The plugin is not there.", needed=False)
+    wordpress.checked = SiteCheck((GOOD, missing), CORE)
     told = cli(*ADD, *AT, stdin=PASSWORD)
     assert "  note connector: The plugin is not there.\n" in told
     assert "reached by WordPress's own REST API" in told
@@ -65,7 +65,7 @@ def test_the_connector_is_offered_where_it_is_missing(cli: Cli, wordpress: FakeW
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_nothing_is_stored_when_a_needed_finding_fails(cli: Cli, wordpress: FakeWordPress, as_json: bool) -> None:
-    wordpress.checked = Checked((Finding("address", True, "It answers."), BAD))
+    wordpress.checked = SiteCheck((CheckResult("address", True, "It answers."), BAD))
     error = cli(*ADD, *AT, *(["--json"] if as_json else []), stdin=PASSWORD, status=1)
     assert error == f"memberhook: WordPress at https://club.example: {BAD.message} Nothing was stored.\n"
     assert cli.printed == ("" if as_json else f"  ok   address: It answers.\n  FAIL credentials: {BAD.message}\n")
@@ -82,10 +82,10 @@ def test_adding_it_again_changes_it(cli: Cli, wordpress: FakeWordPress, club: Si
 
 
 def test_a_site_that_fails_keeps_what_was_stored(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
-    wordpress.checked = Checked((BAD,))
+    wordpress.checked = SiteCheck((BAD,))
     cli(*ADD, "--url", "https://new.example", stdin="new one\n", status=1)
     site = Site.objects.get(name="club")
-    assert (site.url, site.password, site.facts) == (club.url, club.password, CONNECTOR)
+    assert (site.url, site.password, site.capabilities) == (club.url, club.password, CONNECTOR)
 
 
 def test_another_address_with_linked_members_is_warned_of(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
@@ -126,53 +126,53 @@ def test_an_empty_password_is_refused(cli: Cli, wordpress: FakeWordPress) -> Non
 
 def test_a_check_refreshes_what_is_known_and_ends_the_pause(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
     Site.objects.filter(pk=club.pk).update(paused_until=timezone.now() + timedelta(hours=1))
-    wordpress.checked = Checked((GOOD,), {**CONNECTOR, "wordpress": "6.9"})
+    wordpress.checked = SiteCheck((GOOD,), {**CONNECTOR, "wordpress": "6.9"})
     assert cli.json("site", "check", "club")["wordpress"] == "6.9"
     site = Site.objects.get(name="club")
-    assert (site.facts["wordpress"], site.paused_until) == ("6.9", None)
+    assert (site.capabilities["wordpress"], site.paused_until) == ("6.9", None)
     assert site.checked_at is not None
 
 
 def test_a_check_that_fails_changes_nothing(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
     until = timezone.now() + timedelta(hours=1)
     Site.objects.filter(pk=club.pk).update(paused_until=until)
-    wordpress.checked = Checked((BAD,))
+    wordpress.checked = SiteCheck((BAD,))
     assert cli("site", "check", "club", status=1) == f"memberhook: WordPress club: {BAD.message}\n"
     site = Site.objects.get(name="club")
-    assert (site.facts, site.paused_until, site.checked_at) == (CONNECTOR, until, None)
+    assert (site.capabilities, site.paused_until, site.checked_at) == (CONNECTOR, until, None)
 
 
 def test_the_local_site_can_be_checked(cli: Cli) -> None:
     assert cli("site", "check", "local") == "  ok   database: Members are users of this database.\n"
-    assert cli.json("site", "check", "local")["way"] is None
+    assert cli.json("site", "check", "local")["transport"] is None
 
 
 def test_sites_are_listed_with_way_and_version(cli: Cli, club: Site) -> None:
     first, second = cli.json("site", "list")
-    assert (first["site"], first["way"], first["wordpress"], first["connector"]) == (
+    assert (first["site"], first["transport"], first["wordpress"], first["connector"]) == (
         "club",
         "connector",
         "6.8.1",
         "0.1.0",
     )
-    assert (second["site"], second["url"], second["way"]) == ("local", None, None)
+    assert (second["site"], second["url"], second["transport"]) == ("local", None, None)
     assert "connector" in cli("site", "list").splitlines()[1]
 
 
 def test_a_site_goes_only_when_no_hook_uses_it(cli: Cli, club: Site) -> None:
     hook = hook_for(club)
-    Kept.objects.create(site=club, connection=hook.connection, member_id="7")
+    Overflow.objects.create(site=club, connection=hook.connection, member_id="7")
     assert "used by hooks (hook0)" in cli("site", "remove", "club", status=1)
     assert Site.objects.filter(name="club").exists()
     hook.delete()
     cli("site", "remove", "club")
     assert not Site.objects.filter(name="club").exists()
-    assert not Kept.objects.exists()
+    assert not Overflow.objects.exists()
 
 
 def test_roles_of_a_site(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
-    listed = cli.json("role", "list", "--site", "club")
-    assert [(row["role"], row["privileged"]) for row in listed] == [
+    summaries = cli.json("role", "list", "--site", "club")
+    assert [(row["role"], row["privileged"]) for row in summaries] == [
         ("administrator", True),
         ("subscriber", False),
         ("customer", False),
@@ -185,12 +185,12 @@ def test_roles_of_a_site(cli: Cli, wordpress: FakeWordPress, club: Site) -> None
 
 
 def test_without_the_connector_a_new_role_needs_a_holder(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
-    Site.objects.filter(pk=club.pk).update(facts=dict(CORE))
+    Site.objects.filter(pk=club.pk).update(capabilities=dict(CORE))
     assert "Make it in WordPress and give it to somebody" in cli("role", "add", "vip", "--site", "club", status=1)
 
 
 def test_a_role_without_a_word_about_privileges_is_privileged(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
-    Site.objects.filter(pk=club.pk).update(facts={"roles": [{"slug": "odd"}]})
+    Site.objects.filter(pk=club.pk).update(capabilities={"roles": [{"slug": "odd"}]})
     assert cli.json("role", "list", "--site", "club") == [{"role": "odd", "title": "odd", "privileged": True}]
 
 
@@ -207,7 +207,7 @@ def test_a_hook_takes_the_roles_of_its_site(cli: Cli, wordpress: FakeWordPress, 
 
 def test_a_site_that_cannot_tell_its_roles_stops_a_hook(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
     Connection.objects.create(name="shop", kind="fluentcrm", url="https://shop.example")
-    wordpress.broken = RetryLater("club.example takes no connections.", code="unreachable")
+    wordpress.broken = TransientError("club.example takes no connections.", code="unreachable")
     error = cli("hook", "add", "--connection", "shop", "--site", "club", status=1)
     assert error == "memberhook: club.example takes no connections.\n"
     assert not Hook.objects.exists()

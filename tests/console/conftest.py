@@ -13,12 +13,15 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from memberhook.connections import keys, secrets
-from memberhook.connections.models import Connection, Hook, Link, Site
-from memberhook.followups.models import FollowUp, Kind
-from memberhook.inbox.models import Attempt, Delivery, Worker
-from memberhook.local.models import MemberField, MemberTag, Tag
-from memberhook.local.setup import add_role
+from memberhook import encryption
+from memberhook.encryption import digest
+from memberhook.models.connections import Connection, Hook, Link, Site
+from memberhook.models.deliveries import Attempt, Delivery, Worker
+from memberhook.models.followups import FollowUp, Kind
+from memberhook.models.members import MemberField, MemberTag
+from memberhook.models.tags import Tag
+from memberhook.services import keys
+from memberhook.sites.local.setup import add_role
 from tests.conftest import FakeCrm
 from tests.fake_wordpress import FakeWordPress, club, wordpress
 
@@ -67,10 +70,10 @@ def crm(monkeypatch: pytest.MonkeyPatch) -> FakeCrm:
 
 
 @pytest.fixture
-def rung(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def notified(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The hooks that workers were told of."""
     heard: list[int] = []
-    monkeypatch.setattr("memberhook.tasks.ring", heard.extend)
+    monkeypatch.setattr("memberhook.engine.wakeup.notify_workers", heard.extend)
     return heard
 
 
@@ -87,7 +90,7 @@ def deliver(hook: Hook) -> Callable[..., Delivery]:
             "content_type": "application/json",
             "body": json.dumps({"id": number}).encode(),
             "contact_id": str(number),
-            "lane": f"contact {number}",
+            "ordering_key": f"contact {number}",
             "state": state,
             "attempts": 0 if state == "pending" else 1,
             "message": f"It is {state}.",
@@ -156,7 +159,7 @@ def world(
     Attempt.objects.create(
         delivery=delivery, number=1, worker="worker@here:1", started_at=now, finished_at=now, result="applied"
     )
-    secret = secrets.encrypt("generated-one")
+    secret = encryption.encrypt("generated-one")
     followup = FollowUp.objects.create(
         delivery=delivery,
         kind=Kind.RETURN_PASSWORD,
@@ -177,5 +180,5 @@ def world(
         "shown-by-mistake",
         "hidden-in-a-field",
     )
-    stored = (shop.secret, club.secret, keys.digest(key), key, secret, "generated-one", "sent-along", "start-sent")
+    stored = (shop.secret, club.secret, digest(key), key, secret, "generated-one", "sent-along", "start-sent")
     return World(hook, delivery, member, followup, club, plain + stored)

@@ -6,12 +6,12 @@ import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
 
-from memberhook.connections.models import Connection
-from memberhook.crms.base import Catalog, CrmField
-from memberhook.errors import RetryLater
-from memberhook.findings import Finding
-from memberhook.local.models import Tag as TagRow
-from memberhook.members.types import FieldType, Tag
+from memberhook.core.check_result import CheckResult
+from memberhook.core.errors import TransientError
+from memberhook.core.types import FieldType, Tag
+from memberhook.crms.contract import Catalog, CrmField
+from memberhook.models.connections import Connection
+from memberhook.models.tags import Tag as TagRow
 from tests.conftest import FakeCrm
 
 ADD = "/console/memberhook/connection/add/"
@@ -40,7 +40,7 @@ def errors(answer: Any) -> dict[str, list[str]]:
 def test_a_new_connection_is_stored_and_tested(
     console: Client, crm: FakeCrm, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
-    monkeypatch.setattr(crm, "check", lambda: [Finding("log in", True, "The credentials are right.")])
+    monkeypatch.setattr(crm, "check", lambda: [CheckResult("log in", True, "The credentials are right.")])
     monkeypatch.setattr(crm, "catalog", lambda: CATALOG)
     with django_capture_on_commit_callbacks(execute=True):
         answer = console.post(ADD, form(password=" as it is "))
@@ -104,8 +104,11 @@ def test_a_new_password_replaces_the_old_one(console: Client, shop: Connection, 
 def test_findings_are_told_one_by_one(
     console: Client, shop: Connection, crm: FakeCrm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    findings = [Finding("reach", True, "It answers."), Finding("rights", False, "The user may not read contacts.")]
-    monkeypatch.setattr(crm, "check", lambda: findings)
+    results = [
+        CheckResult("reach", True, "It answers."),
+        CheckResult("rights", False, "The user may not read contacts."),
+    ]
+    monkeypatch.setattr(crm, "check", lambda: results)
     answer = console.post(f"/console/memberhook/connection/{shop.pk}/test/")
     assert answer.headers["Location"] == change(shop)
     assert told(answer) == ["shop, reach: It answers.", "shop, rights: The user may not read contacts."]
@@ -125,7 +128,7 @@ def test_a_crm_that_is_down_is_told(
     console: Client, shop: Connection, crm: FakeCrm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def down() -> Catalog:
-        raise RetryLater("shop.example does not answer.", code="timeout")
+        raise TransientError("shop.example does not answer.", code="timeout")
 
     monkeypatch.setattr(crm, "catalog", down)
     answer = console.post(f"/console/memberhook/connection/{shop.pk}/test/")

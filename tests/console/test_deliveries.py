@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from memberhook.connections.models import Hook
-from memberhook.console.filters import STATUSES, with_status
 from memberhook.console.html import badge, short
 from memberhook.console.requests import hide, readable
-from memberhook.followups.models import FollowUp, Kind
-from memberhook.inbox.models import Delivery
+from memberhook.core.states import STATUSES
+from memberhook.models.connections import Hook
+from memberhook.models.deliveries import Delivery, with_status
+from memberhook.models.followups import FollowUp, Kind
 from tests.console.conftest import World
 
 LIST = "/console/memberhook/delivery/"
@@ -21,7 +21,7 @@ LIST = "/console/memberhook/delivery/"
 Deliver = Callable[..., Delivery]
 
 
-def listed(console: Client, query: str) -> set[int]:
+def summaries(console: Client, query: str) -> set[int]:
     return {delivery.pk for delivery in console.get(f"{LIST}?{query}").context["cl"].result_list}
 
 
@@ -32,7 +32,7 @@ def page(console: Client, delivery: Delivery) -> str:
 def test_the_list_tells_what_happened(console: Client, deliver: Deliver) -> None:
     deliver("failed", email="eve@example.com", message="The contact has no usable e-mail address. " * 5)
     text = html.unescape(console.get(LIST).content.decode())
-    assert '<span class="mh-badge mh-bad">failed</span>' in text
+    assert '<span class="mh-badge mh-bad">Failed</span>' in text
     assert "#1 · eve@example.com" in text
     assert "…</span>" in text
     assert "1 failed" in text
@@ -48,20 +48,20 @@ def test_filters(console: Client, deliver: Deliver, make_hook: Callable[..., Hoo
     other = make_hook(name="other")
     first = deliver("applied")
     second = deliver("failed", action="update", origin="resync", hook=other)
-    assert listed(console, "status=applied") == {first.pk}
-    assert listed(console, "status=failed") == {second.pk}
-    assert listed(console, "action=update") == {second.pk}
-    assert listed(console, "origin=webhook") == {first.pk}
-    assert listed(console, f"hook={other.pk}") == {second.pk}
-    assert listed(console, "received_at__gte=2000-01-01T00:00:00%2B00:00") == {first.pk, second.pk}
-    assert listed(console, "status=nonsense&action=nonsense&hook=nonsense") == {first.pk, second.pk}
+    assert summaries(console, "status=applied") == {first.pk}
+    assert summaries(console, "status=failed") == {second.pk}
+    assert summaries(console, "action=update") == {second.pk}
+    assert summaries(console, "origin=webhook") == {first.pk}
+    assert summaries(console, f"hook={other.pk}") == {second.pk}
+    assert summaries(console, "received_at__gte=2000-01-01T00:00:00%2B00:00") == {first.pk, second.pk}
+    assert summaries(console, "status=nonsense&action=nonsense&hook=nonsense") == {first.pk, second.pk}
 
 
 def test_search_by_contact_email_and_number(console: Client, deliver: Deliver) -> None:
     first = deliver("applied", contact_id="4711", email="ada@example.com")
     deliver("applied", contact_id="4712", email="bob@example.com")
     for query in ("q=4711", "q=ADA@example", f"q={first.pk}"):
-        assert listed(console, query) == {first.pk}
+        assert summaries(console, query) == {first.pk}
 
 
 @pytest.mark.parametrize("state", ["pending", "working", "retrying", "applied", "unchanged", "ignored", "failed"])
@@ -82,7 +82,7 @@ def test_a_delivery_in_full(console: Client, world: World) -> None:
         "<li>set first_name to Ada</li>",
         "<li>set temp_password to (hidden)</li>",
         "worker@here:1",
-        "password to the CRM",
+        "Return password to the CRM",
         "The CRM does not answer.",
         '"city": "London"',
         '"wp_password": "(hidden)"',
@@ -94,17 +94,17 @@ def test_a_delivery_in_full(console: Client, world: World) -> None:
 def test_a_delivery_that_has_not_been_tried(console: Client, deliver: Deliver) -> None:
     delivery = deliver("pending", method="", body=b"", origin="import", message="")
     text = page(console, delivery)
-    assert "It waits for a worker." in text
-    assert "pulled from the CRM (import)" in text
+    assert "Waiting for a worker." in text
+    assert "pulled from the CRM (Import)" in text
     assert "None yet." in text
     assert "replay/?id=" not in text
 
 
 def test_a_follow_up_that_is_done_or_failed(console: Client, world: World) -> None:
     FollowUp.objects.create(
-        delivery=world.delivery, kind=Kind.WELCOME, member_id="1", email="a@example.com", failed=True
+        delivery=world.delivery, kind=Kind.WELCOME, member_id="1", email="a@example.com", state="failed"
     )
-    assert '<span class="mh-badge mh-bad">failed</span>' in page(console, world.delivery)
+    assert '<span class="mh-badge mh-bad">Failed</span>' in page(console, world.delivery)
 
 
 def test_a_delivery_that_is_not_there(console: Client, db: None) -> None:
@@ -164,7 +164,7 @@ def replayed(delivery: Delivery) -> bool:
     return (delivery.state, delivery.attempts, delivery.finished_at, delivery.message) == ("pending", 0, None, "")
 
 
-def test_replay_of_one_asks_first(console: Client, deliver: Deliver, hook: Hook, rung: list[int]) -> None:
+def test_replay_of_one_asks_first(console: Client, deliver: Deliver, hook: Hook, notified: list[int]) -> None:
     delivery = deliver("failed")
     address = f"{LIST}replay/?id={delivery.pk}"
     assert address in page(console, delivery)
@@ -175,10 +175,10 @@ def test_replay_of_one_asks_first(console: Client, deliver: Deliver, hook: Hook,
     assert answer.redirect_chain == [(f"{LIST}{delivery.pk}/change/", 302)]
     assert "Replayed 1 delivery" in answer.content.decode()
     assert replayed(delivery)
-    assert rung == [hook.pk]
+    assert notified == [hook.pk]
 
 
-def test_replay_of_the_chosen(console: Client, deliver: Deliver, hook: Hook, rung: list[int]) -> None:
+def test_replay_of_the_chosen(console: Client, deliver: Deliver, hook: Hook, notified: list[int]) -> None:
     chosen, under_way, other = deliver("ignored"), deliver("retrying"), deliver("failed")
     ticked = {"action": "replay", "_selected_action": [chosen.pk, under_way.pk]}
     question = console.post(LIST, ticked)
@@ -190,10 +190,10 @@ def test_replay_of_the_chosen(console: Client, deliver: Deliver, hook: Hook, run
     assert replayed(chosen)
     assert not replayed(other)
     assert Delivery.objects.get(pk=under_way.pk).state == "retrying"
-    assert rung == [hook.pk]
+    assert notified == [hook.pk]
 
 
-def test_replay_of_all_that_a_filter_finds(console: Client, deliver: Deliver, rung: list[int]) -> None:
+def test_replay_of_all_that_a_filter_finds(console: Client, deliver: Deliver, notified: list[int]) -> None:
     failed, fine = [deliver("failed") for _ in range(3)], deliver("applied")
     form = {"action": "replay", "_selected_action": [failed[0].pk], "select_across": "1"}
     text = console.post(f"{LIST}?status=failed", form).content.decode()
@@ -205,7 +205,7 @@ def test_replay_of_all_that_a_filter_finds(console: Client, deliver: Deliver, ru
 
 
 def test_replay_of_all_failed(
-    console: Client, deliver: Deliver, rung: list[int], monkeypatch: pytest.MonkeyPatch
+    console: Client, deliver: Deliver, notified: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("memberhook.console.replaying.AT_ONCE", 2)
     failed, fine = [deliver("failed") for _ in range(5)], deliver("applied")
@@ -217,12 +217,12 @@ def test_replay_of_all_failed(
     assert not replayed(fine)
 
 
-def test_replay_of_nothing(console: Client, deliver: Deliver, rung: list[int]) -> None:
+def test_replay_of_nothing(console: Client, deliver: Deliver, notified: list[int]) -> None:
     delivery = deliver("retrying")
     assert "nothing to replay" in console.get(f"{LIST}replay/?id={delivery.pk}").content.decode()
     answer = console.post(f"{LIST}replay/?id={delivery.pk}", follow=True)
     assert "nothing was replayed" in answer.content.decode()
-    assert rung == []
+    assert notified == []
 
 
 @pytest.mark.parametrize("query", ["", "id=abc", "status=applied", "id="])

@@ -9,12 +9,13 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from memberhook.connections import keys
-from memberhook.connections.models import Connection, Hook, Site
-from memberhook.inbox.models import Delivery
-from memberhook.local.models import RoleInfo, Tag
-from memberhook.local.setup import add_role
-from memberhook.members.types import TagRole
+from memberhook.core.types import TagRole
+from memberhook.encryption import digest
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.models.deliveries import Delivery
+from memberhook.models.members import RoleInfo
+from memberhook.models.tags import Tag
+from memberhook.sites.local.setup import add_role
 from tests.console.conftest import FIELDS
 
 ADD = "/console/memberhook/hook/add/"
@@ -55,7 +56,7 @@ def test_a_new_hook_shows_its_key_once(console: Client, new: dict[str, Any]) -> 
     assert hook.field_map == [{"site": "birthday", "crm": "birth", "type": "date", "clears": True}]
     text = html.unescape(answer.content.decode())
     key = re.search(r"access_key=([\w-]{43})", text)[1]
-    assert keys.digest(key) == hook.keys.get().digest
+    assert digest(key) == hook.keys.get().digest
     for action in ("add", "update", "update_tags"):
         assert f"/?wpf_action={action}&access_key={key}" in text
         assert f"/hooks/fresh?wpf_action={action}<" in text

@@ -8,8 +8,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from memberhook.connections import keys
-from memberhook.connections.models import AccessKey, Connection, Hook
+from memberhook.encryption import digest
+from memberhook.models.connections import AccessKey, Connection, Hook
+from memberhook.services import keys
 from tests.console.test_hooks import change, form
 
 
@@ -72,7 +73,7 @@ def shown_key(answer: Any) -> str:
 def test_rotation_keeps_the_old_key_for_a_day(console: Client, hook: Hook, key: AccessKey) -> None:
     AccessKey.objects.update(networks=["10.0.0.0/8"])
     answer = new_key(console, hook, "keep", key.pk)
-    fresh = AccessKey.objects.get(digest=keys.digest(shown_key(answer)))
+    fresh = AccessKey.objects.get(digest=digest(shown_key(answer)))
     assert fresh.networks == ["10.0.0.0/8"]
     key.refresh_from_db()
     assert key.expires_at is not None
@@ -82,7 +83,7 @@ def test_rotation_keeps_the_old_key_for_a_day(console: Client, hook: Hook, key: 
 
 def test_rotation_may_end_the_old_key_now(console: Client, hook: Hook, key: AccessKey) -> None:
     answer = new_key(console, hook, "drop", key.pk)
-    assert AccessKey.objects.get().digest == keys.digest(shown_key(answer))
+    assert AccessKey.objects.get().digest == digest(shown_key(answer))
 
 
 def test_a_further_key_leaves_the_others_alone(console: Client, hook: Hook, key: AccessKey) -> None:

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
-from memberhook.local.models import MemberField, MemberTag, RoleInfo, Tag
-from memberhook.local.setup import add_role
+from memberhook.models.members import MemberField, MemberTag, RoleInfo
+from memberhook.models.tags import Tag
+from memberhook.sites.local.setup import add_role
 from tests.console.conftest import World
 
 USERS = "/console/auth/user/"
@@ -19,15 +21,15 @@ def shown(console: Client, address: str) -> str:
     return html.unescape(console.get(address).content.decode())
 
 
-def listed(console: Client, query: str) -> set[str]:
+def summaries(console: Client, query: str) -> set[str]:
     return {user.username for user in console.get(f"{USERS}?{query}").context["cl"].result_list}
 
 
 def test_members_are_found_by_tag_and_role(console: Client, world: World) -> None:
     tag, customer = Tag.objects.get(), RoleInfo.objects.get(slug="customer").group_id
-    assert listed(console, f"tag={tag.pk}") == {"ada"}
-    assert listed(console, f"role={customer}") == {"ada"}
-    assert listed(console, "role=nonsense&tag=nonsense") == {"ada", "owner"}
+    assert summaries(console, f"tag={tag.pk}") == {"ada"}
+    assert summaries(console, f"role={customer}") == {"ada"}
+    assert summaries(console, "role=nonsense&tag=nonsense") == {"ada", "owner"}
 
 
 def test_a_member_has_tags_fields_and_contact(console: Client, world: World) -> None:
@@ -156,3 +158,15 @@ def test_a_role_goes_with_its_group(console: Client, world: World) -> None:
     console.post(ROLES, {"action": "delete_selected", "_selected_action": two.pk, "post": "yes"})
     assert not Group.objects.filter(name__in=("one", "two")).exists()
     assert Group.objects.filter(name="customer").exists()
+
+
+def test_a_group_that_was_there_before_its_role_stays(console: Client, world: World) -> None:
+    group = Group.objects.create(name="Evening Choir")
+    console.post(f"{ROLES}add/", {"slug": "evening-choir", "title": "Choir"})
+    role = RoleInfo.objects.get(slug="evening-choir")
+    chosen = [role.pk, add_role("one", "One").pk]
+    asked = console.post(ROLES, {"action": "delete_selected", "_selected_action": chosen}).context["deletable_objects"]
+    assert re.findall(r"(?:Role|Group): (?:<a[^>]*>)?([\w ]+)", str(asked)) == ["one", "One", "Choir"]
+    console.post(ROLES, {"action": "delete_selected", "_selected_action": chosen, "post": "yes"})
+    assert list(Group.objects.filter(name__in=["one", "Evening Choir"])) == [group]
+    assert not RoleInfo.objects.filter(pk__in=chosen).exists()

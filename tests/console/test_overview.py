@@ -7,17 +7,17 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from memberhook.connections.models import Connection, Hook
 from memberhook.console.html import span
 from memberhook.console.overview import Overview, overview
-from memberhook.followups.models import FollowUp, Kind
-from memberhook.inbox.models import Delivery, Worker
+from memberhook.models.connections import Connection, Hook
+from memberhook.models.deliveries import Delivery, Worker
+from memberhook.models.followups import FollowUp, Kind
 
 Deliver = Callable[..., Delivery]
 
 
 def tiles(found: Overview) -> dict[str, str]:
-    return {tile.text: tile.number for tile in (*found.finished, *found.on_the_way)}
+    return {str(tile.text): tile.number for tile in (*found.finished, *found.on_the_way)}
 
 
 @pytest.mark.usefixtures("db")
@@ -36,12 +36,12 @@ def test_what_is_well_needs_nobody(hook: Hook, deliver: Deliver) -> None:
     found = overview(now)
     assert found.problems == []
     assert tiles(found) == {
-        "applied": "1",
-        "unchanged": "0",
-        "ignored": "0",
-        "failed": "0",
-        "pending": "0",
-        "retrying": "0",
+        "Applied": "1",
+        "Unchanged": "0",
+        "Ignored": "0",
+        "Failed": "0",
+        "Pending": "0",
+        "Retrying": "0",
         "follow-ups waiting": "0",
         "workers alive": "1",
     }
@@ -58,10 +58,10 @@ def test_what_needs_the_owner(hook: Hook, deliver: Deliver) -> None:
     deliver("working", attempts=2)
     FollowUp.objects.create(delivery=failed, kind=Kind.WELCOME, member_id="1", email="a@example.com")
     FollowUp.objects.create(
-        delivery=old, kind=Kind.WELCOME, member_id="2", email="b@example.com", failed=True, done_at=now
+        delivery=old, kind=Kind.WELCOME, member_id="2", email="b@example.com", state="failed", finished_at=now
     )
     found = overview(now)
-    expected = {"failed": "2", "pending": "1", "retrying": "2", "follow-ups waiting": "1", "workers alive": "0"}
+    expected = {"Failed": "2", "Pending": "1", "Retrying": "2", "follow-ups waiting": "1", "workers alive": "0"}
     assert expected.items() <= tiles(found).items()
     assert [problem.text for problem in found.problems] == [
         "No worker has been heard of lately, so nothing is applied. Start one: memberhook worker",
@@ -87,9 +87,11 @@ def test_follow_ups_that_wait_come_first(console: Client, deliver: Deliver) -> N
     states = {
         "": FollowUp.objects.create(member_id="1", email="waits@example.com", **common),
         "?state=failed": FollowUp.objects.create(
-            member_id="2", email="f@example.com", failed=True, done_at=now, **common
+            member_id="2", email="f@example.com", state="failed", finished_at=now, **common
         ),
-        "?state=done": FollowUp.objects.create(member_id="3", email="done@example.com", done_at=now, **common),
+        "?state=done": FollowUp.objects.create(
+            member_id="3", email="done@example.com", state="applied", finished_at=now, **common
+        ),
     }
     for query, followup in states.items():
         result = console.get(f"/console/memberhook/followup/{query}").context["cl"].result_list

@@ -12,10 +12,11 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
-from memberhook.connections.models import Connection
 from memberhook.console import base
-from memberhook.inbox.models import Delivery
-from memberhook.local.models import RoleInfo, Tag
+from memberhook.models.connections import Connection
+from memberhook.models.deliveries import Delivery
+from memberhook.models.members import RoleInfo
+from memberhook.models.tags import Tag
 from tests.console.conftest import World
 
 LISTS = ("delivery", "hook", "connection", "site", "roleinfo", "tag", "followup", "worker")
@@ -126,6 +127,6 @@ def test_a_connection_without_hooks_goes_with_its_tags(console: Client, world: W
 
 
 def test_users_and_groups_have_the_consoles_screens() -> None:
-    screens = {model.__name__: type(screen).__name__ for model, screen in admin.site._registry.items()}
-    assert screens["User"] == "MemberScreen"
-    assert screens["Group"] == "GroupScreen"
+    screens = {model.__name__: type(model_admin).__name__ for model, model_admin in admin.site._registry.items()}
+    assert screens["User"] == "MemberAdmin"
+    assert screens["Group"] == "GroupAdmin"

@@ -10,10 +10,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from memberhook.connections.models import Connection, Hook, Link, Site
-from memberhook.errors import RetryLater
-from memberhook.findings import Finding
-from memberhook.sites.base import Checked
+from memberhook.core.check_result import CheckResult
+from memberhook.core.errors import TransientError
+from memberhook.models.connections import Connection, Hook, Link, Site
+from memberhook.sites.contract import SiteCheck
 from memberhook.sites.wordpress import plugin_file
 from tests.console.test_connections import errors, told
 from tests.console.test_hooks import form as hook_form
@@ -59,7 +59,7 @@ def test_a_new_site_is_stored_and_tested(
         True,
     )
     assert site.options == {"full_cost_hash": True, "wp_fusion": "fluentcrm-rest"}
-    assert site.facts == CONNECTOR
+    assert site.capabilities == CONNECTOR
     assert site.checked_at is not None
     assert f"club, credentials: {GOOD.message}" in told(answer)
 
@@ -84,7 +84,7 @@ def test_mistakes_are_told(
 
 
 def test_what_was_found_is_shown(console: Client, club: Site, wordpress: FakeWordPress) -> None:
-    Site.objects.filter(pk=club.pk).update(facts={**CORE, "meta_keys": ["city", "<b>"]})
+    Site.objects.filter(pk=club.pk).update(capabilities={**CORE, "meta_keys": ["city", "<b>"]})
     text = console.get(page(club)).content.decode()
     assert "WordPress&#x27;s own REST API" in text
     assert "6.8.1" in text
@@ -93,8 +93,8 @@ def test_what_was_found_is_shown(console: Client, club: Site, wordpress: FakeWor
     )
     assert "<div>Customer <code>customer</code> </div>" in text
     assert "<code>city</code> <code>&lt;b&gt;</code>" in text
-    listed = console.get("/console/memberhook/site/").content.decode()
-    assert "6.8.1" in listed
+    summaries = console.get("/console/memberhook/site/").content.decode()
+    assert "6.8.1" in summaries
     assert wordpress.places == []
 
 
@@ -124,23 +124,23 @@ def test_a_test_tells_each_finding_and_keeps_what_was_found(
     console: Client, club: Site, wordpress: FakeWordPress
 ) -> None:
     Site.objects.filter(pk=club.pk).update(paused_until=timezone.now() + timedelta(hours=1))
-    missing = Finding("connector", False, "The plugin is not there.", needed=False)
-    wordpress.checked = Checked((GOOD, missing), CORE)
+    missing = CheckResult("connector", False, "The plugin is not there.", needed=False)
+    wordpress.checked = SiteCheck((GOOD, missing), CORE)
     answer = console.post(page(club, "test"))
     assert answer.headers["Location"] == page(club)
     first, second, third = told(answer)
     assert (first, second) == (f"club, credentials: {GOOD.message}", "club, connector: The plugin is not there.")
     assert "Without the connector plugin" in third
     club.refresh_from_db()
-    assert (club.facts, club.paused_until) == (CORE, None)
+    assert (club.capabilities, club.paused_until) == (CORE, None)
 
 
 def test_a_test_that_fails_keeps_what_was_known(console: Client, club: Site, wordpress: FakeWordPress) -> None:
-    wordpress.checked = Checked((BAD,))
+    wordpress.checked = SiteCheck((BAD,))
     chosen = {"action": "test_chosen", "_selected_action": club.pk}
     assert told(console.post("/console/memberhook/site/", chosen)) == [f"club, credentials: {BAD.message}"]
     club.refresh_from_db()
-    assert (club.facts, club.checked_at) == (CONNECTOR, None)
+    assert (club.capabilities, club.checked_at) == (CONNECTOR, None)
 
 
 def test_the_local_site_is_read_only(console: Client, local: Site) -> None:
@@ -177,7 +177,9 @@ def test_the_connector_is_downloaded(console: Client, client: Client, club: Site
 def test_a_hook_of_a_site_has_its_roles(
     console: Client, shop: Connection, club: Site, wordpress: FakeWordPress
 ) -> None:
-    Site.objects.filter(pk=club.pk).update(facts={**CONNECTOR, "roles": [*ROLES, {"slug": "vip", "privileged": False}]})
+    Site.objects.filter(pk=club.pk).update(
+        capabilities={**CONNECTOR, "roles": [*ROLES, {"slug": "vip", "privileged": False}]}
+    )
     shown = console.get(f"{ADD_HOOK}?site={club.pk}").context["adminform"].form
     assert ("vip", "vip (vip)") in shown.fields["default_role"].choices
     values = hook_form(name="fresh", connection=shop.pk, site=club.pk, default_role="vip")
@@ -188,7 +190,7 @@ def test_a_hook_of_a_site_has_its_roles(
 
 @pytest.fixture
 def down(wordpress: FakeWordPress) -> str:
-    wordpress.broken = RetryLater("club.example takes no connections.", code="unreachable")
+    wordpress.broken = TransientError("club.example takes no connections.", code="unreachable")
     return wordpress.broken.message
 
 
@@ -221,7 +223,7 @@ def test_no_hook_is_made_for_a_site_whose_roles_are_not_known(
 def test_a_site_that_was_never_looked_at_says_so(
     console: Client, shop: Connection, club: Site, wordpress: FakeWordPress
 ) -> None:
-    Site.objects.filter(pk=club.pk).update(facts={})
+    Site.objects.filter(pk=club.pk).update(capabilities={})
     answer = console.post(ADD_HOOK, hook_form(name="fresh", connection=shop.pk, site=club.pk))
     assert "Test the site club first" in errors(answer)["site"][0]
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memberhook.crms.base import WebhookRequest
+from memberhook.core.errors import RequestRejected
+from memberhook.crms.contract import WebhookRequest
 from memberhook.crms.payload import Payload, Source, read
-from memberhook.errors import Refused
 
 JSON = "application/json; charset=utf-8"
 FORM = "application/x-www-form-urlencoded"
@@ -34,7 +34,7 @@ def query(text: str, **options: bool) -> Payload:
 
 
 def refusal(body: bytes | str, content_type: str = JSON) -> tuple[str, str]:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         post(body, content_type)
     assert caught.value.status == 400
     return caught.value.code, caught.value.message
@@ -206,7 +206,7 @@ class TestQueries:
     def test_encodings(self) -> None:
         assert query("a=Zoë").data == {"a": "Zoë"}
         for bad in ("a=%EB", "a=\udceb", "a=\ud800"):
-            with pytest.raises(Refused) as caught:
+            with pytest.raises(RequestRejected) as caught:
                 query(bad)
             assert caught.value.code == "wrong_encoding"
 
@@ -244,7 +244,7 @@ def test_nothing_but_a_refusal_is_raised(request: WebhookRequest, plus: bool) ->
     refused = None
     try:
         read(request, plus_is_space_in_query=plus)
-    except Refused as error:
+    except RequestRejected as error:
         refused = error
     assert refused is None or (refused.status == 400 and refused.code in {"unreadable_body", "wrong_encoding"})
 

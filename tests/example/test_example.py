@@ -23,8 +23,8 @@ MAKE_HOOK = """
 import django
 django.setup()
 from django.utils import timezone
-from memberhook.connections import keys
-from memberhook.connections.models import Connection, Hook, Site
+from memberhook.services import keys
+from memberhook.models.connections import Connection, Hook, Site
 shop = Connection.objects.create(name="shop", kind="fluentcrm", url="https://shop.example")
 hook = Hook.objects.create(name="shop", connection=shop, site=Site.objects.get(), trust_payload=True)
 print(keys.new_key(hook, timezone.now()))

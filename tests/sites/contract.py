@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from memberhook.connections.models import Hook, Site
-from memberhook.inbox.models import Delivery
-from memberhook.listing import members
-from memberhook.members.types import Contact, Tag
-from memberhook.pipeline import Tools
+from memberhook.core.types import Contact, Tag
+from memberhook.engine.runtime import Runtime
+from memberhook.models.connections import Hook, Site
+from memberhook.models.deliveries import Delivery
+from memberhook.services.members import members
 from tests.conftest import Clock, FakeCrm, Send, ended
 
 COURSE, NEWS = Tag("10", "course", "Course"), Tag("11", "news", "News")
@@ -37,7 +37,7 @@ class World:
     row: Site
     hook: Hook
     crm: FakeCrm
-    tools: Tools
+    runtime: Runtime
     clock: Clock
     _send: Send
     _work: Callable[[], int]
@@ -63,7 +63,7 @@ class World:
         return [ended(delivery) for delivery in sent]
 
     def member(self, email: str) -> Mapping[str, Any] | None:
-        found = list(members([email], self.row, self.tools.http))
+        found = list(members([email], self.row, self.runtime.http))
         assert len(found) <= 1
         return found[0] if found else None
 
@@ -78,13 +78,13 @@ def world(
     row: Site,
     make_hook: Callable[..., Hook],
     fake_crm: FakeCrm,
-    tools: Tools,
+    runtime: Runtime,
     clock: Clock,
     send: Send,
     work: Callable[[], int],
 ) -> World:
     """Of the site that the module's (or the class's) fixture `row` gives."""
-    return World(row, make_hook(site=row, field_map=list(MAP)), fake_crm, tools, clock, send, work)
+    return World(row, make_hook(site=row, field_map=list(MAP)), fake_crm, runtime, clock, send, work)
 
 
 class SiteContract:
@@ -148,9 +148,9 @@ class SiteContract:
         )
         second = world.contact(id=second.id, fields={**second.fields, "first_name": first.fields["first_name"]})
         made = world.send_all("add", [first, second])
-        logins = [delivery.outcome["member"]["login"] for delivery in made]
-        assert logins[0].endswith("-smith")
-        assert logins[1] == f"{logins[0]}-2"
+        usernames = [delivery.outcome["member"]["login"] for delivery in made]
+        assert usernames[0].endswith("-smith")
+        assert usernames[1] == f"{usernames[0]}-2"
         assert any("is taken" in warning for warning in made[1].outcome["warnings"])
 
     def test_a_role_that_is_not_allowed_falls_back_and_says_so(self, world: World) -> None:
@@ -244,6 +244,6 @@ class SiteContract:
         people = [world.contact() for _ in range(60)]
         made = world.send_all("add", people)
         assert {d.state for d in made} == {"applied"}
-        found = list(members([p.email for p in people], world.row, world.tools.http))
+        found = list(members([p.email for p in people], world.row, world.runtime.http))
         assert {member["contact"]["id"] for member in found} == {p.id for p in people}
         assert {tuple(member["tags"]) for member in found} == {("course",)}

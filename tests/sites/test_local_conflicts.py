@@ -10,10 +10,10 @@ from django.contrib.auth import get_user_model
 from django.db import IntegrityError
 from django.db.models.signals import pre_save
 
-from memberhook.connections.models import Hook
-from memberhook.members.types import Changes, Contact, Plan
-from memberhook.sites.base import Wanted
-from memberhook.sites.local import LocalSite
+from memberhook.core.types import Changes, Contact, Plan
+from memberhook.models.connections import Hook
+from memberhook.sites.contract import MemberQuery
+from memberhook.sites.local.site import LocalSite
 
 CONTACT = Contact("7", "ada@example.com")
 
@@ -34,12 +34,12 @@ def rule() -> Iterator[Callable[..., None]]:
     pre_save.disconnect(refuse, sender=get_user_model())
 
 
-def creation(login: str, email: str = "ada@example.com") -> Plan:
-    return Plan(CONTACT, login=login, changes=Changes(email=email, password="x" * 20), generate_password=True)
+def creation(username: str, email: str = "ada@example.com") -> Plan:
+    return Plan(CONTACT, username=username, changes=Changes(email=email, password="x" * 20), generate_password=True)
 
 
 def change(site: LocalSite, user: Any, **changes: Any) -> Plan:
-    return Plan(CONTACT, site.find(Wanted([str(user.pk)])).members[str(user.pk)], changes=Changes(**changes))
+    return Plan(CONTACT, site.find(MemberQuery([str(user.pk)])).members[str(user.pk)], changes=Changes(**changes))
 
 
 def test_a_login_that_was_taken_meanwhile(site: LocalSite) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 
-from memberhook.connections.models import Hook
-from memberhook.local.setup import add_role
-from memberhook.members.types import Changes, Contact, Plan
-from memberhook.sites.base import Wanted
-from memberhook.sites.local import LocalSite
+from memberhook.core.types import Changes, Contact, Plan
+from memberhook.models.connections import Hook
+from memberhook.sites.contract import MemberQuery
+from memberhook.sites.local.setup import add_role
+from memberhook.sites.local.site import LocalSite
 
 CONTACT = Contact("7", "ada@example.com")
 
@@ -31,11 +31,11 @@ def ada(site: LocalSite) -> User:
 
 
 def roles(site: LocalSite, user: User) -> set[str]:
-    return set(site.find(Wanted([str(user.pk)])).members[str(user.pk)].roles)
+    return set(site.find(MemberQuery([str(user.pk)])).members[str(user.pk)].roles)
 
 
 def change(site: LocalSite, user: User, **changes: Any) -> Plan:
-    return Plan(CONTACT, site.find(Wanted([str(user.pk)])).members[str(user.pk)], changes=Changes(**changes))
+    return Plan(CONTACT, site.find(MemberQuery([str(user.pk)])).members[str(user.pk)], changes=Changes(**changes))
 
 
 def test_roles_come_and_go_beside_the_others_and_again_is_no_matter(site: LocalSite, ada: User) -> None:
@@ -55,8 +55,8 @@ def test_an_only_role_comes_before_those_that_are_added(site: LocalSite, ada: Us
 
 def test_new_members_get_all_their_roles(site: LocalSite) -> None:
     changes = Changes(email="ada@example.com", password="x" * 20, role="subscriber", roles_added=("student",))
-    new = Plan(CONTACT, login="ada", changes=changes, generate_password=True)
-    bob = replace(new, login="bob", changes=replace(changes, email="bob@example.com", role=None, roles_added=()))
+    new = Plan(CONTACT, username="ada", changes=changes, generate_password=True)
+    bob = replace(new, username="bob", changes=replace(changes, email="bob@example.com", role=None, roles_added=()))
     applied = site.apply([new, bob])
     users = [User.objects.get(pk=one.member_id) for one in applied]
     assert [roles(site, user) for user in users] == [{"subscriber", "student"}, set()]

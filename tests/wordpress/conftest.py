@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import memberhook
-from memberhook.connections.models import Site
-from memberhook.net import HttpClient
-from memberhook.pipeline import Tools
+from memberhook.core.http_client import HttpClient
+from memberhook.engine.runtime import Runtime
+from memberhook.models.connections import Site
 from tests.wordpress.runner import WordPress, running
 
 CONNECTOR = Path(memberhook.__file__).parent / "sites" / "wordpress" / "plugin" / "memberhook-connector.php"
@@ -47,8 +47,8 @@ def http() -> Iterator[HttpClient]:
 
 
 @pytest.fixture
-def tools(tools: Tools, http: HttpClient) -> Tools:
-    return replace(tools, http=lambda allow_private: http)
+def runtime(runtime: Runtime, http: HttpClient) -> Runtime:
+    return replace(runtime, http=lambda allow_private: http)
 
 
 @pytest.fixture

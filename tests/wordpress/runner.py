@@ -58,7 +58,7 @@ class WordPress:
         inside = f"echo json_encode((function () {{ {_variables(values)}{code}\n }})(), JSON_THROW_ON_ERROR);"
         return json.loads(self.php(inside))
 
-    def user(self, login: str, role: str) -> Account:
+    def user(self, username: str, role: str) -> Account:
         """A new user with that role and an application password; WordPress sends no mail about it."""
         code = """
             $user = ['user_login' => $login, 'user_email' => "$login@member.example", 'role' => $role];
@@ -67,7 +67,7 @@ class WordPress:
                 throw new Exception($id->get_error_message());
             }
             return WP_Application_Passwords::create_new_application_password($id, ['name' => 'tests'])[0];"""
-        return login, self.php_json(code, login=login, role=role)
+        return username, self.php_json(code, login=username, role=role)
 
     def add_site(self, path: str) -> str:
         """The address of a new site in the network."""
@@ -120,9 +120,9 @@ class WordPress:
         self, method: str, path: str, json: object = None, user: Account | None = None, **headers: str
     ) -> urllib3.BaseHTTPResponse:
         """As the admin if no user is named; path may be an address too, for other sites of a network."""
-        login, password = user or (self.admin_user, self.application_password)
-        if login:
-            headers |= urllib3.make_headers(basic_auth=f"{login}:{password}")
+        username, password = user or (self.admin_user, self.application_password)
+        if username:
+            headers |= urllib3.make_headers(basic_auth=f"{username}:{password}")
         url = path if path.startswith(self.url) else self.url + path
         return self.http.request(method, url, json=json, headers=headers, timeout=30)
 

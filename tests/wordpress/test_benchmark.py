@@ -33,12 +33,12 @@ def test_it_prints_figures_and_ratios_and_draws_them(few: list[str], tmp_path: P
     assert "php -S" in result.output
     for what in ("members made", "tag updates"):
         for parallel in (1, 2):
-            for way in WAYS:
-                assert re.search(rf"^{what}/s, {way}, {parallel} at a time +[\d.,]+ ", result.output, re.M)
+            for transport in WAYS:
+                assert re.search(rf"^{what}/s, {transport}, {parallel} at a time +[\d.,]+ ", result.output, re.M)
             for than in WAYS[1:]:
                 assert re.search(rf"^{what}, connector : {than}, {parallel} at a time +[\d.]+$", result.output, re.M)
     title = ElementTree.fromstring(drawn.read_text())[0].text or ""
-    assert all(f"members made, {way}: " in title for way in WAYS)
+    assert all(f"members made, {transport}: " in title for transport in WAYS)
 
 
 def test_bars_are_as_long_as_their_values() -> None:

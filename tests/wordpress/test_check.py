@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from memberhook.connections.clients import open_site_row
-from memberhook.connections.models import Site
-from memberhook.net import HttpClient
+from memberhook.core.http_client import HttpClient
+from memberhook.engine.clients import open_site_row
+from memberhook.models.connections import Site
 from tests.wordpress.runner import WordPress
 
 
 def test_all_is_well(connected: WordPress, row: Site, http: HttpClient) -> None:
     checked = open_site_row(row, lambda _: http).check()
-    assert [finding.name for finding in checked.findings if not finding.ok] == []
-    assert checked.findings[-1].name == "connector"
-    facts = checked.facts
-    assert (facts["way"], facts["plain"], facts["multisite"]) == ("connector", False, False)
-    assert (facts["wordpress"], facts["default_role"]) == (connected.version, "subscriber")
-    assert set(facts) == {
-        *("way", "plain", "wordpress", "php", "connector", "multisite", "default_role", "roles", "meta_keys"),
+    assert [result.name for result in checked.results if not result.ok] == []
+    assert checked.results[-1].name == "connector"
+    capabilities = checked.capabilities
+    assert (capabilities["transport"], capabilities["plain"], capabilities["multisite"]) == ("connector", False, False)
+    assert (capabilities["wordpress"], capabilities["default_role"]) == (connected.version, "subscriber")
+    assert set(capabilities) == {
+        *("transport", "plain", "wordpress", "php", "connector", "multisite", "default_role", "roles", "meta_keys"),
         *("fluentcrm", "rehash"),
     }
-    privileged = {role["slug"]: role["privileged"] for role in facts["roles"]}
+    privileged = {role["slug"]: role["privileged"] for role in capabilities["roles"]}
     assert (privileged["customer"], privileged["editor"]) == (False, True)

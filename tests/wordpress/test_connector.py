@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from memberhook.connections import secrets as boxes
-from memberhook.connections.models import Site
-from memberhook.followups import run as followups
-from memberhook.inbox.models import Delivery
-from memberhook.members.types import Tag
-from memberhook.pipeline import Tools
+from memberhook import encryption as boxes
+from memberhook.core.types import Tag
+from memberhook.engine import followups
+from memberhook.engine.runtime import Runtime
+from memberhook.models.connections import Site
+from memberhook.models.deliveries import Delivery
 from tests.conftest import Clock, Send, ended
 from tests.sites.contract import COURSE, MAP, NEWS, World
 from tests.wordpress.conftest import CONNECTOR
@@ -44,8 +44,8 @@ def apply(site: WordPress, *plans: dict[str, Any], **batch: Any) -> Any:
     return json.loads(response.data)["applied"]
 
 
-def user_id(site: WordPress, login: str) -> int:
-    return int(site.php_json("return get_user_by('login', $login)->ID;", login=login))
+def user_id(site: WordPress, username: str) -> int:
+    return int(site.php_json("return get_user_by('login', $login)->ID;", login=username))
 
 
 # --- rights: who may call, and what nobody may do
@@ -137,7 +137,8 @@ def test_values_meant_for_sql_or_pages_are_values(connected: WordPress) -> None:
     assert (answer.status, found["members"], found["contacts"], found["emails"]) == (200, [], {}, {})
     made = apply(
         connected,
-        plan(login="script", email="script@example.com", fields={"display_name": evil, "nickname": evil, "bio": evil},
+        plan(login="script", email="script@example.com",
+             fields={"display_name": evil, "nickname": evil, "bio": evil},
              tags_applied=[{"id": evil, "slug": evil, "title": evil}]),
     )[0]  # fmt: skip
     user = connected.php_json("$u = get_userdata($id); return [$u->display_name, $u->bio];", id=int(made["id"]))
@@ -149,8 +150,8 @@ def test_values_meant_for_sql_or_pages_are_values(connected: WordPress) -> None:
 
 @pytest.mark.parametrize("role", ["administrator", "editor"])
 def test_a_privileged_role_is_never_given_whatever_the_connector_is_told(connected: WordPress, role: str) -> None:
-    login = f"wants-{role}"
-    made = apply(connected, plan(login=login, email=f"{login}@example.com", role=role, roles_added=[role]))[0]
+    username = f"wants-{role}"
+    made = apply(connected, plan(login=username, email=f"{username}@example.com", role=role, roles_added=[role]))[0]
     assert made["created"]
     assert connected.php_json("return get_userdata($id)->roles;", id=int(made["id"])) == []
     changed = apply(connected, change(int(made["id"]), role=role, roles_added=[role]))[0]
@@ -189,9 +190,9 @@ def test_a_right_given_to_one_user_alone_protects_as_well(connected: WordPress) 
      "wp_\uff43apabilities", "wp_capab\u00adilities", "wp_capabilities "],
 )  # fmt: skip
 def test_no_field_is_a_way_around_the_rules(connected: WordPress, key: str) -> None:
-    login = f"key{abs(hash(key))}"
+    username = f"key{abs(hash(key))}"
     value = ["administrator"] if "capabilities" in key.lower() else "10"
-    made = apply(connected, plan(login=login, email=f"{login}@example.com", fields={key: value}))[0]
+    made = apply(connected, plan(login=username, email=f"{username}@example.com", fields={key: value}))[0]
     me = int(made["id"])
     before = connected.php_json("return get_user_meta($id);", id=me)
     assert apply(connected, change(me, fields={key: value}))[0]["changes"] == []
@@ -355,12 +356,12 @@ def test_a_generated_password_is_hashed_cheaply_at_first_where_wordpress_hashes_
     apply(connected, plan(login="cheap", email="cheap@example.com"))
     apply(connected, plan(login="mapped", email="mapped@example.com", generated=False))
     apply(connected, plan(login="full", email="full@example.com"), full_cost_hash=True)
-    cheap, mapped, full = (connected.php_json(read, login=login) for login in ("cheap", "mapped", "full"))
+    cheap, mapped, full = (connected.php_json(read, login=username) for username in ("cheap", "mapped", "full"))
     assert cheap.startswith("$wp$2y$04$") is rehashes
     assert not mapped.startswith("$wp$2y$04$")
     assert not full.startswith("$wp$2y$04$")
-    for login in ("cheap", "mapped", "full"):
-        assert connected.php_json(LOGGED_IN, login=login, password="a long and random password")
+    for username in ("cheap", "mapped", "full"):
+        assert connected.php_json(LOGGED_IN, login=username, password="a long and random password")
     assert not connected.php_json(read, login="cheap").startswith("$wp$2y$04$")
 
 
@@ -465,7 +466,7 @@ def test_tags_and_links_under_the_keys_that_wp_fusion_reads(world: World, connec
 
 
 def test_killing_php_in_the_middle_of_a_batch_loses_nothing_and_doubles_nothing(
-    world: World, connected: WordPress, send: Send, work: Callable[[], int], clock: Clock, tools: Tools
+    world: World, connected: WordPress, send: Send, work: Callable[[], int], clock: Clock, runtime: Runtime
 ) -> None:
     """Also the passwords that go back to the CRM are those that open the accounts, and each gets one welcome."""
     world.set(username_format="first-last", return_password_field="wp_password")
@@ -485,12 +486,12 @@ def test_killing_php_in_the_middle_of_a_batch_loses_nothing_and_doubles_nothing(
     assert [ended(d).state for d in sent] == ["applied"] * 8, [d.message for d in sent]
     assert all(d.outcome["member"]["created"] for d in sent)
     assert Delivery.objects.exclude(secret="").count() == 0
-    while followups.run_due("w1", tools):
+    while followups.run_due("w1", runtime):
         pass
     passwords = {write.contact_id: write.fields["wp_password"] for write in world.crm.written}
     for person, delivery in zip(people, sent, strict=True):
-        login = delivery.outcome["member"]["login"]
-        assert connected.php_json(LOGGED_IN, login=login, password=passwords[person.id or ""])
+        username = delivery.outcome["member"]["login"]
+        assert connected.php_json(LOGGED_IN, login=username, password=passwords[person.id or ""])
         assert len({mail["Message-ID"] for mail in connected.mails(person.email)}) == 1
 
 

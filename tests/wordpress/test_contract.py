@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from memberhook.connections.models import Site
+from memberhook.models.connections import Site
 from tests.sites.contract import SiteContract
 from tests.wordpress.conftest import site_row
 from tests.wordpress.runner import WordPress

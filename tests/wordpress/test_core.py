@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from memberhook.connections.models import Site as SiteRow
-from memberhook.followups import run as followups
-from memberhook.members.types import Member
-from memberhook.net import HttpClient
-from memberhook.pipeline import Tools
-from memberhook.sites.base import Applied, Kept, Place, Site, Wanted
+from memberhook.core.http_client import HttpClient
+from memberhook.core.types import Applied, Member
+from memberhook.engine import followups
+from memberhook.engine.runtime import Runtime
+from memberhook.models.connections import Site as SiteRow
+from memberhook.sites.contract import MemberQuery, Overflow, Site, SiteContext
 from memberhook.sites.registry import open_site
 from tests.conftest import Clock, Send, ended
 from tests.sites.contract import SiteContract, World
-from tests.sites.wordpress.helpers import GOLD, SILVER, MemoryKeeper, change, creation
+from tests.sites.wordpress.helpers import GOLD, SILVER, MemoryOverflowStore, change, creation
 from tests.wordpress.conftest import site_row
 from tests.wordpress.runner import WordPress, running
 
@@ -74,35 +74,35 @@ def wp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WordPress]:
 
 
 @pytest.fixture
-def keeper() -> MemoryKeeper:
-    return MemoryKeeper()
+def overflow_store() -> MemoryOverflowStore:
+    return MemoryOverflowStore()
 
 
 @pytest.fixture(scope="module")
-def facts(wp: WordPress) -> Mapping[str, Any]:
+def capabilities(wp: WordPress) -> Mapping[str, Any]:
     client = HttpClient(allow_private=True)
-    checked = open_site("wordpress", place(wp, client, MemoryKeeper())).check()
+    checked = open_site("wordpress", context(wp, client, MemoryOverflowStore())).check()
     client.close()
-    assert [finding.name for finding in checked.findings if finding.needed and not finding.ok] == []
-    return checked.facts
+    assert [result.name for result in checked.results if result.needed and not result.ok] == []
+    return checked.capabilities
 
 
-def place(wp: WordPress, http: HttpClient, keeper: MemoryKeeper, **more: Any) -> Place:
+def context(wp: WordPress, http: HttpClient, overflow_store: MemoryOverflowStore, **more: Any) -> SiteContext:
     who = {"username": wp.admin_user, "password": wp.application_password, **more}
-    return Place("club", 1, "shop", "fluentcrm", wp.url, http=http, keeper=keeper, **who)
+    return SiteContext("club", 1, "shop", "fluentcrm", wp.url, http=http, overflow_store=overflow_store, **who)
 
 
 @pytest.fixture
-def site(wp: WordPress, http: HttpClient, keeper: MemoryKeeper, facts: Mapping[str, Any]) -> Site:
-    return open_site("wordpress", place(wp, http, keeper, facts=facts))
+def site(wp: WordPress, http: HttpClient, overflow_store: MemoryOverflowStore, capabilities: Mapping[str, Any]) -> Site:
+    return open_site("wordpress", context(wp, http, overflow_store, capabilities=capabilities))
 
 
 @pytest.fixture
 def add(site: Site) -> Callable[..., Member]:
     """Makes a member and finds it."""
 
-    def added(login: str, **changes: Any) -> Member:
-        (applied,) = site.apply([creation(login, **changes)])
+    def added(username: str, **changes: Any) -> Member:
+        (applied,) = site.apply([creation(username, **changes)])
         assert applied.created, applied
         return member(site, applied.member_id)
 
@@ -110,15 +110,15 @@ def add(site: Site) -> Callable[..., Member]:
 
 
 def member(site: Site, member_id: str) -> Member:
-    return site.find(Wanted(member_ids=[member_id])).members[member_id]
+    return site.find(MemberQuery(member_ids=[member_id])).members[member_id]
 
 
 class TestContract(SiteContract):
     """What WordPress does not keep is kept by Memberhook; no member tells the difference."""
 
     @pytest.fixture
-    def row(self, wp: WordPress, facts: Mapping[str, Any], db: None) -> SiteRow:
-        return site_row(wp, facts=dict(facts))
+    def row(self, wp: WordPress, capabilities: Mapping[str, Any], db: None) -> SiteRow:
+        return site_row(wp, capabilities=dict(capabilities))
 
     def test_a_welcome_e_mail_is_not_promised(self, world: World) -> None:
         made = world.send("add", world.contact(), notify=True)
@@ -126,7 +126,7 @@ class TestContract(SiteContract):
         assert "WordPress sends no welcome e-mail" in made.outcome["warnings"][0]
 
     def test_killing_php_loses_nothing_and_doubles_nothing(
-        self, world: World, wp: WordPress, send: Send, work: Callable[[], int], clock: Clock, tools: Tools
+        self, world: World, wp: WordPress, send: Send, work: Callable[[], int], clock: Clock, runtime: Runtime
     ) -> None:
         """The password that goes back to the CRM is the one that opens the account, also of who was half-way made."""
         world.set(username_format="first-last", return_password_field="wp_password")
@@ -143,13 +143,13 @@ class TestContract(SiteContract):
             work()
         assert [ended(d).state for d in sent] == ["applied"] * 3, [d.message for d in sent]
         assert all(d.outcome["member"]["created"] for d in sent)
-        while followups.run_due("w1", tools):
+        while followups.run_due("w1", runtime):
             pass
         passwords = {write.contact_id: write.fields["wp_password"] for write in world.crm.written}
         code = "return !is_wp_error(wp_authenticate($login, $password));"
         for person, delivery in zip(people, sent, strict=True):
-            login = delivery.outcome["member"]["login"]
-            assert wp.php_json(code, login=login, password=passwords[person.id or ""])
+            username = delivery.outcome["member"]["login"]
+            assert wp.php_json(code, login=username, password=passwords[person.id or ""])
 
 
 class TestCreation:
@@ -160,11 +160,11 @@ class TestCreation:
         ]
         applied = site.apply(plans)
         assert all(done.created and done.done and not done.warnings for done in applied)
-        assert [done.login for done in applied] == [plan.login for plan in plans]
+        assert [done.username for done in applied] == [plan.username for plan in plans]
         assert applied[3].changes == ("user_email", "role", "company", "first_name", "last_name")
-        found = site.find(Wanted(member_ids=[done.member_id for done in applied]))
+        found = site.find(MemberQuery(member_ids=[done.member_id for done in applied]))
         zoe = found.members[applied[3].member_id]
-        assert (zoe.login, zoe.email, zoe.roles) == ("many3", "many3@member.example", {"student"})
+        assert (zoe.username, zoe.email, zoe.roles) == ("many3", "many3@member.example", {"student"})
         assert (zoe.fields["first_name"], zoe.fields["company"]) == ("Zoë", "A & B")
         assert not zoe.protected
         code = "return get_user_meta(get_user_by('login', 'many3')->ID, 'company', true);"
@@ -206,15 +206,17 @@ class TestCreation:
         ]
         applied = site.apply(plans)
         assert [done.stale for done in applied] == [True, True, False]
-        logins = [plan.login or "" for plan in plans]
-        found = site.find(Wanted(logins=[*logins, "free"]))
+        usernames = [plan.username or "" for plan in plans]
+        found = site.find(MemberQuery(usernames=[*usernames, "free"]))
         assert found.taken == {"taken.by@some.example", "forbidden", "taken.by-some.example"}
 
     def test_the_slug_finds_most_logins(self, add: Callable[..., Member], site: Site) -> None:
-        logins = ["Mary Ann", "o.b-r_i@x.example", "x" * 60, "--a..b--"]
-        for number, login in enumerate(logins):
-            add(login, email=f"slug{number}@member.example")
-        assert site.find(Wanted(logins=[*logins, "mary"])).taken == {login.lower() for login in logins}
+        usernames = ["Mary Ann", "o.b-r_i@x.example", "x" * 60, "--a..b--"]
+        for number, username in enumerate(usernames):
+            add(username, email=f"slug{number}@member.example")
+        assert site.find(MemberQuery(usernames=[*usernames, "mary"])).taken == {
+            username.lower() for username in usernames
+        }
 
     def test_an_email_that_somebody_has_by_now(self, add: Callable[..., Member], site: Site) -> None:
         add("has", email="Has@Member.example")
@@ -227,13 +229,13 @@ class TestCreation:
         assert wp.mails("welcomed@member.example") == []
 
     def test_what_it_was_created_for_is_known_again(self, site: Site) -> None:
-        (made,) = site.apply([replace(creation("noted"), key="k1")])
+        (made,) = site.apply([replace(creation("noted"), idempotency_key="k1")])
         noted = member(site, made.member_id)
-        assert noted.created_for == "k1"
-        plan = replace(change(noted), key="k1", resumes=True, welcome=True)
+        assert noted.idempotency_key == "k1"
+        plan = replace(change(noted), idempotency_key="k1", is_retry=True, welcome=True)
         (again,) = site.apply([plan])
         assert (again.created, again.changes, len(again.warnings)) == (True, (), 0)
-        (other,) = site.apply([replace(plan, key="k2")])
+        (other,) = site.apply([replace(plan, idempotency_key="k2")])
         assert not other.created
 
     def test_one_bad_member_spoils_no_other(self, site: Site) -> None:
@@ -243,9 +245,9 @@ class TestCreation:
         assert "no such role" in (applied[1].error or "")
         assert "HTTP 500" in (applied[3].later or "")
 
-    def test_who_was_made_by_a_call_that_broke_is_made(self, site: Site, facts: Mapping[str, Any]) -> None:
+    def test_who_was_made_by_a_call_that_broke_is_made(self, site: Site, capabilities: Mapping[str, Any]) -> None:
         applied = site.apply([creation("before"), creation("late"), creation("after")])
-        if facts["batch"]:
+        if capabilities["batch"]:
             assert [done.created for done in applied] == [True, True, True]
         else:
             assert [done.created for done in applied] == [True, False, True]
@@ -329,7 +331,7 @@ class TestChange:
         assert applied == [Applied(stale=True), Applied(stale=True)]
 
     def test_protected(self, wp: WordPress, site: Site) -> None:
-        (liz,) = site.find(Wanted(emails=["LIZ@member.example"])).members.values()
+        (liz,) = site.find(MemberQuery(emails=["LIZ@member.example"])).members.values()
         assert liz.protected
         plan = change(liz, email="x@member.example", role="subscriber", password="x", fields={"company": "Boss"})
         (applied,) = site.apply([plan])
@@ -349,7 +351,9 @@ class TestChange:
 
 
 class TestKept:
-    def test_tags_and_unknown_fields(self, site: Site, keeper: MemoryKeeper, add: Callable[..., Member]) -> None:
+    def test_tags_and_unknown_fields(
+        self, site: Site, overflow_store: MemoryOverflowStore, add: Callable[..., Member]
+    ) -> None:
         plan = creation("keeps", tags_applied=(GOLD, SILVER), fields={"hobby": "chess", "size": 7, "company": "K"})
         (applied,) = site.apply([plan])
         (warning,) = applied.warnings
@@ -358,19 +362,19 @@ class TestKept:
         assert now.tags == (GOLD, SILVER)
         assert (now.fields["hobby"], now.fields["size"], now.fields["company"]) == ("chess", "7", "K")
         site.apply([change(now, tags_removed=(GOLD,), fields={"size": None})])
-        assert keeper.kept == {now.id: Kept((SILVER,), {"hobby": "chess"})}
+        assert overflow_store.kept == {now.id: Overflow((SILVER,), {"hobby": "chess"})}
 
-    def test_a_death_before_it_is_kept_is_mended(self, site: Site, keeper: MemoryKeeper) -> None:
+    def test_a_death_before_it_is_kept_is_mended(self, site: Site, overflow_store: MemoryOverflowStore) -> None:
         (applied,) = site.apply([creation("dies", tags_applied=(GOLD,))])
-        keeper.kept.clear()
+        overflow_store.kept.clear()
         dead = member(site, applied.member_id)
         assert dead.tags == ()
         (again,) = site.apply([change(dead, tags_applied=(GOLD,))])
         assert again.changes == ("tags",)
         assert member(site, dead.id).tags == (GOLD,)
-        writes = keeper.writes
+        writes = overflow_store.writes
         (third,) = site.apply([change(dead, tags_applied=(GOLD,))])
-        assert (third.changes, third.warnings, keeper.writes) == ((), (), writes)
+        assert (third.changes, third.warnings, overflow_store.writes) == ((), (), writes)
 
 
 class TestListing:
@@ -378,42 +382,42 @@ class TestListing:
         last = add("listed", tags_applied=(GOLD,), fields={"first_name": "L", "hobby": "chess"})
         site.apply([creation(f"page{n}") for n in range(105)])
         everybody = list(site.members(fields=["hobby", "first_name", "description"]))
-        ids = [int(listed.id) for listed in everybody]
+        ids = [int(summaries.id) for summaries in everybody]
         assert len(ids) > 100
         assert ids == sorted(set(ids))
-        listed = next(listed for listed in everybody if listed.id == last.id)
-        assert (listed.login, listed.first_name, listed.roles) == ("listed", "L", ("subscriber",))
-        assert listed.tags == {"shop": ("gold",)}
-        assert listed.fields == {"hobby": "chess"}
+        summaries = next(summaries for summaries in everybody if summaries.id == last.id)
+        assert (summaries.username, summaries.first_name, summaries.roles) == ("listed", "L", ("subscriber",))
+        assert summaries.tags == {"shop": ("gold",)}
+        assert summaries.fields == {"hobby": "chess"}
 
     def test_by_email(self, site: Site, add: Callable[..., Member]) -> None:
         add("one", email="one+x@member.example")
         add("two", email="one+xx@member.example")
-        assert [listed.login for listed in site.members(["ONE+X@member.example"])] == ["one"]
+        assert [summaries.username for summaries in site.members(["ONE+X@member.example"])] == ["one"]
 
 
 class TestCheck:
-    def test_what_is_learned(self, wp: WordPress, facts: Mapping[str, Any]) -> None:
-        assert (facts["way"], facts["plain"]) == ("core", False)
-        assert facts["batch"] is (tuple(map(int, wp.version.split(".")[:2])) >= (6, 6))
-        assert facts["meta"].items() >= {"company": "string", "seats": "integer", "cities": "array"}.items()
-        roles = {role["slug"]: role["privileged"] for role in facts["roles"]}
+    def test_what_is_learned(self, wp: WordPress, capabilities: Mapping[str, Any]) -> None:
+        assert (capabilities["transport"], capabilities["plain"]) == ("core", False)
+        assert capabilities["batch"] is (tuple(map(int, wp.version.split(".")[:2])) >= (6, 6))
+        assert capabilities["meta"].items() >= {"company": "string", "seats": "integer", "cities": "array"}.items()
+        roles = {role["slug"]: role["privileged"] for role in capabilities["roles"]}
         assert roles == {
             **dict.fromkeys(("subscriber", "contributor", "author", "student", "customer"), False),
             **dict.fromkeys(("editor", "administrator", "boss"), True),
         }
 
     def test_findings(self, site: Site) -> None:
-        findings = site.check().findings
-        assert [finding.name for finding in findings] == [
+        results = site.check().results
+        assert [result.name for result in results] == [
             *("address", "certificate", "REST API", "credentials", "rights", "connector", "roles"),
         ]
-        assert [finding.name for finding in findings if not finding.ok] == ["connector"]
-        assert "memberhook wordpress plugin --output" in findings[5].message
+        assert [result.name for result in results if not result.ok] == ["connector"]
+        assert "memberhook wordpress plugin --output" in results[5].message
 
-    def test_a_user_without_rights(self, wp: WordPress, http: HttpClient, keeper: MemoryKeeper) -> None:
-        login, password = wp.user("weak", "editor")
-        weak = open_site("wordpress", place(wp, http, keeper, username=login, password=password))
+    def test_a_user_without_rights(self, wp: WordPress, http: HttpClient, overflow_store: MemoryOverflowStore) -> None:
+        username, password = wp.user("weak", "editor")
+        weak = open_site("wordpress", context(wp, http, overflow_store, username=username, password=password))
         assert weak.check().problem is not None
         problem = weak.check().problem
         assert problem is not None
@@ -429,11 +433,21 @@ class TestCheck:
         ],
     )
     def test_wrong_credentials(
-        self, wp: WordPress, http: HttpClient, keeper: MemoryKeeper, username: str, password: str, message: str
+        self,
+        wp: WordPress,
+        http: HttpClient,
+        overflow_store: MemoryOverflowStore,
+        username: str,
+        password: str,
+        message: str,
     ) -> None:
         username = wp.admin_user if username == "admin" else username
         password = wp.admin_password if password == "of the log-in" else password
-        problem = open_site("wordpress", place(wp, http, keeper, username=username, password=password)).check().problem
+        problem = (
+            open_site("wordpress", context(wp, http, overflow_store, username=username, password=password))
+            .check()
+            .problem
+        )
         assert problem is not None
         assert problem.name == "credentials"
         assert message in problem.message

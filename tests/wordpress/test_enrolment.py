@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from memberhook.simulator import Running, SimulatedFluentCRM
+from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.docs_pages import ROOT, blocks, commands
-from tests.service.conftest import PASSWORD, Service
-from tests.service.test_contract import wait_until
+from tests.server.conftest import PASSWORD, Service
+from tests.server.test_contract import wait_until
 from tests.wordpress.conftest import CONNECTOR
 from tests.wordpress.runner import WordPress, running
 from tests.wordpress.test_connector import apply, change, plan
@@ -266,8 +266,8 @@ def test_the_note_of_what_was_enrolled_is_closed_to_the_crm(site_b: WordPress) -
     me = member(site_b, "note", COURSE)
     apply(site_b, change(me, fields={"memberhook_enrolled": ["group:7"]}))
     assert site_b.php_json("return get_user_meta($id, 'memberhook_enrolled', true);", id=me) == ["lifterlms:12"]
-    facts = json.loads(site_b.get("/wp-json/memberhook/v1/site").data)
-    assert "memberhook_enrolled" not in facts["meta_keys"]
+    capabilities = json.loads(site_b.get("/wp-json/memberhook/v1/site").data)
+    assert "memberhook_enrolled" not in capabilities["meta_keys"]
 
 
 def test_members_who_have_the_tag_already(site_b: WordPress) -> None:

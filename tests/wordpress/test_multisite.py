@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from memberhook.connections.models import Hook, Site
+from memberhook.models.connections import Hook, Site
 from tests.sites.contract import COURSE, MAP, NEWS, World
 from tests.wordpress.conftest import CONNECTOR, site_row
 from tests.wordpress.runner import WordPress, running
@@ -65,13 +65,13 @@ def test_somebody_of_the_network_joins_by_add_and_is_left_alone_by_update(
 @pytest.mark.parametrize("right", ["editor", "super admin"])
 def test_privileges_anywhere_in_the_network_protect(world: World, network: tuple[WordPress, str], right: str) -> None:
     wordpress, _ = network
-    login = f"has-{right.replace(' ', '-')}"
+    username = f"has-{right.replace(' ', '-')}"
     ada = world.contact()
     role = "editor" if right == "editor" else "subscriber"
     me = wordpress.php_json(
         "return wp_insert_user(['user_login' => $login, 'user_email' => $email, 'user_pass' => 'her own', "
         "'role' => $role]);",
-        login=login, email=ada.email, role=role,
+        login=username, email=ada.email, role=role,
     )  # fmt: skip
     if right == "super admin":
         wordpress.php("require_once ABSPATH . 'wp-admin/includes/ms.php'; grant_super_admin($id);", id=me)
@@ -104,7 +104,7 @@ def test_two_sites_of_a_network_keep_their_tags_apart(
     world.send("add", ada)
     main = site_row(wordpress, name="main")
     other = World(
-        main, make_hook(site=main, field_map=list(MAP)), world.crm, world.tools, world.clock, world._send, world._work
+        main, make_hook(site=main, field_map=list(MAP)), world.crm, world.runtime, world.clock, world._send, world._work
     )
     world.contact(id=ada.id, tags=(NEWS,))
     other.send("add", ada)

@@ -20,11 +20,11 @@ import pytest
 import urllib3
 from django.test import Client
 
-from memberhook.connections import secrets
-from memberhook.connections.models import AccessKey, Hook
-from memberhook.inbox.models import Delivery
-from memberhook.receive import signed
-from tests.web import project_urls
+from memberhook import encryption
+from memberhook.intake import signatures
+from memberhook.models.connections import AccessKey, Hook
+from memberhook.models.deliveries import Delivery
+from tests.intake import project_urls
 from tests.wordpress.conftest import CONNECTOR
 from tests.wordpress.runner import NOBODY, WordPress, running
 
@@ -68,8 +68,8 @@ class Receiver:
         return f"http://127.0.0.1:{self.port}/hooks/shop/events"
 
     def take(self, request: Request) -> tuple[int, Any]:
-        signature = signed.read({name.lower(): value for name, value in request.headers.items()})
-        assert signed.check(signature, request.body, [signed.secret_bytes(KEY)], time.time()) == 0
+        signature = signatures.read({name.lower(): value for name, value in request.headers.items()})
+        assert signatures.check(signature, request.body, [signatures.secret_bytes(KEY)], time.time()) == 0
         self.requests.append(request)
         self.meanwhile()
         default = {"accepted": len(request.data.get("contacts", [])), "deliveries": [], "refused": []}
@@ -187,7 +187,7 @@ class Shop:
         cookies = self.site.php_json(code, login=user)
         return Browser(self.site.url, "; ".join(f"{name}={value}" for name, value in cookies.items()))
 
-    def nonce(self, browser: Browser, login: str, action: str) -> str:
+    def nonce(self, browser: Browser, username: str, action: str) -> str:
         """As if the page had shown it to that user."""
         code = """
             foreach (explode('; ', $cookie) as $pair) {
@@ -196,7 +196,7 @@ class Shop:
             }
             wp_set_current_user(get_user_by('login', $login)->ID);
             return wp_create_nonce($action);"""
-        found: str = self.site.php_json(code, cookie=browser.cookie, login=login, action=action)
+        found: str = self.site.php_json(code, cookie=browser.cookie, login=username, action=action)
         return found
 
 
@@ -277,7 +277,7 @@ def test_memberhook_takes_what_is_sent(
     shop.change({**ADA, "tags": [COURSE]}, {"email": "eve@example.com", "first_name": "Eve&role=administrator"})
     [request] = memberhook.wait()
     hook = make_hook(name="shop", trust_payload=True)
-    AccessKey.objects.create(hook=hook, digest="x", hint="x", signing_secret=secrets.encrypt(KEY))
+    AccessKey.objects.create(hook=hook, digest="x", hint="x", signing_secret=encryption.encrypt(KEY))
     headers = {name: value for name, value in request.headers.items() if name.lower().startswith("webhook-")}
     answer = client.post("/hooks/shop/events", request.body, content_type="application/json", headers=headers)
     assert (answer.status_code, answer.json()["accepted"]) == (202, 2)

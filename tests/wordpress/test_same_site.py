@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from tests.docs_pages import ROOT, blocks, commands
-from tests.service.conftest import Service
-from tests.service.test_contract import wait_until
+from tests.server.conftest import Service
+from tests.server.test_contract import wait_until
 from tests.wordpress.conftest import CONNECTOR
 from tests.wordpress.runner import NOBODY
 from tests.wordpress.runner import running as running_wordpress

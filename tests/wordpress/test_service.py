@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from memberhook.simulator import Running
-from tests.service.conftest import Service, connect, crm
-from tests.service.test_contract import (
+from memberhook.testing.fluentcrm import Running
+from tests.server.conftest import Service, connect, crm
+from tests.server.test_contract import (
     buyer,
     test_a_browser_gets_a_page,
     test_a_contact_cannot_choose_her_role,
@@ -24,7 +24,7 @@ from tests.service.test_contract import (
     test_no_secret_in_logs_or_listings,
     test_update_follows_the_crm_and_ignores_strangers,
 )
-from tests.service.test_kill import test_killed_in_the_middle_of_a_burst, test_sigterm_finishes_what_is_in_hand
+from tests.server.test_kill import test_killed_in_the_middle_of_a_burst, test_sigterm_finishes_what_is_in_hand
 from tests.wordpress.runner import WordPress
 
 __all__ = [

@@ -9,23 +9,23 @@ import click
 from django.core.exceptions import ImproperlyConfigured
 
 from memberhook import __version__
-from memberhook.errors import MemberhookError
+from memberhook.core.errors import MemberhookError
 
 COMMANDS = {
-    "serve": "run",
-    "worker": "run",
+    "serve": "serve",
+    "worker": "serve",
     "demo": "demo",
-    "connect": "setup",
+    "connect": "connect",
     "site": "sites",
     "hook": "hooks",
     "key": "hooks",
-    "role": "setup",
-    "member": "setup",
-    "members": "look",
-    "deliveries": "look",
-    "replay": "work",
-    "import": "work",
-    "resync": "work",
+    "role": "connect",
+    "member": "connect",
+    "members": "listings",
+    "deliveries": "listings",
+    "replay": "bulk",
+    "import": "bulk",
+    "resync": "bulk",
     "doctor": "doctor",
     "wordpress": "wordpress",
 }
@@ -52,7 +52,7 @@ def set_up() -> None:
     """Sets up Django: the service's settings, or those of the project that DJANGO_SETTINGS_MODULE names."""
     import django
 
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "memberhook.service.settings")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "memberhook.server.settings")
     django.setup()
 
 

@@ -12,8 +12,8 @@ import click
 from django.conf import settings
 
 from memberhook import conf
-from memberhook.connections.models import Connection, Hook, Site
-from memberhook.errors import UsageError
+from memberhook.core.errors import UsageError
+from memberhook.models.connections import Connection, Hook, Site
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,8 +26,8 @@ def with_database(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        if settings.SETTINGS_MODULE == "memberhook.service.settings":
-            from memberhook.service.database import migrate_if_needed
+        if settings.SETTINGS_MODULE == "memberhook.server.settings":
+            from memberhook.server.database import migrate_if_needed
 
             migrate_if_needed()
         return command(*args, **kwargs)

@@ -16,16 +16,16 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from memberhook.cli.common import utc_now, with_database
-from memberhook.connections import hooks, keys
-from memberhook.connections.clients import crm_client, save_catalog
-from memberhook.connections.models import Connection, Hook, Site
-from memberhook.errors import UsageError
-from memberhook.followups.mail_files import mail_folder
-from memberhook.inbox.models import Delivery
-from memberhook.local import accounts
-from memberhook.simulator import Running, SimulatedFluentCRM
-from memberhook.simulator.people import Person, people
-from memberhook.worker import real_tools
+from memberhook.core.errors import UsageError
+from memberhook.engine.clients import crm_client
+from memberhook.engine.mail_files import mail_folder
+from memberhook.engine.runtime import system_runtime
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.models.deliveries import Delivery
+from memberhook.services import accounts, hooks, keys
+from memberhook.services.catalog import save_catalog
+from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
+from memberhook.testing.fluentcrm.people import Person, people
 
 NAME = "demo"
 COURSE, NEWSLETTER = "Course: Sourdough", "Newsletter"
@@ -52,16 +52,16 @@ def demo_command(host: str, port: int, buyers: int) -> None:
     People buy a course in the simulated CRM, get its tag, and become members here: with a role, a welcome e-mail and a
     password that goes back to the CRM. It is all in the data folder; delete it when you have seen enough.
     """
-    from memberhook.cli.run import use_address
-    from memberhook.service.serve import remember_address, serve
+    from memberhook.cli.serve import use_address
+    from memberhook.server.serve import save_address, serve
 
     _refuse_real_data()
     use_address(host, port)
-    remember_address(settings.DATA, host, port)
+    save_address(settings.DATA, host, port)
     crm = SimulatedFluentCRM(datetime.now, seed=port)
     with Running(crm) as running:
         access = set_up(running)
-        story = threading.Thread(target=_tell, args=(crm, running, access, buyers), daemon=True)
+        story = threading.Thread(target=_report, args=(crm, running, access, buyers), daemon=True)
         serve(host, port, on_start=story.start)
 
 
@@ -86,7 +86,7 @@ def set_up(running: Running) -> Access:
     connection = Connection.objects.filter(name=NAME).first() or Connection(name=NAME)
     connection.kind, connection.url, connection.username = "fluentcrm", running.url, "memberhook"
     connection.password, connection.allow_private = password, True
-    catalog = crm_client(connection, real_tools().http).catalog()
+    catalog = crm_client(connection, system_runtime().http).catalog()
     with transaction.atomic():
         connection.save()
         save_catalog(connection, catalog, utc_now())
@@ -121,7 +121,7 @@ def _console_login() -> str:
     return password
 
 
-def _tell(crm: SimulatedFluentCRM, running: Running, access: Access, buyers: int) -> None:
+def _report(crm: SimulatedFluentCRM, running: Running, access: Access, buyers: int) -> None:
     public = settings.MEMBERHOOK_PUBLIC_URL
     click.echo(
         f"""
@@ -176,7 +176,7 @@ def _ended(after: int, contact_id: int) -> Delivery | None:
     until = time.monotonic() + 8
     while time.monotonic() < until:
         found = Delivery.objects.filter(pk__gt=after, contact_id=str(contact_id), finished_at__isnull=False).first()
-        if found and not found.followups.filter(done_at=None).exists():
+        if found and not found.followups.filter(finished_at=None).exists():
             return found
         time.sleep(0.05)
     return None

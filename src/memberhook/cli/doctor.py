@@ -15,20 +15,21 @@ from django.core.checks import run_checks
 
 from memberhook import conf
 from memberhook.cli.common import as_json, show, utc_now, with_database
-from memberhook.connections import sites
-from memberhook.connections.clients import crm_client, known_fields, site_of
-from memberhook.connections.hooks import tag_rules
-from memberhook.connections.models import AccessKey, Connection, Hook, Site
-from memberhook.errors import MemberhookError
-from memberhook.findings import Finding
-from memberhook.followups.mail_files import FileBackend, mail_folder
-from memberhook.followups.welcome import mailer
-from memberhook.inbox.models import Delivery
-from memberhook.inbox.states import State
-from memberhook.net import HttpClient
+from memberhook.core.check_result import CheckResult
+from memberhook.core.errors import MemberhookError
+from memberhook.core.http_client import HttpClient
+from memberhook.core.states import State
+from memberhook.engine import health
+from memberhook.engine.clients import crm_client, site_of
+from memberhook.engine.mail_files import FileBackend, mail_folder
+from memberhook.engine.runtime import system_runtime
+from memberhook.engine.welcome import mailer
+from memberhook.models.connections import AccessKey, Connection, Hook, Site
+from memberhook.models.deliveries import Delivery
+from memberhook.services import sites
+from memberhook.services.catalog import known_fields
+from memberhook.services.hooks import tag_rules
 from memberhook.sites.registry import REMOTE
-from memberhook.web import health
-from memberhook.worker import real_tools
 
 LEAST_DISK = 200 * 1024 * 1024
 MOST_CLOCK_SKEW = 60.0
@@ -49,9 +50,9 @@ class Check:
 def doctor_command(ctx: click.Context, as_json: bool) -> None:
     """Everything that could be wrong, checked: reachable address, keys, CRMs and sites with credentials and rights,
     mail, queue, clock, disk. Exit status 1 when something is."""
-    own, elsewhere = (settings_checks, storage_checks, address_checks), (crm_checks, site_checks)
+    own, network_user = (settings_checks, storage_checks, address_checks), (crm_checks, site_checks)
     hooks = (hook_checks, rule_checks)
-    checks = [check for examine in (*own, *elsewhere, *hooks, mail_checks) for check in _safely(examine)]
+    checks = [check for examine in (*own, *network_user, *hooks, mail_checks) for check in _safely(examine)]
     rows = [{"check": c.name, "ok": c.ok, "message": c.message} for c in checks]
     if as_json:
         show(rows, (), as_json=True)
@@ -116,9 +117,9 @@ def address_checks() -> Iterator[Check]:
 
 def crm_checks() -> Iterator[Check]:
     for connection in Connection.objects.order_by("name"):
-        findings = crm_client(connection, real_tools().http).check()
+        results = crm_client(connection, system_runtime().http).check()
         returns_passwords = connection.hooks.exclude(return_password_field="").exists()
-        yield from _account(connection, findings, all_needed=returns_passwords)
+        yield from _account(connection, results, all_needed=returns_passwords)
     if not Connection.objects.exists():
         yield Check("connection", False, "there is none; make one with: memberhook connect")
 
@@ -127,18 +128,20 @@ def site_checks() -> Iterator[Check]:
     """Of those that are elsewhere; what they tell of themselves is kept, so hooks are judged by it."""
     for site in Site.objects.filter(kind__in=REMOTE).order_by("name"):
         try:
-            checked = sites.look(site, real_tools().http)
+            checked = sites.inspect(site, system_runtime().http)
         except MemberhookError as error:
             yield Check(f"site {site.name}", False, error.message)
             continue
         gone = sites.refresh(site, checked, utc_now())
-        findings = [f for f in checked.findings if f.name != "connector"] if gone else checked.findings
-        yield from _account(site, [*findings, *([gone] if gone else [])])
+        results = [f for f in checked.results if f.name != "connector"] if gone else checked.results
+        yield from _account(site, [*results, *([gone] if gone else [])])
 
 
-def _account(account: Connection | Site, findings: Sequence[Finding], *, all_needed: bool = False) -> Iterator[Check]:
+def _account(
+    account: Connection | Site, results: Sequence[CheckResult], *, all_needed: bool = False
+) -> Iterator[Check]:
     """What a look at a CRM or a site found, and whether its clock and ours agree."""
-    checks = [Check(f"{account.name}: {f.name}", f.ok or not (f.needed or all_needed), f.message) for f in findings]
+    checks = [Check(f"{account.name}: {f.name}", f.ok or not (f.needed or all_needed), f.message) for f in results]
     yield from checks
     if all(check.ok for check in checks):
         yield from _clock(account)
@@ -163,15 +166,15 @@ def hook_checks() -> Iterator[Check]:
         yield Check(f"hook {hook.name}: key", bool(valid), f"{len(valid)} valid{'' if valid else hint}")
         yield _roles(hook)
         yield _fields(hook)
-        for finding in sites.connector_findings(hook):
-            yield Check(f"hook {hook.name}: {finding.name}", finding.ok, finding.message)
+        for result in sites.connector_results(hook):
+            yield Check(f"hook {hook.name}: {result.name}", result.ok, result.message)
     if not Hook.objects.exists():
         yield Check("hook", False, "there is none; make one with: memberhook hook add")
 
 
 def _roles(hook: Hook) -> Check:
     try:
-        roles = {role.slug: role for role in site_of(hook, real_tools().http).roles()}
+        roles = {role.slug: role for role in site_of(hook, system_runtime().http).roles()}
     except MemberhookError as error:
         return Check(f"hook {hook.name}: roles", False, error.message)
     named = dict.fromkeys((hook.default_role, *hook.allowed_roles, *(rule["role"] for rule in hook.tag_roles)))
@@ -206,7 +209,7 @@ def _fields(hook: Hook) -> Check:
 def rule_checks() -> Iterator[Check]:
     """The tags that rules name are asked of the CRM: what we keep of its tags forgets none."""
     for hook in Hook.objects.exclude(tag_roles=[]).select_related("connection").order_by("name"):
-        known = {tag.id for tag in crm_client(hook.connection, real_tools().http).catalog().tags}
+        known = {tag.id for tag in crm_client(hook.connection, system_runtime().http).catalog().tags}
         lost = [text for rule, text in zip(hook.tag_roles, tag_rules(hook), strict=True) if rule["tag"] not in known]
         problem = (
             f"{hook.connection.name} has no such tag any more: {'; '.join(lost)}; take the rule out in the console"

@@ -19,12 +19,12 @@ from memberhook.cli.common import (
     utc_now,
     with_database,
 )
-from memberhook.connections import hooks, keys
-from memberhook.connections.clients import site_of
-from memberhook.connections.models import Hook
-from memberhook.errors import UsageError
-from memberhook.members.types import Action, UsernameFormat
-from memberhook.worker import real_tools
+from memberhook.core.errors import UsageError
+from memberhook.core.types import Action, UsernameFormat
+from memberhook.engine.clients import site_of
+from memberhook.engine.runtime import system_runtime
+from memberhook.models.connections import Hook
+from memberhook.services import hooks, keys
 
 ACTIONS = click.Choice([action.value for action in Action])
 USERNAME_FORMATS = click.Choice([kind.value for kind in UsernameFormat])
@@ -106,7 +106,7 @@ def add(
         hooks.check_field(return_password, account)
     if Hook.objects.filter(name=hook.name).exists():
         raise UsageError(f"There is a hook {hook.name!r} already; choose another with --name.", code="name_taken")
-    roles = site_of(hook, real_tools().http).roles()
+    roles = site_of(hook, system_runtime().http).roles()
     hook.default_role, hook.allowed_roles = hooks.check_roles(role, allow_role, roles, hook.site)
     granted = {hook.default_role, *hook.allowed_roles}
     hook.tag_roles = [hooks.tag_rule(text, account, granted, roles) for text in dict.fromkeys(tag_roles)]
@@ -205,16 +205,16 @@ def rotate(name: str, keep_old: timedelta | None, signing: bool, as_json: bool) 
     with transaction.atomic():
         key = keys.rotate(hook, now, until, signing=signing)
     old = "The old keys still work until " + until.isoformat(timespec="minutes") if until else "The old keys are gone"
-    (_tell_signing if signing else _tell)(hook, key, old, as_json)
+    (_report_signing if signing else _report)(hook, key, old, as_json)
 
 
-def _tell_signing(hook: Hook, key: str, first: str, as_json: bool) -> None:
+def _report_signing(hook: Hook, key: str, first: str, as_json: bool) -> None:
     address = hooks.events_url(hook)
     sentence = f"{first}.\n  Address: {address}\nSigning key (shown this once): {key}"
     say({"hook": hook.name, "signing_key": key, "url": address}, sentence, as_json=as_json)
 
 
-def _tell(hook: Hook, key: str, first: str, as_json: bool) -> None:
+def _report(hook: Hook, key: str, first: str, as_json: bool) -> None:
     urls = hooks.urls(hook, key)
     lines = [f"{first}.", *(f"  {action:<12} {address}" for action, address in urls.items())]
     lines += [f"Access key (shown this once): {key}"]
@@ -253,7 +253,7 @@ def add_key(
         roles=list(roles),
         networks=keys.checked_networks(networks),
     )
-    (_tell_signing if signing else _tell)(hook, key, f"A further key of the hook {hook.name}", as_json)
+    (_report_signing if signing else _report)(hook, key, f"A further key of the hook {hook.name}", as_json)
 
 
 @key_command.command("list")

@@ -6,15 +6,15 @@ from typing import Any
 
 import click
 
-from memberhook.cli import accounts
+from memberhook.cli import credentials
 from memberhook.cli.common import as_json, iso, say, show, site_named, utc_now, with_database
-from memberhook.connections import sites
-from memberhook.connections.models import Site
-from memberhook.errors import UsageError
-from memberhook.sites.base import Checked
+from memberhook.core.errors import UsageError
+from memberhook.engine.runtime import system_runtime
+from memberhook.models.connections import Site
+from memberhook.services import sites
+from memberhook.sites.contract import SiteCheck
 from memberhook.sites.registry import REMOTE
-from memberhook.sites.wordpress import row
-from memberhook.worker import real_tools
+from memberhook.sites.wordpress import site_data
 
 
 @click.group("site")
@@ -29,8 +29,8 @@ def site_command() -> None:
 @click.option("--username", required=True, help="The WordPress user that the application password belongs to.")
 @click.option("--password-stdin", is_flag=True, help="Read the application password from standard input.")
 @click.option("--allow-private", is_flag=True, help="The address may be in a private or loopback network.")
-@click.option("--full-cost-hash", is_flag=True, help=row.FULL_COST_HASH)
-@click.option("--wp-fusion", metavar="SLUG", default="", help=row.WP_FUSION)
+@click.option("--full-cost-hash", is_flag=True, help=site_data.FULL_COST_HASH)
+@click.option("--wp-fusion", metavar="SLUG", default="", help=site_data.WP_FUSION)
 @as_json
 @with_database
 def add(
@@ -55,17 +55,17 @@ def add(
         raise UsageError(
             f"{name!r} is the name of the {site.kind} site; choose another with --name.", code="name_taken"
         )
-    old_url, site.url = site.url, accounts.checked_url(url)
+    old_url, site.url = site.url, credentials.checked_url(url)
     site.username, site.allow_private = username, allow_private
-    site.options = row.options(full_cost_hash=full_cost_hash, wp_fusion=wp_fusion)
-    site.password = accounts.read_password(password_stdin)
-    accounts.check_columns(site)
-    checked = sites.look(site, real_tools().http)
-    accounts.refuse(f"{REMOTE[kind]} at {site.url}", checked.findings, "Nothing was stored.", as_json=as_json)
-    site.facts, site.checked_at, site.paused_until = dict(checked.facts), utc_now(), None
+    site.options = site_data.options(full_cost_hash=full_cost_hash, wp_fusion=wp_fusion)
+    site.password = credentials.read_password(password_stdin)
+    credentials.check_columns(site)
+    checked = sites.inspect(site, system_runtime().http)
+    credentials.refuse(f"{REMOTE[kind]} at {site.url}", checked.results, "Nothing was stored.", as_json=as_json)
+    site.capabilities, site.checked_at, site.paused_until = dict(checked.capabilities), utc_now(), None
     site.save()
     moved = sites.moved_warning(site, old_url)
-    _tell(site, checked, [f"Note: {moved}"] if moved else [], as_json=as_json)
+    _report(site, checked, [f"Note: {moved}"] if moved else [], as_json=as_json)
 
 
 @site_command.command("check")
@@ -79,26 +79,27 @@ def check(name: str, as_json: bool) -> None:
     site is tried again at once.
     """
     site = site_named(name)
-    checked = sites.look(site, real_tools().http)
-    accounts.refuse(f"{sites.kind_name(site)} {name}", checked.findings, "", as_json=as_json)
-    sites.save_facts(site, checked, utc_now())
+    checked = sites.inspect(site, system_runtime().http)
+    credentials.refuse(f"{sites.kind_name(site)} {name}", checked.results, "", as_json=as_json)
+    sites.save_capabilities(site, checked, utc_now())
     sites.resume(site)
-    _tell(site, checked, [], as_json=as_json)
+    _report(site, checked, [], as_json=as_json)
 
 
-def _tell(site: Site, checked: Checked, notes: list[str], *, as_json: bool) -> None:
-    facts = sites.known_facts(site)
+def _report(site: Site, checked: SiteCheck, notes: list[str], *, as_json: bool) -> None:
+    capabilities = sites.known_capabilities(site)
     data = {
         **_summary(site),
-        "checks": accounts.data(checked.findings),
-        "roles": [{"slug": r.slug, "title": r.title, "privileged": r.privileged} for r in facts.roles],
+        "checks": credentials.data(checked.results),
+        "roles": [{"slug": r.slug, "title": r.title, "privileged": r.privileged} for r in capabilities.roles],
     }
-    lines = [*accounts.lines(checked.findings), *notes]
+    lines = [*credentials.lines(checked.results), *notes]
     if sites.is_remote(site):
         lines += [
-            f"{site.name} is {sites.kind_name(site)} {facts.wordpress or ''}".rstrip() + f", reached by {facts.how}.",
-            f"Roles: {sites.roles_in_words(facts.roles)}.",
-            *([] if facts.connector else _offer(site)),
+            f"{site.name} is {sites.kind_name(site)} {capabilities.wordpress or ''}".rstrip()
+            + f", reached by {capabilities.how}.",
+            f"Roles: {sites.roles_in_words(capabilities.roles)}.",
+            *([] if capabilities.connector else _offer(site)),
             *([] if site.hooks.exists() else [f"Next: memberhook hook add --connection … --site {site.name}"]),
         ]
     say(data, "\n".join(lines), as_json=as_json)
@@ -112,14 +113,14 @@ def _offer(site: Site) -> list[str]:
 
 
 def _summary(site: Site) -> dict[str, Any]:
-    facts = sites.known_facts(site)
+    capabilities = sites.known_capabilities(site)
     return {
         "site": site.name,
         "kind": site.kind,
         "url": site.url or None,
-        "way": facts.way or None,
-        "wordpress": facts.wordpress,
-        "connector": facts.connector,
+        "transport": capabilities.transport or None,
+        "wordpress": capabilities.wordpress,
+        "connector": capabilities.connector,
     }
 
 
@@ -129,7 +130,7 @@ def _summary(site: Site) -> dict[str, Any]:
 def list_sites(as_json: bool) -> None:
     """All sites, with what they were when they were last checked."""
     rows = [{**_summary(site), "checked_at": iso(site.checked_at)} for site in Site.objects.order_by("name")]
-    show(rows, ("site", "kind", "url", "way", "wordpress", "connector"), as_json=as_json)
+    show(rows, ("site", "kind", "url", "transport", "wordpress", "connector"), as_json=as_json)
 
 
 @site_command.command("remove")

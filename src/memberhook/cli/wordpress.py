@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from memberhook.cli.common import as_json, say
-from memberhook.connections.sites import UPLOAD
-from memberhook.errors import UsageError
+from memberhook.core.errors import UsageError
+from memberhook.services.sites import UPLOAD
 from memberhook.sites.wordpress import plugin_file
 
 

@@ -23,12 +23,12 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from memberhook.addresses import target_of
-from memberhook.connections.models import Account
-from memberhook.console.base import ModelForm, Password, Screen, TextInput
+from memberhook.console.base import ConsoleAdmin, ModelForm, Password, TextInput
 from memberhook.console.html import badge
-from memberhook.errors import MemberhookError
-from memberhook.findings import Finding
+from memberhook.core.check_result import CheckResult
+from memberhook.core.errors import MemberhookError
+from memberhook.core.url_check import target_of
+from memberhook.models.connections import Account
 
 FIELDS = ("address", "username", "password", "allow_private")
 
@@ -89,7 +89,7 @@ class AccountForm(ModelForm):
         return super().save(commit)
 
 
-class AccountScreen(Screen):
+class AccountAdmin(ConsoleAdmin):
     """`test_label`: what a press on the button does; `test_account` does it, and may raise `MemberhookError`."""
 
     change_form_template = "memberhook/console/account.html"
@@ -129,12 +129,12 @@ class AccountScreen(Screen):
         except MemberhookError as error:
             messages.error(request, f"{account}: {error.message}")
 
-    def tell(self, request: HttpRequest, account: Account, findings: Iterable[Finding]) -> None:
+    def report(self, request: HttpRequest, account: Account, results: Iterable[CheckResult]) -> None:
         """Each finding as a message."""
-        for finding in findings:
-            bad = messages.ERROR if finding.needed else messages.WARNING
-            level = messages.SUCCESS if finding.ok else bad
-            messages.add_message(request, level, f"{account}, {finding.name}: {finding.message}")
+        for result in results:
+            bad = messages.ERROR if result.needed else messages.WARNING
+            level = messages.SUCCESS if result.ok else bad
+            messages.add_message(request, level, f"{account}, {result.name}: {result.message}")
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
         super().save_model(request, obj, form, change)

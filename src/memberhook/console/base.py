@@ -60,13 +60,13 @@ __all__ = [
     "AdminPasswordChangeForm",
     "Checkbox",
     "Checkboxes",
+    "ConsoleAdmin",
     "InlineFormSet",
     "ModelAdmin",
     "ModelForm",
     "Password",
     "Radios",
-    "ReadOnlyScreen",
-    "Screen",
+    "ReadOnlyAdmin",
     "Select",
     "StackedInline",
     "TabularInline",
@@ -78,7 +78,7 @@ __all__ = [
 ]
 
 
-class Screen(ModelAdmin):
+class ConsoleAdmin(ModelAdmin):
     """A screen with the console's own few styles."""
 
     show_full_result_count = False
@@ -88,7 +88,7 @@ class Screen(ModelAdmin):
         css = {"all": ["memberhook/console.css"]}
 
 
-class ReadOnlyScreen(Screen):
+class ReadOnlyAdmin(ConsoleAdmin):
     """Shows what the service writes; nobody changes it by hand."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

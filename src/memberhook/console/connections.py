@@ -12,14 +12,16 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from memberhook.connections.clients import crm_client, known_fields, save_catalog
-from memberhook.connections.models import Connection
-from memberhook.console.accounts import FIELDS, AccountForm, AccountScreen, address_field
+from memberhook.console.accounts import FIELDS, AccountAdmin, AccountForm, address_field
 from memberhook.console.base import Select
+from memberhook.console.field_map import TYPES
 from memberhook.console.html import moment
 from memberhook.crms.registry import CRMS, crm
-from memberhook.local.models import Tag
-from memberhook.worker import real_tools
+from memberhook.engine.clients import crm_client
+from memberhook.engine.runtime import system_runtime
+from memberhook.models.connections import Connection
+from memberhook.models.tags import Tag
+from memberhook.services.catalog import known_fields, save_catalog
 
 
 class ConnectionForm(AccountForm):
@@ -34,7 +36,7 @@ class ConnectionForm(AccountForm):
         model = Connection
 
 
-class ConnectionScreen(AccountScreen):
+class ConnectionAdmin(AccountAdmin):
     form = ConnectionForm
     list_display = ("name", "crm_name", "url", "number_of_tags", "number_of_fields", "loaded", "state")
     test_label = "Test and reload tags and fields"
@@ -66,7 +68,7 @@ class ConnectionScreen(AccountScreen):
 
     @admin.display(description="fields")
     def field_list(self, connection: Connection) -> SafeString | str:
-        rows = ((f.title, f.name, f.type.value) for f in known_fields(connection).values())
+        rows = ((f.title, f.name, TYPES[f.type]) for f in known_fields(connection).values())
         return format_html_join("", "<div>{} <code>{}</code> {}</div>", rows) or "not loaded yet"
 
     @admin.display(description="loaded", ordering="catalog_at")
@@ -75,10 +77,10 @@ class ConnectionScreen(AccountScreen):
 
     def test_account(self, request: HttpRequest, account: Connection) -> None:
         """Tells each finding; where all is well, keeps what the CRM has."""
-        client = crm_client(account, real_tools().http)
-        findings = client.check()
-        self.tell(request, account, findings)
-        if all(finding.ok for finding in findings):
+        client = crm_client(account, system_runtime().http)
+        results = client.check()
+        self.report(request, account, results)
+        if all(result.ok for result in results):
             catalog = client.catalog()
             with transaction.atomic():
                 save_catalog(account, catalog, timezone.now())
@@ -86,5 +88,5 @@ class ConnectionScreen(AccountScreen):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Its tags go with it, though nobody deletes a tag alone."""
-        listed, counts, lacking, protected = super().get_deleted_objects(objs, request)
-        return listed, counts, set(lacking) - {Tag._meta.verbose_name}, protected
+        summaries, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        return summaries, counts, set(lacking) - {Tag._meta.verbose_name}, protected

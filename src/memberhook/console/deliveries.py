@@ -10,17 +10,18 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from memberhook.console.base import ReadOnlyScreen
+from memberhook.console.base import ReadOnlyAdmin
 from memberhook.console.delivery_page import delivery_page
 from memberhook.console.filters import ActionFilter, HookFilter, OriginFilter, StatusFilter
-from memberhook.console.html import badge, moment, short
+from memberhook.console.html import label_badge, moment, short
+from memberhook.console.labels import Text, action_label, status_label
 from memberhook.console.replaying import Replay, replay_view
-from memberhook.inbox.models import Delivery
-from memberhook.inbox.states import State
+from memberhook.core.states import State
+from memberhook.models.deliveries import Delivery
 
 
-class DeliveryScreen(ReadOnlyScreen):
-    list_display = ("id", "received", "hook", "action", "contact", "status_badge", "what_happened", "tries_so_far")
+class DeliveryAdmin(ReadOnlyAdmin):
+    list_display = ("id", "received", "hook", "action_name", "contact", "status_badge", "what_happened", "tries_so_far")
     list_filter = (StatusFilter, HookFilter, ActionFilter, OriginFilter, "received_at")
     search_fields = ("=id", "=contact_id", "email")
     search_help_text = "A contact's id or e-mail, or the number of a delivery"
@@ -42,6 +43,10 @@ class DeliveryScreen(ReadOnlyScreen):
     def received(self, delivery: Delivery) -> str:
         return moment(delivery.received_at)
 
+    @admin.display(description="action", ordering="action")
+    def action_name(self, delivery: Delivery) -> Text:
+        return action_label(delivery.action)
+
     @admin.display(description="contact", ordering="email")
     def contact(self, delivery: Delivery) -> str:
         known = (delivery.outcome.get("trail") or {}).get("contact") or {}
@@ -50,7 +55,7 @@ class DeliveryScreen(ReadOnlyScreen):
 
     @admin.display(description="status", ordering="state")
     def status_badge(self, delivery: Delivery) -> SafeString:
-        return badge(delivery.status)
+        return label_badge(status_label(delivery.status))
 
     @admin.display(description="message")
     def what_happened(self, delivery: Delivery) -> str:

@@ -9,22 +9,27 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
-from memberhook.connections.models import Hook
-from memberhook.console.html import FOLLOW_UPS, TONES, screen_url
+from memberhook.console.html import admin_url
+from memberhook.console.labels import Label, Text, action_label, follow_up_label, result_label, status_label
 from memberhook.console.requests import ReadableRequest, hide, readable
-from memberhook.followups.models import FollowUp, Kind
-from memberhook.inbox.models import Attempt, Delivery
-from memberhook.inbox.states import FINISHED, State
-from memberhook.journal.outcome import HIDDEN, secret_fields
-from memberhook.local.setup import LOCAL
-from memberhook.members.protected import is_secret
+from memberhook.core.closed_fields import is_secret
+from memberhook.core.outcome import HIDDEN, secret_fields
+from memberhook.core.states import FINISHED, State
+from memberhook.models.connections import Hook
+from memberhook.models.deliveries import Attempt, Delivery, Origin
+from memberhook.models.followups import FollowUp
+from memberhook.sites.local.setup import LOCAL
 
-NEXT: Mapping[str, str] = {
-    State.PENDING: "It waits for a worker.",
-    State.RETRYING: "It is tried again by itself.",
-    State.IGNORED: "There is nothing to do. Replay it if the reason is gone.",
-    State.FAILED: "Put right what the message says, then replay it.",
+NEXT_STEPS: Mapping[State, Text] = {
+    State.PENDING: _("Waiting for a worker."),
+    State.WORKING: _("A worker is applying it now."),
+    State.RETRYING: _("It will be retried automatically."),
+    State.APPLIED: "",
+    State.UNCHANGED: "",
+    State.IGNORED: _("No action is needed. If the reason no longer holds, replay the delivery."),
+    State.FAILED: _("Fix the problem described above, then replay the delivery."),
 }
 
 
@@ -32,20 +37,26 @@ NEXT: Mapping[str, str] = {
 class FollowUpLine:
     kind: str
     to: str
-    state: str
-    tone: str
+    state: Label
     attempts: int
     message: str
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptLine:
+    attempt: Attempt
+    result: Label
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryPage:
-    """`contact`: field and value; `tags`: None where the CRM did not tell them; `next_step`: what the owner can do."""
+    """`contact`: field and value; `tags`: None if the CRM did not send any; `next_step`: what the owner can do."""
 
     delivery: Delivery
-    status: str
-    tone: str
-    next_step: str
+    status: Label
+    action: Text
+    origin: str
+    next_step: Text
     next_try: datetime | None
     warnings: list[str]
     member: Mapping[str, Any] | None
@@ -54,7 +65,7 @@ class DeliveryPage:
     contact: list[tuple[str, str]]
     tags: list[str] | None
     plan: list[str]
-    attempts: list[Attempt]
+    attempts: list[AttemptLine]
     followups: list[FollowUpLine]
     request: ReadableRequest | None
     hook_url: str | None
@@ -69,9 +80,10 @@ def delivery_page(delivery: Delivery, *, can_replay: bool) -> DeliveryPage:
     member = outcome.get("member")
     return DeliveryPage(
         delivery=delivery,
-        status=delivery.status,
-        tone=TONES.get(delivery.status, "calm"),
-        next_step=NEXT.get(delivery.status, ""),
+        status=status_label(delivery.status),
+        action=action_label(delivery.action),
+        origin=str(Origin(delivery.origin).label),
+        next_step=NEXT_STEPS[State(delivery.status)],
         next_try=delivery.due_at if delivery.status == State.RETRYING else None,
         warnings=outcome.get("warnings", []),
         member=member,
@@ -80,10 +92,10 @@ def delivery_page(delivery: Delivery, *, can_replay: bool) -> DeliveryPage:
         contact=_contact(trail.get("contact"), hidden),
         tags=(trail.get("contact") or {}).get("tags"),
         plan=_plan(trail.get("plan", []), delivery.hook, hidden),
-        attempts=list(delivery.tries.all()),
+        attempts=[AttemptLine(attempt, result_label(attempt.result)) for attempt in delivery.tries.all()],
         followups=[_followup(row) for row in delivery.followups.defer("secret").order_by("pk")],
         request=readable(delivery, hidden),
-        hook_url=screen_url(Hook, "change", delivery.hook_id),
+        hook_url=admin_url(Hook, "change", delivery.hook_id),
         replay_url=f"{reverse('admin:memberhook_delivery_replay')}?id={delivery.pk}"
         if finished and can_replay
         else None,
@@ -96,7 +108,7 @@ def _secrets(hook: Hook) -> set[str]:
 
 def _member_url(hook: Hook, member: Mapping[str, Any] | None) -> str | None:
     known = member and member.get("id") and hook.site.kind == LOCAL
-    return screen_url(get_user_model(), "change", member["id"]) if member and known else None
+    return admin_url(get_user_model(), "change", member["id"]) if member and known else None
 
 
 def _contact(contact: Mapping[str, Any] | None, hidden: Collection[str]) -> list[tuple[str, str]]:
@@ -126,5 +138,4 @@ def _without_secret(line: str, secret: Collection[str]) -> str:
 
 
 def _followup(row: FollowUp) -> FollowUpLine:
-    state = "failed" if row.failed else "done" if row.done_at else "waiting"
-    return FollowUpLine(FOLLOW_UPS[Kind(row.kind)], row.email, state, TONES[state], row.attempts, row.message)
+    return FollowUpLine(row.get_kind_display(), row.email, follow_up_label(row.progress), row.attempts, row.message)

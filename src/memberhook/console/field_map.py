@@ -10,8 +10,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from memberhook.console.base import Checkbox, Select, TextInput
-from memberhook.members.protected import is_closed
-from memberhook.members.types import FieldType
+from memberhook.core.closed_fields import is_closed
+from memberhook.core.types import FieldType
 
 TYPES: Mapping[FieldType, str] = {
     FieldType.AUTO: "as it comes",

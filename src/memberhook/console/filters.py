@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.admin import ModelAdmin, SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from memberhook.connections.models import Hook
-from memberhook.inbox.models import Delivery, with_status
-from memberhook.inbox.states import STATUSES
-from memberhook.members.types import Action
+from memberhook.console.labels import ACTIONS, Text, status_label
+from memberhook.core.states import STATUSES
+from memberhook.models.connections import Hook
+from memberhook.models.deliveries import Delivery, Origin, with_status
 
 
 class StatusFilter(SimpleListFilter):
@@ -19,7 +20,7 @@ class StatusFilter(SimpleListFilter):
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [(status, status) for status in STATUSES]
+        return [(status, str(status_label(status).text)) for status in STATUSES]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
         return with_status(queryset, self.value() or "") if self.value() in STATUSES else queryset
@@ -28,19 +29,19 @@ class StatusFilter(SimpleListFilter):
 class ColumnFilter(SimpleListFilter):
     """One column with a few known values. (Django's own would look through the whole table for them.)"""
 
-    values: tuple[str, ...] = ()
+    labels: Mapping[Any, Text] = {}
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [(value, value) for value in self.values]
+        return [(value.value, str(text)) for value, text in self.labels.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
         column = self.parameter_name or ""
-        return queryset.filter(**{column: self.value()}) if self.value() in self.values else queryset
+        return queryset.filter(**{column: self.value()}) if self.value() in self.labels else queryset
 
 
 class ActionFilter(ColumnFilter):
     title = parameter_name = "action"
-    values = tuple(action.value for action in Action)
+    labels = ACTIONS
 
 
 class HookFilter(SimpleListFilter):
@@ -56,4 +57,4 @@ class HookFilter(SimpleListFilter):
 
 class OriginFilter(ColumnFilter):
     title = parameter_name = "origin"
-    values = ("webhook", "import", "resync")
+    labels = {origin: origin.label for origin in Origin}

@@ -10,15 +10,16 @@ from django import forms
 from django.contrib.auth import get_user_model
 
 from memberhook.conf import words
-from memberhook.connections.clients import known_fields, open_site_row
-from memberhook.connections.hooks import DEFAULT_MAP, tag_rule, tag_rules
-from memberhook.connections.models import Connection, Hook, Site
 from memberhook.console.base import Checkboxes, ModelForm, Select, TextArea, TextInput, set_choices
 from memberhook.console.field_map import FieldMapField
-from memberhook.errors import MemberhookError, UsageError
-from memberhook.local.setup import LOCAL
-from memberhook.members.types import FieldType, Role, UsernameFormat
-from memberhook.worker import real_tools
+from memberhook.core.errors import MemberhookError, UsageError
+from memberhook.core.types import FieldType, Role, UsernameFormat
+from memberhook.engine.clients import open_site_row
+from memberhook.engine.runtime import system_runtime
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.services.catalog import known_fields
+from memberhook.services.hooks import DEFAULT_MAP, tag_rule, tag_rules
+from memberhook.sites.local.setup import LOCAL
 
 USERNAMES = (
     (UsernameFormat.EMAIL, "the e-mail address (ada@example.com)"),
@@ -229,7 +230,7 @@ class HookForm(ModelForm):
 def site_roles(site: Site) -> tuple[tuple[Role, ...], str]:
     """The site's roles, or why they are not known: it is down, was never looked at, its password cannot be read."""
     try:
-        roles = open_site_row(site, real_tools().http).roles()
+        roles = open_site_row(site, system_runtime().http).roles()
     except MemberhookError as error:
         return (), error.message
     if not roles:

@@ -11,17 +11,17 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from memberhook.connections import hooks, keys
-from memberhook.connections.models import Hook
-from memberhook.console.base import Screen
+from memberhook.console.base import ConsoleAdmin
 from memberhook.console.hook_form import HookForm
-from memberhook.console.html import link, screen_url
+from memberhook.console.html import admin_url, link
 from memberhook.console.keys import KeyInline, new_key_view, show_key
-from memberhook.inbox.models import Delivery
-from memberhook.members.types import Action
+from memberhook.core.types import Action
+from memberhook.models.connections import Hook
+from memberhook.models.deliveries import Delivery
+from memberhook.services import hooks, keys
 
 
-class HookScreen(Screen):
+class HookAdmin(ConsoleAdmin):
     form = HookForm
     change_form_template = "memberhook/console/hook.html"
     list_display = ("name", "connection", "site", "default_role", "further_roles", "access_keys", "deliveries")
@@ -66,7 +66,7 @@ class HookScreen(Screen):
 
     @admin.display(description="deliveries")
     def deliveries(self, hook: Hook) -> SafeString | str:
-        return link(f"{screen_url(Delivery, 'changelist')}?hook={hook.pk}", "show")
+        return link(f"{admin_url(Delivery, 'changelist')}?hook={hook.pk}", "show")
 
     def response_add(self, request: HttpRequest, obj: Hook, post_url_continue: str | None = None) -> HttpResponse:
         """The new hook's key is part of this answer, so there is no redirect."""

@@ -12,26 +12,15 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.timezone import localtime
 
-from memberhook.followups.models import Kind
-
-TONES = {
-    "applied": "good",
-    "unchanged": "calm",
-    "ignored": "calm",
-    "failed": "bad",
-    "abandoned": "bad",
-    "pending": "busy",
-    "retrying": "warn",
-    "waiting": "busy",
-    "done": "good",
-}
-"""How a state looks. Each has its word too: nobody has to know the colours."""
-
-FOLLOW_UPS = {Kind.WELCOME: "welcome e-mail", Kind.RETURN_PASSWORD: "password to the CRM"}
+from memberhook.console.labels import Label, Text
 
 
-def badge(text: str, tone: str | None = None) -> SafeString:
-    return format_html('<span class="mh-badge mh-{}">{}</span>', tone or TONES.get(text, "calm"), text)
+def badge(text: Text, tone: str = "calm") -> SafeString:
+    return format_html('<span class="mh-badge mh-{}">{}</span>', tone, text)
+
+
+def label_badge(label: Label) -> SafeString:
+    return badge(label.text, label.tone)
 
 
 def link(url: str | None, text: Any) -> SafeString | str:
@@ -45,7 +34,7 @@ def short(text: str, length: int = 110) -> SafeString | str:
     return cut if cut == text else format_html('<span title="{}">{}</span>', text, cut)
 
 
-def screen_url(model: Any, what: str, *args: Any) -> str | None:
+def admin_url(model: Any, what: str, *args: Any) -> str | None:
     """The address of a screen (`changelist`, `change`), None where the project has no such screen."""
     try:
         return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{what}", args=args)

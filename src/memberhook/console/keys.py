@@ -15,11 +15,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from memberhook.conf import words
-from memberhook.connections import hooks, keys
-from memberhook.connections.models import AccessKey, Hook
 from memberhook.console.base import Checkboxes, InlineFormSet, ModelForm, Radios, StackedInline, TextInput, set_choices
-from memberhook.errors import UsageError
-from memberhook.members.types import Action
+from memberhook.core.errors import UsageError
+from memberhook.core.types import Action
+from memberhook.models.connections import AccessKey, Hook
+from memberhook.services import hooks, keys
 
 KEEP_OLD = timedelta(hours=24)
 
@@ -107,25 +107,25 @@ class NewKeyForm(forms.Form):
     newest = forms.CharField(widget=forms.HiddenInput, required=False)
 
 
-def new_key_view(screen: Any, request: HttpRequest, object_id: str) -> HttpResponseBase:
+def new_key_view(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponseBase:
     """GET asks what becomes of the old keys; POST makes the new one and shows it."""
-    hook = screen.get_object(request, object_id)
+    hook = model_admin.get_object(request, object_id)
     if hook is None:
         raise Http404
-    if not (screen.has_change_permission(request, hook) and request.user.has_perm("memberhook.add_accesskey")):
+    if not (model_admin.has_change_permission(request, hook) and request.user.has_perm("memberhook.add_accesskey")):
         raise PermissionDenied
     newest = str(hook.keys.order_by("-created_at", "-pk").values_list("pk", flat=True).first() or "")
     form = NewKeyForm(request.POST or None, initial={"newest": newest})
     if not form.is_valid():
-        context = {**_context(screen, request, hook, "New access key"), "form": form}
+        context = {**_context(model_admin, request, hook, "New access key"), "form": form}
         return TemplateResponse(request, "memberhook/console/new_key.html", context)
     if form.cleaned_data["newest"] != newest:
         messages.warning(request, "A new key had been made already, so none was made now.")
         return HttpResponseRedirect(reverse("admin:memberhook_hook_change", args=[hook.pk]))
     with transaction.atomic():
         key = _make(hook, form.cleaned_data["old_keys"])
-        screen.log_change(request, hook, f"Made the access key …{key[-4:]}.")
-    return show_key(screen, request, hook, key)
+        model_admin.log_change(request, hook, f"Made the access key …{key[-4:]}.")
+    return show_key(model_admin, request, hook, key)
 
 
 def _make(hook: Hook, old_keys: str) -> str:
@@ -135,10 +135,10 @@ def _make(hook: Hook, old_keys: str) -> str:
     return keys.rotate(hook, now, now + KEEP_OLD if old_keys == "keep" else None)
 
 
-def show_key(screen: Any, request: HttpRequest, hook: Hook, key: str) -> TemplateResponse:
+def show_key(model_admin: Any, request: HttpRequest, hook: Hook, key: str) -> TemplateResponse:
     """The key and its addresses. They are in this answer and nowhere else: no session, no message, no cache."""
     context = {
-        **_context(screen, request, hook, "Access key"),
+        **_context(model_admin, request, hook, "Access key"),
         "key": key,
         "addresses": hooks.urls(hook, key),
         "addresses_for_header": [hooks.url(action, hook=hook) for action in Action],
@@ -149,11 +149,11 @@ def show_key(screen: Any, request: HttpRequest, hook: Hook, key: str) -> Templat
     return response
 
 
-def _context(screen: Any, request: HttpRequest, hook: Hook, title: str) -> dict[str, Any]:
+def _context(model_admin: Any, request: HttpRequest, hook: Hook, title: str) -> dict[str, Any]:
     return {
-        **screen.admin_site.each_context(request),
+        **model_admin.admin_site.each_context(request),
         "opts": Hook._meta,
-        "media": screen.media,
+        "media": model_admin.media,
         "title": title,
         "hook": hook,
         "back": reverse("admin:memberhook_hook_change", args=[hook.pk]),

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin import ModelAdmin as AnyScreen
+from django.contrib.admin import ModelAdmin as AnyAdmin
 from django.contrib.admin import SimpleListFilter
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -17,24 +17,25 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from memberhook.connections.models import Link
 from memberhook.console.base import (
     AdminPasswordChangeForm,
+    ConsoleAdmin,
     ModelForm,
-    Screen,
     Select,
     TabularInline,
     TextArea,
     UserChangeForm,
     UserCreationForm,
 )
-from memberhook.console.html import screen_url
-from memberhook.inbox.models import Delivery
-from memberhook.journal.outcome import HIDDEN
-from memberhook.local.models import MemberField, MemberTag, Tag
-from memberhook.local.roles import group_roles
-from memberhook.local.setup import LOCAL
-from memberhook.members.protected import is_secret
+from memberhook.console.html import admin_url
+from memberhook.core.closed_fields import is_secret
+from memberhook.core.outcome import HIDDEN
+from memberhook.models.connections import Link
+from memberhook.models.deliveries import Delivery
+from memberhook.models.members import MemberField, MemberTag
+from memberhook.models.tags import Tag
+from memberhook.sites.local.group_roles import group_roles
+from memberhook.sites.local.setup import LOCAL
 
 KINDS: Mapping[str, str] = {"text": "text", "number": "number", "yes_no": "yes or no", "list": "list, one a line"}
 YES_NO = {"yes": True, "no": False}
@@ -138,7 +139,7 @@ class RoleFilter(SimpleListFilter):
     title = "role"
     parameter_name = "role"
 
-    def lookups(self, request: HttpRequest, model_admin: AnyScreen[Any]) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: AnyAdmin[Any]) -> list[tuple[str, str]]:
         return [(str(entry.group_id), entry.role.title) for entry in group_roles()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -149,7 +150,7 @@ class RoleFilter(SimpleListFilter):
 class TagFilter(SimpleListFilter):
     title = parameter_name = "tag"
 
-    def lookups(self, request: HttpRequest, model_admin: AnyScreen[Any]) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: AnyAdmin[Any]) -> list[tuple[str, str]]:
         tags = Tag.objects.select_related("connection").order_by("title")
         return [(str(tag.pk), f"{tag.title} ({tag.connection.name})") for tag in tags]
 
@@ -158,7 +159,7 @@ class TagFilter(SimpleListFilter):
         return queryset.filter(memberhook_tags__tag=int(chosen)) if chosen.isdecimal() else queryset
 
 
-class MemberScreen(DjangoUserAdmin, Screen):  # type: ignore[type-arg]  # Django's own user is meant
+class MemberAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]  # Django's own user is meant
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -190,11 +191,11 @@ class MemberScreen(DjangoUserAdmin, Screen):  # type: ignore[type-arg]  # Django
     def contacts(self, user: Any) -> SafeString | str:
         """The contacts that the member is linked with, each with a way to what came in for it."""
         links = Link.objects.filter(site__kind=LOCAL, member_id=str(user.pk)).select_related("connection")
-        listing = screen_url(Delivery, "changelist")
+        listing = admin_url(Delivery, "changelist")
         rows = ((row.connection.name, row.contact_id, f"{listing}?q={row.contact_id}") for row in links)
         shown = format_html_join("", '<div>{}: contact {} (<a href="{}">its deliveries</a>)</div>', rows)
         return shown or "none: this member was made by hand"
 
 
-class GroupScreen(DjangoGroupAdmin, Screen):
+class GroupAdmin(DjangoGroupAdmin, ConsoleAdmin):
     """Django's own, in the console's dress."""

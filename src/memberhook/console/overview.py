@@ -9,11 +9,12 @@ from django.db.models import Count
 from django.urls import reverse
 
 from memberhook import conf
-from memberhook.connections.models import Connection, Hook, Site
-from memberhook.console.html import TONES, span
-from memberhook.followups.models import FollowUp
-from memberhook.inbox.models import Delivery, Worker
-from memberhook.inbox.states import FINISHED, State, status
+from memberhook.console.html import span
+from memberhook.console.labels import STATES, Text
+from memberhook.core.states import FINISHED, WAITING, State, status
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.models.deliveries import Delivery, Worker
+from memberhook.models.followups import FollowUp
 
 LATELY = timedelta(hours=24)
 
@@ -23,7 +24,7 @@ class Tile:
     """A number with its words; `url`: where it leads. `tone` is "" where nothing needs attention."""
 
     number: str
-    text: str
+    text: Text
     url: str
     tone: str = ""
 
@@ -47,9 +48,9 @@ def overview(now: datetime) -> Overview:
     finished = _finished(now)
     workers = Worker.objects.filter(seen_at__gt=now - conf.LEASE()).count()
     return Overview(
-        finished=[_status_tile(state.value, finished.get(state.value, 0)) for state in FINISHED],
+        finished=[_status_tile(state, finished.get(state, 0)) for state in FINISHED],
         on_the_way=[
-            *(_status_tile(name, number) for name, number in _unfinished().items()),
+            *(_status_tile(state, number) for state, number in _unfinished().items()),
             Tile(str(_waiting_followups()), "follow-ups waiting", reverse("admin:memberhook_followup_changelist")),
             Tile(
                 str(workers), "workers alive", reverse("admin:memberhook_worker_changelist"), "" if workers else "bad"
@@ -64,21 +65,22 @@ def _finished(now: datetime) -> dict[str, int]:
     return dict(lately.order_by().values_list("state").annotate(Count("pk")))
 
 
-def _unfinished() -> dict[str, int]:
-    counts = {State.PENDING.value: 0, State.RETRYING.value: 0}
+def _unfinished() -> dict[State, int]:
+    counts = dict.fromkeys(WAITING, 0)
     rows = Delivery.objects.filter(finished_at=None).order_by().values_list("state", "attempts").annotate(Count("pk"))
     for state, attempts, number in rows:
-        counts[status(state, attempts)] = counts.get(status(state, attempts), 0) + number
+        counts[State(status(state, attempts))] += number
     return counts
 
 
 def _waiting_followups() -> int:
-    return FollowUp.objects.filter(done_at=None).count()
+    return FollowUp.objects.filter(finished_at=None).count()
 
 
-def _status_tile(name: str, number: int) -> Tile:
-    tone = TONES[name] if number and name in (State.FAILED, State.RETRYING) else ""
-    return Tile(str(number), name, f"{reverse('admin:memberhook_delivery_changelist')}?status={name}", tone)
+def _status_tile(state: State, number: int) -> Tile:
+    label = STATES[state]
+    tone = label.tone if number and state in (State.FAILED, State.RETRYING) else ""
+    return Tile(str(number), label.text, f"{reverse('admin:memberhook_delivery_changelist')}?status={state}", tone)
 
 
 def _problems(now: datetime, failed: int, workers: int) -> list[Problem]:
@@ -104,7 +106,7 @@ def _problems(now: datetime, failed: int, workers: int) -> list[Problem]:
     if failed:
         text = f"{failed} {'delivery has' if failed == 1 else 'deliveries have'} failed in the last 24 hours."
         found.append(Problem(text, f"{deliveries}?status=failed", "Look at them"))
-    if lost := FollowUp.objects.filter(failed=True, done_at__gte=now - LATELY).count():
+    if lost := FollowUp.objects.filter(state=State.FAILED, finished_at__gte=now - LATELY).count():
         text = f"{lost} follow-up{'' if lost == 1 else 's'} failed in the last 24 hours."
         found.append(Problem(text, f"{reverse('admin:memberhook_followup_changelist')}?state=failed", "Look at them"))
     return found or _first_steps()

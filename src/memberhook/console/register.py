@@ -8,32 +8,33 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 
-from memberhook.connections.models import Connection, Hook, Site
-from memberhook.console.connections import ConnectionScreen
-from memberhook.console.deliveries import DeliveryScreen
-from memberhook.console.hooks import HookScreen
-from memberhook.console.members import GroupScreen, MemberScreen
-from memberhook.console.roles import RoleScreen, TagScreen
-from memberhook.console.running import FollowUpScreen, WorkerScreen
-from memberhook.console.sites import SiteScreen
-from memberhook.followups.models import FollowUp
-from memberhook.inbox.models import Delivery, Worker
-from memberhook.local.models import RoleInfo, Tag
+from memberhook.console.connections import ConnectionAdmin
+from memberhook.console.deliveries import DeliveryAdmin
+from memberhook.console.hooks import HookAdmin
+from memberhook.console.members import GroupAdmin, MemberAdmin
+from memberhook.console.roles import RoleAdmin, TagAdmin
+from memberhook.console.running import FollowUpAdmin, WorkerAdmin
+from memberhook.console.sites import SiteAdmin
+from memberhook.models.connections import Connection, Hook, Site
+from memberhook.models.deliveries import Delivery, Worker
+from memberhook.models.followups import FollowUp
+from memberhook.models.members import RoleInfo
+from memberhook.models.tags import Tag
 
 
 def register(site: AdminSite) -> None:
     """Users and groups get their screens here only where Django's own would show them."""
-    site.register(Delivery, DeliveryScreen)
-    site.register(Hook, HookScreen)
-    site.register(Connection, ConnectionScreen)
-    site.register(Site, SiteScreen)
-    site.register(RoleInfo, RoleScreen)
-    site.register(Tag, TagScreen)
-    site.register(FollowUp, FollowUpScreen)
-    site.register(Worker, WorkerScreen)
+    site.register(Delivery, DeliveryAdmin)
+    site.register(Hook, HookAdmin)
+    site.register(Connection, ConnectionAdmin)
+    site.register(Site, SiteAdmin)
+    site.register(RoleInfo, RoleAdmin)
+    site.register(Tag, TagAdmin)
+    site.register(FollowUp, FollowUpAdmin)
+    site.register(Worker, WorkerAdmin)
     if get_user_model() is User and type(site._registry.get(User)) is DjangoUserAdmin:
         site.unregister(User)
-        site.register(User, MemberScreen)
+        site.register(User, MemberAdmin)
     if type(site._registry.get(Group)) is DjangoGroupAdmin:
         site.unregister(Group)
-        site.register(Group, GroupScreen)
+        site.register(Group, GroupAdmin)

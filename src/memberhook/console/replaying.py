@@ -16,10 +16,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from memberhook import tasks
-from memberhook.inbox import store
-from memberhook.inbox.models import Delivery
-from memberhook.inbox.states import FINISHED, State
+from memberhook.core.states import FINISHED, State
+from memberhook.engine import inbox, wakeup
+from memberhook.models.deliveries import Delivery
 
 AT_ONCE = 500
 SHOWN = 10
@@ -29,7 +28,7 @@ SHOWN = 10
 class Replay:
     """Those of the deliveries that have ended, to be tried again as if they had just come. `what`: them in words."""
 
-    screen: Any
+    model_admin: Any
     request: HttpRequest
     deliveries: QuerySet[Delivery]
     what: str
@@ -43,9 +42,9 @@ class Replay:
         finished = self.finished
         count = finished.count()
         context = {
-            **self.screen.admin_site.each_context(self.request),
+            **self.model_admin.admin_site.each_context(self.request),
             "opts": Delivery._meta,
-            "media": self.screen.media,
+            "media": self.model_admin.media,
             "title": "Replay",
             "what": self.what,
             "count": count,
@@ -70,17 +69,17 @@ class Replay:
         now, count, hooks = timezone.now(), 0, set[int]()
         chosen = iter(list(self.finished.values_list("pk", "hook_id")))
         while part := list(islice(chosen, AT_ONCE)):
-            count += store.replay([pk for pk, _ in part], now)
+            count += inbox.replay([pk for pk, _ in part], now)
             hooks.update(hook for _, hook in part)
-        tasks.ring(hooks)
+        wakeup.notify_workers(hooks)
         level = messages.SUCCESS if count else messages.WARNING
         text = f"Replayed {count} {'delivery' if count == 1 else 'deliveries'}: the list shows how they go on."
         messages.add_message(self.request, level, text if count else "Nothing had ended, so nothing was replayed.")
 
 
-def replay_view(screen: Any, request: HttpRequest) -> HttpResponseBase:
+def replay_view(model_admin: Any, request: HttpRequest) -> HttpResponseBase:
     """`?id=12`: one delivery; `?status=failed`: all that failed. GET asks, POST does."""
-    if not screen.has_replay_permission(request):
+    if not model_admin.has_replay_permission(request):
         raise PermissionDenied
     listing = reverse("admin:memberhook_delivery_changelist")
     pk = request.GET.get("id", "")
@@ -91,7 +90,7 @@ def replay_view(screen: Any, request: HttpRequest) -> HttpResponseBase:
         deliveries, what, after = Delivery.objects.filter(state=State.FAILED), "all failed deliveries", listing
     else:
         raise Http404
-    chosen = Replay(screen, request, deliveries, what)
+    chosen = Replay(model_admin, request, deliveries, what)
     if request.method != "POST":
         return chosen.ask()
     chosen.do()

@@ -6,12 +6,12 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from memberhook.core.closed_fields import is_secret
+from memberhook.core.errors import RequestRejected
+from memberhook.core.outcome import HIDDEN
 from memberhook.crms import payload
-from memberhook.crms.base import WebhookRequest
-from memberhook.errors import Refused
-from memberhook.inbox.models import Delivery
-from memberhook.journal.outcome import HIDDEN
-from memberhook.members.protected import is_secret
+from memberhook.crms.contract import WebhookRequest
+from memberhook.models.deliveries import Delivery, Origin
 
 LONGEST_SHOWN = 100_000
 
@@ -29,7 +29,7 @@ class ReadableRequest:
 
 def readable(delivery: Delivery, secret_fields: Collection[str]) -> ReadableRequest | None:
     """None for a delivery that no request made (import, resync)."""
-    if not delivery.method:
+    if delivery.origin != Origin.WEBHOOK:
         return None
     body = bytes(delivery.body)
     request = WebhookRequest(delivery.method, delivery.query, delivery.content_type, body=body)
@@ -37,7 +37,7 @@ def readable(delivery: Delivery, secret_fields: Collection[str]) -> ReadableRequ
     try:
         shown = hide(payload.read(request).data, secret_fields)
         data = json.dumps(shown, indent=2, ensure_ascii=False) if shown else ""
-    except Refused as error:
+    except RequestRejected as error:
         problem = f"It cannot be read, so it is not shown: it might hold a password. {error.message}"
     if len(data) > LONGEST_SHOWN:
         data = f"{data[:LONGEST_SHOWN]}\n… ({len(data) - LONGEST_SHOWN} more characters)"

@@ -13,10 +13,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import slugify
 
-from memberhook.console.base import ModelForm, ReadOnlyScreen, Screen
-from memberhook.console.html import badge, link, screen_url
-from memberhook.local.models import RoleInfo, Tag
-from memberhook.local.roles import group_roles, risky_permissions
+from memberhook.console.base import ConsoleAdmin, ModelForm, ReadOnlyAdmin
+from memberhook.console.html import admin_url, badge, link
+from memberhook.models.members import RoleInfo
+from memberhook.models.tags import Tag
+from memberhook.sites.local.group_roles import group_roles, risky_permissions
 
 REASONS_SHOWN = 4
 
@@ -43,10 +44,14 @@ class RoleForm(ModelForm):
         """The group that is this role so far without a title, else a new one."""
         slug = self.cleaned_data["slug"]
         untitled = (group for group in Group.objects.filter(memberhook_role=None) if slugify(group.name) == slug)
-        return next(untitled, None) or Group.objects.create(name=slug)
+        group = next(untitled, None)
+        if group is None:
+            self.instance.owns_group = True
+            group = Group.objects.create(name=slug)
+        return group
 
 
-class RoleScreen(Screen):
+class RoleAdmin(ConsoleAdmin):
     form = RoleForm
     change_list_template = "memberhook/console/roles.html"
     list_display = ("title", "slug", "privileges", "permissions", "members")
@@ -76,7 +81,7 @@ class RoleScreen(Screen):
 
     @admin.display(description="permissions", ordering="number_of_permissions")
     def permissions(self, role: Any) -> SafeString | str:
-        return link(screen_url(Group, "change", role.group_id), role.number_of_permissions)
+        return link(admin_url(Group, "change", role.group_id), role.number_of_permissions)
 
     @admin.display(description="members")
     def members(self, role: RoleInfo) -> int:
@@ -88,14 +93,20 @@ class RoleScreen(Screen):
         super().save_model(request, obj, form, change)
 
     def delete_model(self, request: HttpRequest, obj: RoleInfo) -> None:
-        obj.group.delete()
+        self.delete_queryset(request, RoleInfo.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[RoleInfo]) -> None:
-        Group.objects.filter(memberhook_role__in=list(queryset)).delete()
+        """A group that was there before its role stays, with its members and permissions."""
+        owned = list(queryset.filter(owns_group=True).values_list("group_id", flat=True))
+        queryset.filter(owns_group=False).delete()
+        Group.objects.filter(pk__in=owned).delete()
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """A role is its group: that is what goes."""
-        return super().get_deleted_objects(Group.objects.filter(memberhook_role__in=list(objs)), request)
+        """Show what is deleted: the group, where Memberhook made it, else the role alone."""
+        owned = Group.objects.filter(memberhook_role__in=[role.pk for role in objs if role.owns_group])
+        others = [role for role in objs if not role.owns_group]
+        first, second = (super(RoleAdmin, self).get_deleted_objects(rows, request) for rows in (owned, others))
+        return first[0] + second[0], {**first[1], **second[1]}, first[2] | second[2], first[3] + second[3]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         titled = set(RoleInfo.objects.values_list("group_id", flat=True))
@@ -103,7 +114,7 @@ class RoleScreen(Screen):
         return super().changelist_view(request, {**(extra_context or {}), "untitled": untitled})
 
 
-class TagScreen(ReadOnlyScreen):
+class TagAdmin(ReadOnlyAdmin):
     """Tags are made, renamed and given in the CRM."""
 
     list_display = ("title", "slug", "crm_id", "connection", "members")

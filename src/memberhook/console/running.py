@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -12,38 +13,42 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from memberhook import conf
-from memberhook.console.base import ReadOnlyScreen
-from memberhook.console.html import FOLLOW_UPS, badge, link, moment, screen_url, short, span
-from memberhook.followups.models import FollowUp, Kind
-from memberhook.inbox.models import Delivery, Worker
+from memberhook.console.base import ReadOnlyAdmin
+from memberhook.console.html import admin_url, badge, label_badge, link, moment, short, span
+from memberhook.console.labels import follow_up_label
+from memberhook.core.states import State
+from memberhook.models.deliveries import Delivery, Worker
+from memberhook.models.followups import FollowUp, FollowUpState
 
-STATES = {
-    "waiting": Q(done_at=None),
-    "failed": Q(failed=True),
-    "done": Q(done_at__isnull=False, failed=False),
+IN_STATE: Mapping[FollowUpState, Q] = {
+    FollowUpState.WAITING: Q(finished_at=None),
+    FollowUpState.FAILED: Q(state=State.FAILED),
+    FollowUpState.DONE: Q(state=State.APPLIED),
 }
+"""`FollowUp.progress` as a query."""
 
 
 class StateFilter(SimpleListFilter):
-    """Shows those that wait unless something else is asked for."""
+    """Waiting follow-ups are the default, in place of all of them."""
 
     title = "state"
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        return [("failed", "failed"), ("done", "done"), ("all", "all")]
+        others = [(state.value, str(state.label)) for state in FollowUpState if state is not FollowUpState.WAITING]
+        return [*others, ("all", "All")]
 
     def choices(self, changelist: Any) -> Any:
         waiting = {"selected": self.value() is None, "query_string": changelist.get_query_string(remove=["state"])}
-        yield {**waiting, "display": "waiting"}
+        yield {**waiting, "display": FollowUpState.WAITING.label}
         yield from list(super().choices(changelist))[1:]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[FollowUp]) -> QuerySet[FollowUp]:
-        chosen = self.value() or "waiting"
-        return queryset.filter(STATES[chosen]) if chosen in STATES else queryset
+        chosen = self.value() or FollowUpState.WAITING
+        return queryset.filter(IN_STATE[FollowUpState(chosen)]) if chosen in FollowUpState.values else queryset
 
 
-class FollowUpScreen(ReadOnlyScreen):
+class FollowUpAdmin(ReadOnlyAdmin):
     list_display = ("what", "email", "state", "of_delivery", "attempts", "next_try", "what_happened")
     list_filter = (StateFilter, "kind")
     search_fields = ("email", "=member_id", "=contact_id")
@@ -57,8 +62,8 @@ class FollowUpScreen(ReadOnlyScreen):
         "contact_id",
         "attempts",
         "due_at",
-        "created_at",
-        "done_at",
+        "first_due_at",
+        "finished_at",
         "message",
     )
 
@@ -67,26 +72,26 @@ class FollowUpScreen(ReadOnlyScreen):
 
     @admin.display(description="follow-up", ordering="kind")
     def what(self, followup: FollowUp) -> str:
-        return FOLLOW_UPS[Kind(followup.kind)]
+        return followup.get_kind_display()
 
     @admin.display(description="state")
     def state(self, followup: FollowUp) -> SafeString:
-        return badge("failed" if followup.failed else "done" if followup.done_at else "waiting")
+        return label_badge(follow_up_label(followup.progress))
 
     @admin.display(description="delivery", ordering="delivery")
     def of_delivery(self, followup: FollowUp) -> SafeString | str:
-        return link(screen_url(Delivery, "change", followup.delivery_id), followup.delivery_id)
+        return link(admin_url(Delivery, "change", followup.delivery_id), followup.delivery_id)
 
     @admin.display(description="next attempt", ordering="due_at")
     def next_try(self, followup: FollowUp) -> str:
-        return "" if followup.done_at else moment(followup.due_at)
+        return "" if followup.finished_at else moment(followup.due_at)
 
     @admin.display(description="message")
     def what_happened(self, followup: FollowUp) -> str:
         return short(followup.message)
 
 
-class WorkerScreen(ReadOnlyScreen):
+class WorkerAdmin(ReadOnlyAdmin):
     list_display = ("name", "seen", "state")
     fields = ("name", "seen_at", "state")
     ordering = ("-seen_at",)

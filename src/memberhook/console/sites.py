@@ -13,18 +13,18 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from memberhook.connections import sites
-from memberhook.connections.models import Site
-from memberhook.console.accounts import FIELDS, AccountForm, AccountScreen, address_field
+from memberhook.console.accounts import FIELDS, AccountAdmin, AccountForm, address_field
 from memberhook.console.base import Checkbox, Select, TextInput
 from memberhook.console.html import badge, moment
-from memberhook.errors import UsageError
+from memberhook.core.errors import UsageError
+from memberhook.engine.runtime import system_runtime
+from memberhook.models.connections import Site
+from memberhook.services import sites
 from memberhook.sites.registry import REMOTE
-from memberhook.sites.wordpress import plugin_file, row
-from memberhook.worker import real_tools
+from memberhook.sites.wordpress import plugin_file, site_data
 
 OPTIONS = ("full_cost_hash", "wp_fusion")
-FOUND = ("checked", "way", "version", "role_list", "meta_keys")
+FOUND = ("checked", "transport", "version", "role_list", "meta_keys")
 
 
 class SiteForm(AccountForm):
@@ -38,9 +38,9 @@ class SiteForm(AccountForm):
     kind = forms.ChoiceField(choices=tuple(REMOTE.items()), widget=Select)
     address = address_field("Of the WordPress, like https://club.example.")
     full_cost_hash = forms.BooleanField(
-        label="Full-cost hash", required=False, widget=Checkbox, help_text=row.FULL_COST_HASH
+        label="Full-cost hash", required=False, widget=Checkbox, help_text=site_data.FULL_COST_HASH
     )
-    wp_fusion = forms.CharField(label="WP Fusion", required=False, widget=TextInput, help_text=row.WP_FUSION)
+    wp_fusion = forms.CharField(label="WP Fusion", required=False, widget=TextInput, help_text=site_data.WP_FUSION)
 
     class Meta(AccountForm.Meta):
         model = Site
@@ -53,19 +53,19 @@ class SiteForm(AccountForm):
     def clean_wp_fusion(self) -> str:
         slug: str = self.cleaned_data["wp_fusion"]
         try:
-            return str(row.options(full_cost_hash=False, wp_fusion=slug)["wp_fusion"])
+            return str(site_data.options(full_cost_hash=False, wp_fusion=slug)["wp_fusion"])
         except UsageError as error:
             raise forms.ValidationError(error.message) from error
 
     def save(self, commit: bool = True) -> Any:
         chosen = {name: self.cleaned_data[name] for name in OPTIONS}
-        self.instance.options = row.options(**chosen)
+        self.instance.options = site_data.options(**chosen)
         return super().save(commit)
 
 
-class SiteScreen(AccountScreen):
+class SiteAdmin(AccountAdmin):
     form = SiteForm
-    list_display = ("name", "kind_name", "url", "way", "version", "number_of_hooks", "state")
+    list_display = ("name", "kind_name", "url", "transport", "version", "number_of_hooks", "state")
     test_label = "Test and look again"
     fieldsets = (
         (None, {"fields": ("name", "kind_name", *FIELDS)}),
@@ -112,39 +112,39 @@ class SiteScreen(AccountScreen):
         return moment(site.checked_at) or "never"
 
     @display(description="reached by")
-    def way(self, site: Site) -> SafeString | str:
-        facts = sites.known_facts(site)
-        if not facts.way:
+    def transport(self, site: Site) -> SafeString | str:
+        capabilities = sites.known_capabilities(site)
+        if not capabilities.transport:
             return ""
         return (
-            facts.how
-            if facts.connector
-            else format_html('<span title="{}">{}</span>', sites.WITHOUT_CONNECTOR, facts.how)
+            capabilities.how
+            if capabilities.connector
+            else format_html('<span title="{}">{}</span>', sites.WITHOUT_CONNECTOR, capabilities.how)
         )
 
     @display(description="version")
     def version(self, site: Site) -> str:
-        return sites.known_facts(site).wordpress or ""
+        return sites.known_capabilities(site).wordpress or ""
 
     @display(description="roles")
     def role_list(self, site: Site) -> SafeString | str:
         marks = {True: badge("privileged", "warn"), False: ""}
-        rows = ((r.title, r.slug, marks[r.privileged]) for r in sites.known_facts(site).roles)
+        rows = ((r.title, r.slug, marks[r.privileged]) for r in sites.known_capabilities(site).roles)
         return format_html_join("", "<div>{} <code>{}</code> {}</div>", rows) or "not known yet"
 
     @display(description="user meta keys")
     def meta_keys(self, site: Site) -> SafeString | str:
-        keys = ((key,) for key in sites.known_facts(site).meta_keys)
+        keys = ((key,) for key in sites.known_capabilities(site).meta_keys)
         return format_html_join(" ", "<code>{}</code>", keys) or "none"
 
     def test_account(self, request: HttpRequest, account: Site) -> None:
         """Tells each finding; where all that is needed is well, keeps what the site has."""
-        checked = sites.look(account, real_tools().http)
-        self.tell(request, account, checked.findings)
+        checked = sites.inspect(account, system_runtime().http)
+        self.report(request, account, checked.results)
         if checked.problem is None:
-            sites.save_facts(account, checked, timezone.now())
+            sites.save_capabilities(account, checked, timezone.now())
             sites.resume(account)
-            if not sites.known_facts(account).connector:
+            if not sites.known_capabilities(account).connector:
                 messages.warning(request, f"{account}: {sites.WITHOUT_CONNECTOR} Its zip is linked here.")
 
     def save_model(self, request: HttpRequest, obj: Site, form: Any, change: Any) -> None:

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import NoReturn, TypeAlias
 from urllib.parse import unquote_to_bytes
 
-from memberhook.crms.base import WebhookRequest
-from memberhook.errors import Refused
+from memberhook.core.errors import RequestRejected
+from memberhook.crms.contract import WebhookRequest
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
@@ -96,7 +96,7 @@ def _object(body: bytes) -> dict[str, Json]:
     except RecursionError:
         _too_deep()
     except ValueError as error:  # Python reads no number of more than 4,300 digits
-        raise Refused("The body holds a number that is too long.", code="unreadable_body") from error
+        raise RequestRejected("The body holds a number that is too long.", code="unreadable_body") from error
     if value == []:  # PHP's empty array: no data
         return {}
     if not isinstance(value, dict):
@@ -207,7 +207,7 @@ def _shown(name: str) -> str:
 
 
 def _unreadable(message: str) -> NoReturn:
-    raise Refused(message, code="unreadable_body")
+    raise RequestRejected(message, code="unreadable_body")
 
 
 def _too_deep() -> NoReturn:
@@ -215,4 +215,4 @@ def _too_deep() -> NoReturn:
 
 
 def _wrong_encoding(where: str) -> NoReturn:
-    raise Refused(f"{where} is not UTF-8. Send everything in UTF-8.", code="wrong_encoding")
+    raise RequestRejected(f"{where} is not UTF-8. Send everything in UTF-8.", code="wrong_encoding")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from memberhook.crms.base import CrmInfo
-from memberhook.errors import UsageError
+from memberhook.core.errors import UsageError
+from memberhook.crms.contract import CrmInfo
 
 CRMS = {"fluentcrm": "memberhook.crms.fluentcrm"}
 

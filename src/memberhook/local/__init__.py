@@ -1,1 +1,1 @@
-"""The site `local`: members are Django users, roles are groups; log-in and account pages, guards for host projects."""
+"""Public names that host projects import from here; they live in `members_area` and `signals`."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 
-from memberhook.errors import UsageError
-from memberhook.sites.base import Place, Site
+from memberhook.core.errors import UsageError
+from memberhook.sites.contract import Site, SiteContext
 
-SITES = {"local": "memberhook.sites.local", "wordpress": "memberhook.sites.wordpress"}
+SITES = {"local": "memberhook.sites.local.site", "wordpress": "memberhook.sites.wordpress"}
 REMOTE = {"wordpress": "WordPress"}
 """Those that are added, not always there, as people call them."""
 
 
-def open_site(kind: str, place: Place) -> Site:
+def open_site(kind: str, context: SiteContext) -> Site:
     """The site of that kind as seen from one connection: tags of other connections stay as they are."""
     if kind not in SITES:
         raise UsageError(
             f"There is no kind of site {kind!r}; known are: {', '.join(sorted(SITES))}.", code="unknown_site"
         )
-    opener: Callable[[Place], Site] = import_module(SITES[kind]).open_site
-    return opener(place)
+    opener: Callable[[SiteContext], Site] = import_module(SITES[kind]).open_site
+    return opener(context)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 
-from memberhook.local import access
+from memberhook.members_area import access
 
 register = template.Library()
 

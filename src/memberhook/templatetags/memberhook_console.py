@@ -1,4 +1,4 @@
-"""`{% memberhook_overview %}`: the console's overview, for the front page of any admin site."""
+"""Template tags of the console. `{% memberhook_overview %}` puts its overview on the front page of any admin site."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 from django import template
 from django.utils import timezone
 
+from memberhook.console.labels import action_label
 from memberhook.console.overview import overview
 
 register = template.Library()
+register.filter(action_label)
 
 
 @register.inclusion_tag("memberhook/console/overview.html", takes_context=True)

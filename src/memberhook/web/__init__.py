@@ -1,1 +1,1 @@
-"""The web process: a lean ASGI application for the hook addresses in front of Django's for everything else."""
+"""Public names that host projects import from here; they live in `intake`."""

@@ -5,10 +5,10 @@ from datetime import datetime
 
 import pytest
 
-from memberhook.crms.base import Account
+from memberhook.core.http_client import HttpClient
+from memberhook.crms.contract import Account
 from memberhook.crms.fluentcrm import FluentCrmClient
-from memberhook.net import HttpClient
-from memberhook.simulator import Running, SimulatedFluentCRM
+from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.loopback import Answer, Loopback, Reply
 
 USERNAME, PASSWORD = "memberhook", "abcd EFGH ijkl MNOP qrst UVWX"

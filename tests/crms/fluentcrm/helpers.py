@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from memberhook.crms.base import WebhookRequest
-from memberhook.receive.query import Query, read
+from memberhook.crms.contract import WebhookRequest
+from memberhook.intake.query import Query, read
 from tests.loopback import Reply
 
 RECORDED = Path(__file__).parent / "recorded"

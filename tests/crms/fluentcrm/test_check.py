@@ -7,9 +7,9 @@ import socket
 import pytest
 
 from memberhook.crms.fluentcrm import FluentCrmClient
-from memberhook.simulator import Running, SimulatedFluentCRM
+from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.crms.fluentcrm.conftest import PASSWORD, Connect, Serve
-from tests.loopback import Asked, Reply, json_reply, page_reply
+from tests.loopback import Reply, RequestedRoles, json_reply, page_reply
 
 ORDER = ["address", "certificate", "REST API", "FluentCRM", "credentials", "read right", "write right"]
 READS = ["fcrm_read_contacts", "fcrm_manage_contact_cats"]
@@ -18,18 +18,18 @@ FORBIDDEN = {"code": "rest_forbidden", "message": "Sorry, you are not allowed to
 
 def stopped_at(client: FluentCrmClient) -> tuple[str, str]:
     """The name and message of the finding that is not good; those before it are, and none comes after."""
-    findings = client.check()
-    assert [finding.name for finding in findings] == ORDER[: len(findings)]
-    assert [finding.ok for finding in findings] == [True] * (len(findings) - 1) + [False]
-    return findings[-1].name, findings[-1].message
+    results = client.check()
+    assert [result.name for result in results] == ORDER[: len(results)]
+    assert [result.ok for result in results] == [True] * (len(results) - 1) + [False]
+    return results[-1].name, results[-1].message
 
 
 def test_all_is_well_and_nothing_is_changed(crm: SimulatedFluentCRM, site: Running, client: FluentCrmClient) -> None:
     contact_id = crm.add_contact("ada@example.com", "Ada")
     before = crm.contact(contact_id)
-    findings = client.check()
-    assert [(finding.name, finding.ok) for finding in findings] == [(name, True) for name in ORDER]
-    assert "http://" in findings[1].message
+    results = client.check()
+    assert [(result.name, result.ok) for result in results] == [(name, True) for name in ORDER]
+    assert "http://" in results[1].message
     assert crm.contact(contact_id) == before
     assert list(crm.store.contacts) == [contact_id]
     assert {method for method, _, _ in site.requests} == {"GET", "PUT"}
@@ -58,9 +58,9 @@ def test_faults(crm: SimulatedFluentCRM, client: FluentCrmClient, fault: str, na
 @pytest.mark.parametrize("fault", ["plain_permalinks", "plain_permalinks_home"])
 def test_plain_permalinks_are_no_fault(crm: SimulatedFluentCRM, client: FluentCrmClient, fault: str) -> None:
     crm.fault = fault  # type: ignore[assignment]  # the names are the parameters above
-    findings = client.check()
-    assert all(finding.ok for finding in findings)
-    assert "?rest_route=" in findings[2].message
+    results = client.check()
+    assert all(result.ok for result in results)
+    assert "?rest_route=" in results[2].message
 
 
 @pytest.mark.parametrize(("username", "password"), [("memberhook", "wrong"), ("unknown", PASSWORD)])
@@ -90,7 +90,7 @@ def test_rights(
 
 def test_the_least_rights_that_do(crm: SimulatedFluentCRM, site: Running, connect: Connect) -> None:
     crm.add_user("least", PASSWORD, [*READS, "fcrm_manage_contacts"])
-    assert all(finding.ok for finding in connect(site.url, "least").check())
+    assert all(result.ok for result in connect(site.url, "least").check())
 
 
 def test_nobody_listens(connect: Connect) -> None:
@@ -127,7 +127,7 @@ def test_no_wordpress(connect: Connect, serve: Serve, reply: Reply) -> None:
 
 
 def test_a_site_without_application_passwords(connect: Connect, serve: Serve) -> None:
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: RequestedRoles) -> Reply:
         index = {"namespaces": ["fluent-crm/v2"], "authentication": []}
         return json_reply(index) if asked.path == "/wp-json/" else json_reply(FORBIDDEN, 401)
 
@@ -137,7 +137,7 @@ def test_a_site_without_application_passwords(connect: Connect, serve: Serve) ->
 
 
 def test_a_site_that_shows_its_index_to_nobody(crm: SimulatedFluentCRM, connect: Connect, serve: Serve) -> None:
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: RequestedRoles) -> Reply:
         hidden = asked.path == "/wp-json/"
         return json_reply(FORBIDDEN, 401) if hidden else json_reply({"code": "incorrect_password"}, 401)
 
@@ -145,7 +145,7 @@ def test_a_site_that_shows_its_index_to_nobody(crm: SimulatedFluentCRM, connect:
 
 
 def test_trouble_in_the_last_step(connect: Connect, serve: Serve) -> None:
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: RequestedRoles) -> Reply:
         if asked.method == "PUT":
             return page_reply("Method not allowed", 405)
         rows = {"data": []}
@@ -158,7 +158,7 @@ def test_trouble_in_the_last_step(connect: Connect, serve: Serve) -> None:
 def test_where_fluentcrm_answers_nobody_asks_wordpress(connect: Connect, serve: Serve, index: Reply) -> None:
     """Security plugins hide what the REST API says of itself."""
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: RequestedRoles) -> Reply:
         if asked.path == "/wp-json/":
             return index
         if asked.method == "PUT":
@@ -166,17 +166,17 @@ def test_where_fluentcrm_answers_nobody_asks_wordpress(connect: Connect, serve: 
         rows = {"data": []}
         return json_reply({"subscribers": rows, "tags": rows, "lists": []})
 
-    findings = connect(serve(answer).url).check()
-    assert [(finding.name, finding.ok) for finding in findings] == [(name, True) for name in ORDER]
+    results = connect(serve(answer).url).check()
+    assert [(result.name, result.ok) for result in results] == [(name, True) for name in ORDER]
 
 
 def test_only_the_right_to_write_is_not_needed(connect: Connect, serve: Serve) -> None:
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: RequestedRoles) -> Reply:
         if asked.method == "PUT":
             return json_reply(FORBIDDEN, 403)
         rows = {"data": []}
         return json_reply({"subscribers": rows, "tags": rows, "lists": []})
 
-    findings = connect(serve(answer).url).check()
-    assert [finding.name for finding in findings if not finding.ok] == ["write right"]
-    assert [finding.name for finding in findings if not finding.needed] == ["write right"]
+    results = connect(serve(answer).url).check()
+    assert [result.name for result in results if not result.ok] == ["write right"]
+    assert [result.name for result in results if not result.needed] == ["write right"]

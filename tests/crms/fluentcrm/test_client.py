@@ -6,16 +6,16 @@ import json
 
 import pytest
 
-from memberhook.crms.base import Catalog, ContactRef, CrmField, FieldWrite
+from memberhook.core.errors import PermanentError, TransientError
+from memberhook.core.types import Contact, FieldType, Tag
+from memberhook.crms.contract import Catalog, ContactRef, CrmField, FieldWrite
 from memberhook.crms.fluentcrm import CRM, FluentCrmClient
 from memberhook.crms.fluentcrm.contacts import BUILT_IN
 from memberhook.crms.registry import crm as registered
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.members.types import Contact, FieldType, Tag
-from memberhook.simulator import Running, SimulatedFluentCRM
+from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.crms.fluentcrm.conftest import PASSWORD, Connect, Serve
 from tests.crms.fluentcrm.helpers import recorded_answer, recorded_body
-from tests.loopback import Asked, Reply, json_reply, page_reply
+from tests.loopback import Reply, RequestedRoles, json_reply, page_reply
 
 CUSTOMER, NEWSLETTER = Tag("1", "customer", "Customer"), Tag("2", "newsletter", "Newsletter")
 
@@ -29,7 +29,7 @@ def add_people(crm: SimulatedFluentCRM, count: int) -> list[ContactRef]:
     return [ContactRef(id=str(number)) for number in range(1, count + 1)]
 
 
-def contact(answer: Contact | RetryLater | GiveUp) -> Contact:
+def contact(answer: Contact | TransientError | PermanentError) -> Contact:
     assert isinstance(answer, Contact)
     return answer
 
@@ -111,7 +111,7 @@ class TestLoad:
         gone = [ContactRef(id="99"), ContactRef(id="x7"), ContactRef(email="nobody@example.com"), ContactRef(id="0")]
         answers = client.load([*known, *gone, ContactRef(email="person2@example.com")])
         assert list(codes(answers).values()) == [None] * 3 + ["contact_gone"] * 4 + [None]
-        assert all(isinstance(answers[ref], GiveUp) for ref in gone)
+        assert all(isinstance(answers[ref], PermanentError) for ref in gone)
 
     def test_all_gone(self, client: FluentCrmClient) -> None:
         assert codes(client.load([ContactRef(id="8"), ContactRef(id="9")])) == {
@@ -130,7 +130,7 @@ class TestLoad:
         """It gives anybody; those asked for are then asked for alone."""
         zoe = recorded_body("get-subscriber")["subscriber"]
 
-        def answer(asked: Asked) -> Reply:
+        def answer(asked: RequestedRoles) -> Reply:
             if asked.path.endswith("/subscribers"):
                 return recorded_answer("list-subscribers-page-1")
             wanted = int(asked.path.rpartition("/")[2])
@@ -147,7 +147,7 @@ class TestLoad:
     def test_one_that_spoils_the_listing_harms_no_other(self, connect: Connect, serve: Serve, listing: Reply) -> None:
         zoe = recorded_body("get-subscriber")["subscriber"]
 
-        def answer(asked: Asked) -> Reply:
+        def answer(asked: RequestedRoles) -> Reply:
             if asked.path.endswith("/subscribers"):
                 return listing
             wanted = int(asked.path.rpartition("/")[2])
@@ -159,7 +159,7 @@ class TestLoad:
     def test_one_bad_row_harms_no_other(self, connect: Connect, serve: Serve) -> None:
         good = recorded_body("get-subscriber")["subscriber"]
 
-        def answer(asked: Asked) -> Reply:
+        def answer(asked: RequestedRoles) -> Reply:
             if asked.path.endswith("/subscribers"):
                 rows = [good | {"id": 1}, good | {"id": 2, "email": None}, good | {"id": 3, "tags": "x"}]
                 return json_reply({"subscribers": {"total": 3, "data": rows}})
@@ -187,7 +187,7 @@ class TestLoad:
     ) -> None:
         refs = add_people(crm, count)
         crm.fault = fault  # type: ignore[assignment]  # the names are the parameters above
-        with pytest.raises(RetryLater) as caught:
+        with pytest.raises(TransientError) as caught:
             client.load(refs)
         assert caught.value.code == code
         assert len(site.requests) < 6
@@ -204,7 +204,7 @@ class TestLoad:
         assert all(contact(answer) for answer in client.load(refs).values())
 
     def test_a_wrong_password(self, site: Running, connect: Connect) -> None:
-        with pytest.raises(RetryLater) as caught:
+        with pytest.raises(TransientError) as caught:
             connect(site.url, password="wrong").load([ContactRef(id="1")])
         assert caught.value.code == "wrong_password"
 
@@ -212,7 +212,7 @@ class TestLoad:
         """What was answered before stays answered."""
         good = recorded_body("get-subscriber")["subscriber"]
 
-        def answer(asked: Asked) -> Reply:
+        def answer(asked: RequestedRoles) -> Reply:
             if asked.path.endswith("/subscribers"):
                 return json_reply({"subscribers": {"total": 1, "data": [good | {"id": 1}]}})
             return page_reply("Slow down", 429)
@@ -324,12 +324,12 @@ class TestCatalog:
 
     def test_without_any_right(self, crm: SimulatedFluentCRM, site: Running, connect: Connect) -> None:
         crm.add_user("nobody", PASSWORD, "none")
-        with pytest.raises(RetryLater) as caught:
+        with pytest.raises(TransientError) as caught:
             connect(site.url, username="nobody").catalog()
         assert caught.value.code == "no_rights"
 
     def test_as_recorded(self, connect: Connect, serve: Serve) -> None:
-        def answer(asked: Asked) -> Reply:
+        def answer(asked: RequestedRoles) -> Reply:
             recordings = {"tags": "list-tags-page-1", "lists": "list-lists", "contacts": "custom-fields-contacts"}
             return recorded_answer(recordings[asked.path.rpartition("/")[2]])
 
@@ -429,7 +429,7 @@ class TestWriteFields:
     def test_a_bulk_call_that_fails_is_done_one_by_one(
         self, connect: Connect, serve: Serve, writes: list[FieldWrite], reply: Reply
     ) -> None:
-        def answer(asked: Asked) -> Reply:
+        def answer(asked: RequestedRoles) -> Reply:
             if asked.method == "POST":
                 return reply
             return recorded_answer("update-subscriber-not-found" if asked.path.endswith("/3") else "update-subscriber")
@@ -457,7 +457,7 @@ class TestWriteFields:
         self, crm: SimulatedFluentCRM, client: FluentCrmClient, writes: list[FieldWrite], fault: str, code: str
     ) -> None:
         crm.fault = fault  # type: ignore[assignment]  # the names are the parameters above
-        with pytest.raises(RetryLater) as caught:
+        with pytest.raises(TransientError) as caught:
             client.write_fields(writes)
         assert caught.value.code == code
 

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from memberhook.crms.base import ContactRef, Incoming, WebhookRequest
-from memberhook.crms.fluentcrm import CRM
-from memberhook.errors import Refused
-from memberhook.members.types import Contact, Tag, Value
+from memberhook.core.errors import RequestRejected
+from memberhook.core.types import Contact, Tag, Value
+from memberhook.crms.contract import ContactEvent, ContactRef, WebhookRequest
+from memberhook.crms.fluentcrm.webhook import identify
 from tests.crms.fluentcrm.helpers import recorded_request, webhooks
 
 PHOTO = "://site-a.example/wp-content/plugins/fluent-crm/assets/images/avatar.png"
@@ -121,43 +121,43 @@ ADA: dict[str, Value] = {
 }
 
 
-def incoming(contact_id: str, fields: dict[str, Value]) -> Incoming:
+def contact_event(contact_id: str, fields: dict[str, Value]) -> ContactEvent:
     version = fields.get("updated_at")
     assert version is None or isinstance(version, str)
-    return Incoming(ContactRef(id=contact_id), Contact(contact_id, str(fields["email"]), fields, None, version))
+    return ContactEvent(ContactRef(id=contact_id), Contact(contact_id, str(fields["email"]), fields, None, version))
 
 
 CUSTOM = {"contact_id": "1248", "email": "facts-zoe@example.com", "city": "São Pedro"}
 BACKGROUND_CUSTOM = {"contact_id": "1254", "email": "zoe.bg+shop@example.com", "city": ""}
 
 # By line of outgoing-webhooks.jsonl. `case=…` is what the owner had in the address behind the control parameters.
-EXPECTED: dict[int, Incoming] = {
-    1: incoming("1248", NOTHING | ZOE | {"id": 1248}),
-    2: incoming("1248", ZOE | {"id": "1248"}),
-    3: incoming("1248", ZOE | {"id": "1248", "case": "get"}),
-    4: incoming("1248", {**CUSTOM}),
-    5: incoming("1248", {**CUSTOM}),
-    6: incoming("1248", NOTHING | ZOE | {"id": 1248}),
-    7: incoming("1250", NOTHING | BEA),
-    8: incoming("1246", NOTHING | ADA),
-    9: Incoming(
+EXPECTED: dict[int, ContactEvent] = {
+    1: contact_event("1248", NOTHING | ZOE | {"id": 1248}),
+    2: contact_event("1248", ZOE | {"id": "1248"}),
+    3: contact_event("1248", ZOE | {"id": "1248", "case": "get"}),
+    4: contact_event("1248", {**CUSTOM}),
+    5: contact_event("1248", {**CUSTOM}),
+    6: contact_event("1248", NOTHING | ZOE | {"id": 1248}),
+    7: contact_event("1250", NOTHING | BEA),
+    8: contact_event("1246", NOTHING | ADA),
+    9: ContactEvent(
         ContactRef(id="1252"),
         None,
         "The contact's name does not fit in an address, so the webhook's data are not used. Choose POST there.",
     ),
-    10: incoming("1252", PIA | {"id": "1252"}),
-    11: incoming("1252", NOTHING | PIA | {"id": 1252}),
-    12: Incoming(
+    10: contact_event("1252", PIA | {"id": "1252"}),
+    11: contact_event("1252", NOTHING | PIA | {"id": 1252}),
+    12: ContactEvent(
         ContactRef(id="1245"),
         None,
         "The webhook gives a field twice, so its data are not used. Choose POST in FluentCRM's webhook.",
     ),
-    13: incoming("1254", BACKGROUND),
-    14: incoming("1254", BACKGROUND),
-    15: incoming("1254", BACKGROUND | {"case": "bg-get"}),
-    16: incoming("1254", {**BACKGROUND_CUSTOM}),
-    17: incoming("1254", {**BACKGROUND_CUSTOM}),
-    18: incoming("1254", BACKGROUND),
+    13: contact_event("1254", BACKGROUND),
+    14: contact_event("1254", BACKGROUND),
+    15: contact_event("1254", BACKGROUND | {"case": "bg-get"}),
+    16: contact_event("1254", {**BACKGROUND_CUSTOM}),
+    17: contact_event("1254", {**BACKGROUND_CUSTOM}),
+    18: contact_event("1254", BACKGROUND),
 }
 
 
@@ -168,7 +168,7 @@ def test_every_recording_is_expected() -> None:
 @pytest.mark.parametrize("line", EXPECTED)
 def test_recorded(line: int) -> None:
     request, query = recorded_request(line)
-    assert CRM.identify(request) == EXPECTED[line]
+    assert identify(request) == EXPECTED[line]
     injected = line == 12  # her first name is `Eve&role=administrator&wpf_action=update`
     assert (query.problem is not None) == injected
     assert query.controls["wpf_action"] == "add"
@@ -179,34 +179,34 @@ def test_what_was_identified_once_is_the_same_again() -> None:
     """A worker hands the stored id in as the control parameter."""
     for line, expected in EXPECTED.items():
         request, _ = recorded_request(line)
-        assert CRM.identify(WebhookRequest(**_parts(request), contact_id=expected.ref.id)) == expected
+        assert identify(WebhookRequest(**_parts(request), contact_id=expected.ref.id)) == expected
 
 
 def _parts(request: WebhookRequest) -> dict[str, Any]:
     return {name: getattr(request, name) for name in ("method", "query", "content_type", "user_agent", "body")}
 
 
-def post(data: object, contact_id: str | None = None) -> Incoming:
+def post(data: object, contact_id: str | None = None) -> ContactEvent:
     body = json.dumps(data).encode()
-    return CRM.identify(WebhookRequest("POST", body=body, content_type="application/json", contact_id=contact_id))
+    return identify(WebhookRequest("POST", body=body, content_type="application/json", contact_id=contact_id))
 
 
-def form(data: dict[str, str]) -> Incoming:
+def form(data: dict[str, str]) -> ContactEvent:
     body = urlencode(data).encode()
-    return CRM.identify(WebhookRequest("POST", body=body, content_type="application/x-www-form-urlencoded"))
+    return identify(WebhookRequest("POST", body=body, content_type="application/x-www-form-urlencoded"))
 
 
-def get(query: str, contact_id: str | None = None) -> Incoming:
-    return CRM.identify(WebhookRequest("GET", query=query, contact_id=contact_id))
+def get(query: str, contact_id: str | None = None) -> ContactEvent:
+    return identify(WebhookRequest("GET", query=query, contact_id=contact_id))
 
 
-def payload(found: Incoming) -> Contact:
+def payload(found: ContactEvent) -> Contact:
     assert found.payload is not None
     return found.payload
 
 
 def refused(data: object, contact_id: str | None = None) -> str:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         post(data, contact_id)
     assert caught.value.status == 400
     return caught.value.code
@@ -248,15 +248,15 @@ class TestWhoItIs:
         assert refused(data) == "no_contact"
 
     def test_the_refusal_says_what_was_looked_for(self) -> None:
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RequestRejected) as caught:
             post({"first_name": "Zoe"})
         assert "no id, contact_id or e-mail address" in caught.value.message
         assert "{{contact.id}}" in caught.value.message
 
     def test_the_control_parameter_outranks_the_data(self) -> None:
         assert post({"id": 5, "email": "a@b.example"}, "7").ref == ContactRef("7")
-        assert post({}, "007") == Incoming(ContactRef("7"))
-        assert CRM.identify(WebhookRequest("GET", contact_id="7")) == Incoming(ContactRef("7"))
+        assert post({}, "007") == ContactEvent(ContactRef("7"))
+        assert identify(WebhookRequest("GET", contact_id="7")) == ContactEvent(ContactRef("7"))
 
     def test_data_of_another_contact_are_not_used(self) -> None:
         found = post({"id": 5, "email": "a@b.example"}, "7")
@@ -359,7 +359,7 @@ class TestAddresses:
         assert (found.fields["phone"], found.email) == ("+351 555", "a+b@c.example")
 
     def test_of_custom_data(self) -> None:
-        assert get("email=a+b@c.example&city=Rome") == Incoming(
+        assert get("email=a+b@c.example&city=Rome") == ContactEvent(
             ContactRef(email="a+b@c.example"),
             Contact(None, "a+b@c.example", {"email": "a+b@c.example", "city": "Rome"}),
         )

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memberhook.crms.base import ContactRef, Incoming, WebhookRequest
-from memberhook.crms.fluentcrm import CRM
-from memberhook.errors import Refused
+from memberhook.core.errors import RequestRejected
+from memberhook.crms.contract import ContactEvent, ContactRef, WebhookRequest
+from memberhook.crms.fluentcrm.webhook import identify
 from tests.crms.fluentcrm.helpers import recorded_body
 
 EVE = "eve@example.com"
@@ -20,12 +20,12 @@ RAW = "id=1245&hash=x&first_name={name}&last_name=Mallory&email=eve@example.com&
 CUSTOM = "email=eve@example.com&first_name={name}&city=Rome"
 
 
-def get(query: str) -> Incoming:
-    return CRM.identify(WebhookRequest("GET", query=query))
+def get(query: str) -> ContactEvent:
+    return identify(WebhookRequest("GET", query=query))
 
 
 def code(query: str) -> str:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRejected) as caught:
         get(query)
     return caught.value.code
 
@@ -75,8 +75,8 @@ class TestAnotherContact:
         assert code("id=5;6&x=1") == "no_contact"
 
     def test_forms_with_two_ids(self) -> None:
-        with pytest.raises(Refused) as caught:
-            CRM.identify(WebhookRequest("POST", body=b"id=1&id=2"))
+        with pytest.raises(RequestRejected) as caught:
+            identify(WebhookRequest("POST", body=b"id=1&id=2"))
         assert caught.value.code == "doubled_contact_field"
 
 
@@ -106,14 +106,14 @@ class TestHerOwnData:
 
 def test_nothing_of_a_payload_is_a_control_parameter() -> None:
     data = {"id": 5, "email": EVE, "role": "administrator", "wpf_action": "add", "send_notification": "true"}
-    found = CRM.identify(WebhookRequest("POST", body=json.dumps(data).encode()))
+    found = identify(WebhookRequest("POST", body=json.dumps(data).encode()))
     assert found.ref == ContactRef("5")
-    assert set(Incoming.__dataclass_fields__) == {"ref", "payload", "payload_problem"}
+    assert set(ContactEvent.__dataclass_fields__) == {"ref", "payload", "payload_problem", "body"}
 
 
 def test_messages_hold_nothing_of_the_data() -> None:
     for query in (CUSTOM.format(name=f"Eve&email={VICTIM}"), RAW.format(name="Eve&id=5"), "first_name=Eve&id=5"):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(RequestRejected) as caught:
             get(query)
         assert not any(part in caught.value.message for part in ("Eve", EVE, VICTIM, "Mallory"))
 
@@ -146,10 +146,10 @@ BODIES = (
 )
 
 
-def outcome(request: WebhookRequest) -> Incoming | Refused:
+def outcome(request: WebhookRequest) -> ContactEvent | RequestRejected:
     try:
-        return CRM.identify(request)
-    except Refused as error:
+        return identify(request)
+    except RequestRejected as error:
         return error
 
 
@@ -165,7 +165,7 @@ def outcome(request: WebhookRequest) -> Incoming | Refused:
 )
 def test_whatever_comes_it_is_identified_or_refused(request: WebhookRequest) -> None:
     found = outcome(request)
-    if isinstance(found, Refused):
+    if isinstance(found, RequestRejected):
         assert (found.status, found.code in CODES) == (400, True)
         return
     assert (found.ref.id is None) != (found.ref.email is None)
@@ -180,11 +180,11 @@ def test_whatever_comes_it_is_identified_or_refused(request: WebhookRequest) -> 
 @given(st.text("Evid=5&contact_@xample.c[]%+ '", max_size=30))
 def test_no_name_makes_raw_data_another_contacts(name: str) -> None:
     found = outcome(WebhookRequest("GET", query=RAW.format(name=name)))
-    assert isinstance(found, Refused) or found.ref == ContactRef("1245")
+    assert isinstance(found, RequestRejected) or found.ref == ContactRef("1245")
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
 def test_no_name_makes_a_body_another_contacts(name: str) -> None:
     data = recorded_body("get-subscriber")["subscriber"] | {"first_name": name}
-    found = CRM.identify(WebhookRequest("POST", body=json.dumps(data).encode()))
+    found = identify(WebhookRequest("POST", body=json.dumps(data).encode()))
     assert found.ref == ContactRef(str(data["id"]))

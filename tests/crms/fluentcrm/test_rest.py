@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from memberhook.crms.base import ContactRef, FieldWrite
-from memberhook.crms.fluentcrm.errors import problem
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.members.types import Contact
-from memberhook.net import Response
-from memberhook.wordpress.errors import retry_after
-from memberhook.wordpress.rest import base_address
+from memberhook.core.errors import PermanentError, TransientError
+from memberhook.core.http_client import Response
+from memberhook.core.types import Contact
+from memberhook.crms.contract import ContactRef, FieldWrite
+from memberhook.crms.fluentcrm.api_errors import problem
+from memberhook.sites.wordpress.rest_client import base_address
+from memberhook.sites.wordpress.rest_errors import retry_after
 from tests.crms.fluentcrm.conftest import PASSWORD, USERNAME, Connect, Serve
 from tests.crms.fluentcrm.helpers import recorded_answer
-from tests.loopback import Asked, Reply, json_reply, page_reply
+from tests.loopback import Reply, RequestedRoles, json_reply, page_reply
 
 ZOE = ContactRef(id="1248")
 PUT = FieldWrite("1246", "facts-ada@example.com", {"wp_password": "secret-value"})
@@ -26,36 +26,54 @@ CRASH = (
 )
 
 
-def error_of(connect: Connect, serve: Serve, reply: Reply, *, write: bool = False) -> RetryLater | GiveUp:
+def error_of(connect: Connect, serve: Serve, reply: Reply, *, write: bool = False) -> TransientError | PermanentError:
     """The error of loading (or writing to) one contact: raised, or the answer for this one."""
     client = connect(serve(reply).url)
     found: Any
     try:
         found = client.write_fields([PUT])["1246"] if write else client.load([ZOE])[ZOE]
-    except (RetryLater, GiveUp) as error:
+    except (TransientError, PermanentError) as error:
         return error
-    assert isinstance(found, RetryLater | GiveUp)
+    assert isinstance(found, TransientError | PermanentError)
     return found
 
 
 @pytest.mark.parametrize(
     ("recording", "write", "family", "code", "message"),
     [
-        ("bad-credentials", False, RetryLater, "wrong_password", "does not accept the user name with this application"),
-        ("bad-credentials-unknown-user", False, RetryLater, "wrong_password", "Application Passwords"),
-        ("no-credentials", False, RetryLater, "wrong_password", "Authorization header"),
-        ("no-credentials-update", True, RetryLater, "wrong_password", "Application Passwords"),
-        ("get-subscriber-not-found", False, GiveUp, "contact_gone", "no such contact"),
-        ("get-subscriber-by-email-not-found", False, GiveUp, "contact_gone", "no such contact"),
-        ("update-subscriber-not-found", True, GiveUp, "contact_gone", "no such contact"),
-        ("unknown-route", False, RetryLater, "plugin_inactive", "the plugin is not active"),
-        ("unknown-namespace", False, RetryLater, "plugin_inactive", "the plugin is not active"),
-        ("wrong-method", True, RetryLater, "plugin_inactive", "the plugin is not active"),
-        ("get-subscriber-bad-id", False, RetryLater, "plugin_inactive", "the plugin is not active"),
-        ("update-subscriber-email-taken", True, GiveUp, "value_rejected", "does not accept the value of email."),
-        ("update-subscriber-email-invalid", True, GiveUp, "value_rejected", "does not accept the value of email."),
-        ("malformed-json", True, RetryLater, "bad_answer", "refused the request (HTTP 400)"),
-        ("add-tags-unknown-subscriber", True, RetryLater, "server_error", "an error of its own (HTTP 500)"),
+        (
+            "bad-credentials",
+            False,
+            TransientError,
+            "wrong_password",
+            "does not accept the user name with this application",
+        ),
+        ("bad-credentials-unknown-user", False, TransientError, "wrong_password", "Application Passwords"),
+        ("no-credentials", False, TransientError, "wrong_password", "Authorization header"),
+        ("no-credentials-update", True, TransientError, "wrong_password", "Application Passwords"),
+        ("get-subscriber-not-found", False, PermanentError, "contact_gone", "no such contact"),
+        ("get-subscriber-by-email-not-found", False, PermanentError, "contact_gone", "no such contact"),
+        ("update-subscriber-not-found", True, PermanentError, "contact_gone", "no such contact"),
+        ("unknown-route", False, TransientError, "plugin_inactive", "the plugin is not active"),
+        ("unknown-namespace", False, TransientError, "plugin_inactive", "the plugin is not active"),
+        ("wrong-method", True, TransientError, "plugin_inactive", "the plugin is not active"),
+        ("get-subscriber-bad-id", False, TransientError, "plugin_inactive", "the plugin is not active"),
+        (
+            "update-subscriber-email-taken",
+            True,
+            PermanentError,
+            "value_rejected",
+            "does not accept the value of email.",
+        ),
+        (
+            "update-subscriber-email-invalid",
+            True,
+            PermanentError,
+            "value_rejected",
+            "does not accept the value of email.",
+        ),
+        ("malformed-json", True, TransientError, "bad_answer", "refused the request (HTTP 400)"),
+        ("add-tags-unknown-subscriber", True, TransientError, "server_error", "an error of its own (HTTP 500)"),
     ],
 )
 def test_recorded_errors(
@@ -113,7 +131,7 @@ CHALLENGE = "<title>Just a moment...</title>Enable JavaScript and cookies to con
 )
 def test_other_errors(connect: Connect, serve: Serve, reply: Reply, code: str, message: str) -> None:
     error = error_of(connect, serve, reply)
-    assert (type(error), error.code) == (RetryLater, code)
+    assert (type(error), error.code) == (TransientError, code)
     assert message in error.message
     assert not any(part in error.message for part in ("/var/www", "SQL", "critical error", PASSWORD, "a@b.example"))
 
@@ -141,7 +159,7 @@ class TestRetryAfter:
     @pytest.mark.parametrize(("status", "code"), [(429, "rate_limited"), (503, "server_error")])
     def test_the_error_has_them(self, connect: Connect, serve: Serve, status: int, code: str) -> None:
         error = error_of(connect, serve, page_reply("Slow down", status, Retry_After="600"))
-        assert isinstance(error, RetryLater)
+        assert isinstance(error, TransientError)
         assert (error.code, error.retry_after) == (code, 600.0)
 
 
@@ -188,7 +206,7 @@ class TestWhereItIsAsked:
     def test_plain_permalinks_are_found_out_once(self, connect: Connect, serve: Serve, otherwise: Reply) -> None:
         good = recorded_answer("get-subscriber")
 
-        def answer(asked: Asked) -> Reply:
+        def answer(asked: RequestedRoles) -> Reply:
             return otherwise if asked.path != "/blog/" else good
 
         server = serve(answer)
@@ -218,11 +236,11 @@ class TestWhereItIsAsked:
     @pytest.mark.parametrize("status", [500, 502, 503, 429])
     def test_a_site_in_trouble_is_not_asked_twice(self, connect: Connect, serve: Serve, status: int) -> None:
         server = serve(page_reply("Trouble", status))
-        with pytest.raises(RetryLater):
+        with pytest.raises(TransientError):
             connect(server.url).load([ZOE])
         assert len(server.asked) == 1
 
     def test_an_address_that_is_none(self, connect: Connect) -> None:
-        with pytest.raises(GiveUp) as caught:
+        with pytest.raises(PermanentError) as caught:
             connect("").load([ZOE])
         assert caught.value.code == "bad_address"

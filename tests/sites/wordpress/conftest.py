@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from memberhook.net import HttpClient
+from memberhook.core.http_client import HttpClient
 from tests.loopback import Answer, Loopback, Reply
 
 Serve = Callable[[Answer | Reply], Loopback]

@@ -6,41 +6,44 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from memberhook.members.types import Changes, Contact, Member, Plan, Tag
-from memberhook.sites.base import Kept
+from memberhook.core.types import Changes, Contact, Member, Plan, Tag
+from memberhook.sites.contract import Overflow
 
 GOLD, SILVER = Tag("1", "gold", "Gold"), Tag("2", "silver", "Silver")
 
 
 @dataclass
-class MemoryKeeper:
-    kept: dict[str, Kept] = field(default_factory=dict)
+class MemoryOverflowStore:
+    kept: dict[str, Overflow] = field(default_factory=dict)
     writes: int = 0
 
-    def read(self, member_ids: Collection[str]) -> Mapping[str, Kept]:
+    def read(self, member_ids: Collection[str]) -> Mapping[str, Overflow]:
         return {pk: self.kept[pk] for pk in member_ids if pk in self.kept}
 
-    def write(self, kept: Mapping[str, Kept]) -> None:
+    def write(self, kept: Mapping[str, Overflow]) -> None:
         self.writes += 1
         self.kept.update(kept)
 
-    def remember(self, tags: Collection[Tag]) -> None:
+    def upsert_tags(self, tags: Collection[Tag]) -> None:
         names = {tag.id: tag for tag in tags}
         self.kept = {
-            pk: Kept(tuple(names.get(tag.id, tag) for tag in kept.tags), kept.fields) for pk, kept in self.kept.items()
+            pk: Overflow(tuple(names.get(tag.id, tag) for tag in kept.tags), kept.fields)
+            for pk, kept in self.kept.items()
         }
 
     def slugs(self, member_ids: Collection[str]) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
         return {pk: {"shop": tuple(tag.slug for tag in kept.tags)} for pk, kept in self.read(member_ids).items()}
 
 
-def creation(login: str, email: str = "", *, role: str = "subscriber", welcome: bool = False, **changes: Any) -> Plan:
+def creation(
+    username: str, email: str = "", *, role: str = "subscriber", welcome: bool = False, **changes: Any
+) -> Plan:
     """A new member with a generated password."""
     changes = {"password": "a-generated-password-of-many-bits", **changes}
     return Plan(
-        Contact("7", email or f"{login}@member.example"),
-        login=login,
-        changes=Changes(email=email or f"{login}@member.example", role=role, **changes),
+        Contact("7", email or f"{username}@member.example"),
+        username=username,
+        changes=Changes(email=email or f"{username}@member.example", role=role, **changes),
         generate_password="password" in changes and changes["password"].startswith("a-generated"),
         welcome=welcome,
     )

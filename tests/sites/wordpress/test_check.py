@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from memberhook import __version__
-from memberhook.net import HttpClient
-from memberhook.sites.base import Checked
+from memberhook.core.http_client import HttpClient
+from memberhook.sites.contract import SiteCheck
 from memberhook.sites.wordpress.check import RIGHTS, check
-from memberhook.wordpress.rest import Rest
-from tests.loopback import Asked, Reply, json_reply, page_reply
+from memberhook.sites.wordpress.rest_client import Rest
+from tests.loopback import Reply, RequestedRoles, json_reply, page_reply
 from tests.sites.wordpress.conftest import Serve
 
 PASSWORD = "abcd EFGH ijkl MNOP qrst UVWX"
@@ -52,7 +52,7 @@ def wordpress(**answers: Reply) -> Any:
         "xmlrpc": page_reply("Not found", 404),
     }
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: RequestedRoles) -> Reply:
         names = {"/wp-json/": "index", "/wp-json/wp/v2/users/me": "me", "/xmlrpc.php": "xmlrpc"}
         names |= {"/wp-json/memberhook/v1/site": "site", "/wp-json/wp/v2/users": "users"}
         name = "options" if asked.method == "OPTIONS" else names[asked.path]
@@ -61,16 +61,16 @@ def wordpress(**answers: Reply) -> Any:
     return answer
 
 
-def checked(url: str, http: HttpClient, password: str = PASSWORD) -> Checked:
+def checked(url: str, http: HttpClient, password: str = PASSWORD) -> SiteCheck:
     return check(Rest(url, "memberhook", password, http))
 
 
-def stopped_at(found: Checked) -> tuple[str, str]:
+def stopped_at(found: SiteCheck) -> tuple[str, str]:
     """The name and message of the finding that is not good; those before it are, none comes after, nothing is kept."""
-    assert [finding.ok for finding in found.findings] == [True] * (len(found.findings) - 1) + [False]
-    assert found.findings[-1] == found.problem
-    assert found.facts == {}
-    return found.findings[-1].name, found.findings[-1].message
+    assert [result.ok for result in found.results] == [True] * (len(found.results) - 1) + [False]
+    assert found.results[-1] == found.problem
+    assert found.capabilities == {}
+    return found.results[-1].name, found.results[-1].message
 
 
 def xmlrpc(code: int | None) -> Reply:
@@ -148,26 +148,26 @@ def test_no_tls(serve: Serve, http: HttpClient) -> None:
 def test_plain_permalinks_are_no_fault(serve: Serve, http: HttpClient) -> None:
     well = wordpress()
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: RequestedRoles) -> Reply:
         route = asked.params.get("rest_route")
         if route is None:
             return page_reply("Not Found", 404)
-        return well(Asked(asked.method, f"/wp-json{route}", asked.headers, asked.body, asked.connection))
+        return well(RequestedRoles(asked.method, f"/wp-json{route}", asked.headers, asked.body, asked.connection))
 
     found = checked(serve(answer).url, http)
     assert found.problem is None
-    assert "?rest_route=" in found.findings[2].message
-    assert found.facts["plain"] is True
+    assert "?rest_route=" in found.results[2].message
+    assert found.capabilities["plain"] is True
 
 
 def test_without_the_connector(serve: Serve, http: HttpClient) -> None:
     found = checked(serve(wordpress()).url, http)
     assert found.problem is None
-    (missing,) = [finding for finding in found.findings if not finding.ok]
+    (missing,) = [result for result in found.results if not result.ok]
     assert missing.name == "connector"
     assert "memberhook wordpress plugin --output memberhook-connector.zip" in missing.message
-    assert found.facts == {
-        "way": "core",
+    assert found.capabilities == {
+        "transport": "core",
         "plain": False,
         "batch": True,
         "meta": {"company": "string"},
@@ -188,9 +188,9 @@ def test_with_the_connector(serve: Serve, http: HttpClient) -> None:
     index = json_reply({**INDEX, "namespaces": ["wp/v2", "memberhook/v1"]})
     server = serve(wordpress(index=index, site=json_reply(SITE)))
     found = checked(server.url, http)
-    assert all(finding.ok for finding in found.findings)
-    assert found.facts == {
-        "way": "connector",
+    assert all(result.ok for result in found.results)
+    assert found.capabilities == {
+        "transport": "connector",
         "plain": False,
         **{name: value for name, value in SITE.items() if name not in {"name", "rights"}},
     }
@@ -201,8 +201,8 @@ def test_an_older_connector_works_and_is_told(serve: Serve, http: HttpClient) ->
     index = json_reply({**INDEX, "namespaces": ["wp/v2", "memberhook/v1"]})
     server = serve(wordpress(index=index, site=json_reply({**SITE, "connector": "0.0.9"})))
     found = checked(server.url, http)
-    assert (found.problem, found.facts["way"]) == (None, "connector")
-    assert f"is 0.0.9, the one of this Memberhook {__version__}" in found.findings[-1].message
+    assert (found.problem, found.capabilities["transport"]) == (None, "connector")
+    assert f"is 0.0.9, the one of this Memberhook {__version__}" in found.results[-1].message
 
 
 def test_the_connector_tells_of_rights(serve: Serve, http: HttpClient) -> None:
@@ -218,7 +218,7 @@ def test_the_connector_tells_of_rights(serve: Serve, http: HttpClient) -> None:
 def test_a_connector_that_does_not_work(serve: Serve, http: HttpClient, site: Reply) -> None:
     index = json_reply({**INDEX, "namespaces": ["wp/v2", "memberhook/v1"]})
     found = checked(serve(wordpress(index=index, site=site)).url, http)
-    assert found.facts == {}
+    assert found.capabilities == {}
     assert found.problem is not None
     assert "is there, but does not work" in found.problem.message
 
@@ -226,4 +226,4 @@ def test_a_connector_that_does_not_work(serve: Serve, http: HttpClient, site: Re
 def test_a_site_that_hides_its_index(serve: Serve, http: HttpClient) -> None:
     hidden = json_reply({"code": "rest_forbidden"}, 401)
     found = checked(serve(wordpress(index=hidden, site=json_reply(SITE))).url, http)
-    assert found.facts["way"] == "connector"
+    assert found.capabilities["transport"] == "connector"

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from memberhook.errors import RetryLater
-from memberhook.members.types import Member, Tag
-from memberhook.net import HttpClient
-from memberhook.sites.base import Place, Site, Wanted
+from memberhook.core.errors import TransientError
+from memberhook.core.http_client import HttpClient
+from memberhook.core.types import Member, Tag
+from memberhook.sites.contract import MemberQuery, Site, SiteContext
 from memberhook.sites.registry import open_site
-from tests.loopback import Asked, Loopback, Reply, json_reply, page_reply
+from tests.loopback import Loopback, Reply, RequestedRoles, json_reply, page_reply
 from tests.sites.wordpress.conftest import Serve
-from tests.sites.wordpress.helpers import GOLD, MemoryKeeper, change, creation
+from tests.sites.wordpress.helpers import GOLD, MemoryOverflowStore, change, creation
 
 USERS = "/wp-json/wp/v2/users"
 
 
-def user(number: int = 7, login: str = "tom", **values: Any) -> dict[str, Any]:
-    given = {"id": number, "username": login, "email": f"{login}@member.example", "roles": ["subscriber"]}
+def user(number: int = 7, username: str = "tom", **values: Any) -> dict[str, Any]:
+    given = {"id": number, "username": username, "email": f"{username}@member.example", "roles": ["subscriber"]}
     return {**given, "capabilities": {"read": True}, "extra_capabilities": {"subscriber": True}, **values}
 
 
@@ -31,13 +31,20 @@ def refusal(code: str, status: int = 400, **data: Any) -> Reply:
 
 @pytest.fixture
 def open_(serve: Serve, http: HttpClient) -> Callable[..., tuple[Site, Loopback]]:
-    def opened(answer: Callable[[Asked], Reply] | Reply, **facts: Any) -> tuple[Site, Loopback]:
+    def opened(answer: Callable[[RequestedRoles], Reply] | Reply, **capabilities: Any) -> tuple[Site, Loopback]:
         server = serve(answer)
-        keeper = MemoryKeeper()
-        place = Place(
-            "club", 1, "shop", url=server.url, username="m", password="p", facts={"way": "core", **facts}, http=http
+        overflow_store = MemoryOverflowStore()
+        context = SiteContext(
+            "club",
+            1,
+            "shop",
+            url=server.url,
+            username="m",
+            password="p",
+            capabilities={"transport": "core", **capabilities},
+            http=http,
         )
-        return open_site("wordpress", replace(place, keeper=keeper)), server
+        return open_site("wordpress", replace(context, overflow_store=overflow_store)), server
 
     return opened
 
@@ -45,13 +52,13 @@ def open_(serve: Serve, http: HttpClient) -> Callable[..., tuple[Site, Loopback]
 Open = Callable[..., tuple[Site, Loopback]]
 
 
-def made(asked: Asked) -> Reply:
+def made(asked: RequestedRoles) -> Reply:
     """A WordPress in which nobody is found, and everybody is made."""
     if asked.method == "GET":
         return json_reply([])
     body = asked.json
     assert isinstance(body, dict)
-    return json_reply(user(login=body["username"]), 201)
+    return json_reply(user(username=body["username"]), 201)
 
 
 class TestBreakdowns:
@@ -68,28 +75,30 @@ class TestBreakdowns:
     )
     def test_finding(self, open_: Open, reply: Reply, code: str) -> None:
         site, _ = open_(reply)
-        with pytest.raises(RetryLater) as caught:
-            site.find(Wanted(emails=["a@x.example", "b@x.example"]))
+        with pytest.raises(TransientError) as caught:
+            site.find(MemberQuery(emails=["a@x.example", "b@x.example"]))
         assert caught.value.code == code
 
     def test_an_address_that_is_none_can_be_mended(self, http: HttpClient) -> None:
-        facts = {"way": "core"}
-        place = Place("club", 1, "shop", url="ftp://x", http=http, keeper=MemoryKeeper(), facts=facts)
-        site = open_site("wordpress", place)
-        with pytest.raises(RetryLater) as caught:
-            site.find(Wanted(member_ids=["1"]))
+        capabilities = {"transport": "core"}
+        context = SiteContext(
+            "club", 1, "shop", url="ftp://x", http=http, overflow_store=MemoryOverflowStore(), capabilities=capabilities
+        )
+        site = open_site("wordpress", context)
+        with pytest.raises(TransientError) as caught:
+            site.find(MemberQuery(member_ids=["1"]))
         assert caught.value.code == "bad_address"
 
     @pytest.mark.parametrize("batch", [False, True])
     def test_where_nothing_gets_through_the_site_is_down(self, open_: Open, batch: bool) -> None:
         site, server = open_(json_reply({"code": "slow_down"}, 429, Retry_After="60"), batch=batch)
-        with pytest.raises(RetryLater) as caught:
+        with pytest.raises(TransientError) as caught:
             site.apply([creation("a"), creation("b")])
         assert caught.value.retry_after == 60
         assert len(server.asked) == 1
 
     def test_once_something_has_the_rest_comes_later(self, open_: Open) -> None:
-        def answer(asked: Asked) -> Reply:
+        def answer(asked: RequestedRoles) -> Reply:
             return json_reply({"code": "slow_down"}, 429) if b'"b"' in asked.body else made(asked)
 
         site, server = open_(answer)
@@ -100,7 +109,7 @@ class TestBreakdowns:
 
     @pytest.mark.parametrize("batch", [page_reply("Fatal", 500), json_reply({"responses": []}, 207), refusal("x")])
     def test_a_call_of_many_that_breaks_is_taken_apart(self, open_: Open, batch: Reply) -> None:
-        def answer(asked: Asked) -> Reply:
+        def answer(asked: RequestedRoles) -> Reply:
             if asked.path == "/wp-json/batch/v1":
                 return batch
             return page_reply("Fatal", 500) if b'"b"' in asked.body else made(asked)
@@ -112,15 +121,15 @@ class TestBreakdowns:
         assert [asked.path for asked in server.asked] == ["/wp-json/batch/v1", USERS, USERS, USERS]
 
     def test_no_call_has_more_than_ten(self, open_: Open) -> None:
-        def answer(asked: Asked) -> Reply:
+        def answer(asked: RequestedRoles) -> Reply:
             body: Any = asked.json
-            logins = [request["body"]["username"] for request in body["requests"]]
-            rows = [{"status": 201, "body": user(login=login), "headers": {}} for login in logins]
+            usernames = [request["body"]["username"] for request in body["requests"]]
+            rows = [{"status": 201, "body": user(username=username), "headers": {}} for username in usernames]
             return json_reply({"responses": rows}, 207)
 
         site, server = open_(answer, batch=True)
         applied = site.apply([creation(f"m{number}") for number in range(23)])
-        assert [done.login for done in applied] == [f"m{number}" for number in range(23)]
+        assert [done.username for done in applied] == [f"m{number}" for number in range(23)]
         sizes = [len(asked.json["requests"]) for asked in server.asked if isinstance(asked.json, dict)]
         assert sizes == [10, 10, 3]
 
@@ -154,7 +163,7 @@ class TestRefusals:
     def test_one_that_is_refused_for_ever_is_not_sent_for_ever(self, open_: Open) -> None:
         names = iter(["first_name", "last_name", "url", "description", "nickname"])
 
-        def answer(asked: Asked) -> Reply:
+        def answer(asked: RequestedRoles) -> Reply:
             return refusal("rest_invalid_param", params={next(names): "x"})
 
         site, server = open_(answer)
@@ -164,7 +173,7 @@ class TestRefusals:
         assert len(server.asked) == 4
 
     def test_meta_without_a_name(self, open_: Open) -> None:
-        def answer(asked: Asked) -> Reply:
+        def answer(asked: RequestedRoles) -> Reply:
             return json_reply([user()]) if asked.method == "GET" else refusal("rest_cannot_update", 403)
 
         site, _ = open_(answer, meta={"company": "string"})
@@ -178,29 +187,31 @@ class TestFinding:
     def test_what_search_finds_is_compared(self, open_: Open) -> None:
         rows = [user(9, "tom", email="Tom@x.example"), user(8, "x", email="tom@x.example.org"), user(3, "y", email="")]
         site, server = open_(json_reply(rows))
-        found = site.find(Wanted(emails=["TOM@x.example", "none@x.example"]))
+        found = site.find(MemberQuery(emails=["TOM@x.example", "none@x.example"]))
         assert found.emails == {"tom@x.example": ("9",)}
         assert set(found.members) == {"9"}
         assert {asked.params["search"] for asked in server.asked} == {"tom@x.example", "none@x.example"}
 
     def test_many_ids_and_logins_share_calls(self, open_: Open) -> None:
         site, server = open_(json_reply([]))
-        site.find(Wanted(member_ids=[*map(str, range(1, 151)), "no number"], logins=[f"login{n}" for n in range(60)]))
+        site.find(
+            MemberQuery(member_ids=[*map(str, range(1, 151)), "no number"], usernames=[f"login{n}" for n in range(60)])
+        )
         asked = [sorted(asked.params.keys() & {"include", "slug"}) for asked in server.asked]
         assert asked == [["include"], ["include"], ["slug"], ["slug"]]
 
     def test_nothing_wanted_nothing_asked(self, open_: Open) -> None:
         site, server = open_(json_reply([]))
-        assert site.find(Wanted()).members == {}
+        assert site.find(MemberQuery()).members == {}
         assert server.asked == []
 
     def test_renamed_tags(self, open_: Open) -> None:
         site, _ = open_(json_reply([user()]))
-        (tom,) = site.find(Wanted(member_ids=["7"])).members.values()
+        (tom,) = site.find(MemberQuery(member_ids=["7"])).members.values()
         site.apply([change(tom, tags_applied=(GOLD,))])
         renamed = Tag(GOLD.id, "golden", "Golden")
-        site.remember([renamed])
-        (tom,) = site.find(Wanted(member_ids=["7"])).members.values()
+        site.upsert_tags([renamed])
+        (tom,) = site.find(MemberQuery(member_ids=["7"])).members.values()
         assert tom.tags == (renamed,)
 
     @pytest.mark.parametrize(
@@ -214,7 +225,7 @@ class TestFinding:
     )
     def test_protected(self, open_: Open, values: Mapping[str, Any], protected: bool) -> None:
         site, _ = open_(json_reply([user(**values)]))
-        (tom,) = site.find(Wanted(member_ids=["7"])).members.values()
+        (tom,) = site.find(MemberQuery(member_ids=["7"])).members.values()
         assert tom.protected is protected
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from memberhook.members.types import Value
-from memberhook.sites.wordpress.values import sent, stored
+from memberhook.core.types import Value
+from memberhook.sites.wordpress.values import normalize, sent
 
 
 @pytest.mark.parametrize(
@@ -22,5 +22,5 @@ from memberhook.sites.wordpress.values import sent, stored
     ],
 )
 def test_values(value: Value, as_stored: Value, as_sent: object) -> None:
-    assert stored(value) == as_stored
+    assert normalize(value) == as_stored
     assert sent(value) == as_sent

@@ -5,8 +5,8 @@ Facts are recorded from FluentCRM 2.9.84 with Pro 2.8.45; the API's also from th
 
 from __future__ import annotations
 
-from memberhook.crms.base import CrmInfo
+from memberhook.crms.contract import CrmInfo
 from memberhook.crms.fluentcrm.client import FluentCrmClient
-from memberhook.crms.fluentcrm.webhook import identify
+from memberhook.crms.fluentcrm.webhook import read
 
-CRM = CrmInfo(slug="fluentcrm", name="FluentCRM", identify=identify, client=FluentCrmClient)
+CRM = CrmInfo(slug="fluentcrm", name="FluentCRM", read=read, client=FluentCrmClient)

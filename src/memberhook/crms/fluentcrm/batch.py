@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
-from memberhook.crms.base import CrmError
-from memberhook.errors import GiveUp, RetryLater
+from memberhook.core.errors import PermanentError, TransientError
+from memberhook.crms.contract import CrmError
 
 Item = TypeVar("Item", bound=Hashable)
 Done = TypeVar("Done")
@@ -32,7 +32,7 @@ def one_by_one(items: Sequence[Item], call: Callable[[Item], Done], *, worked: b
     for item in items:
         try:
             answers[item] = call(item)
-        except (RetryLater, GiveUp) as error:
+        except (TransientError, PermanentError) as error:
             answers[item] = error
             if error.code in OF_ONE:
                 continue

@@ -10,18 +10,18 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
-from memberhook.crms.base import Account, Catalog, ContactPage, ContactRef, CrmError, CrmField, FieldWrite
+from memberhook.core.check_result import CheckResult
+from memberhook.core.errors import PermanentError, TransientError
+from memberhook.core.http_client import HttpClient
+from memberhook.core.json_access import BadFieldError, JsonCursor, whole_number
+from memberhook.core.types import Contact, Tag
+from memberhook.crms.contract import Account, Catalog, ContactPage, ContactRef, CrmError, CrmField, FieldWrite
+from memberhook.crms.fluentcrm.api import FluentCrmRest
 from memberhook.crms.fluentcrm.batch import PERHAPS_OF_ONE, one_by_one
 from memberhook.crms.fluentcrm.check import check
 from memberhook.crms.fluentcrm.contacts import BUILT_IN, contact_of, custom_fields_of, tags_of
-from memberhook.crms.fluentcrm.rest import FluentCrmRest
 from memberhook.crms.fluentcrm.writing import write_fields
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.findings import Finding
-from memberhook.members.types import Contact, Tag
-from memberhook.net import HttpClient
-from memberhook.reading import BadFieldError, Foreign, whole_number
-from memberhook.wordpress.rest import Params
+from memberhook.sites.wordpress.rest_client import Params
 
 PAGE = 100
 _LONGEST_LIST = 5000
@@ -35,7 +35,7 @@ class FluentCrmClient:
     def __init__(self, account: Account, http: HttpClient) -> None:
         self._rest = FluentCrmRest(account, http)
 
-    def check(self) -> list[Finding]:
+    def check(self) -> list[CheckResult]:
         return check(self._rest)
 
     def catalog(self) -> Catalog:
@@ -88,7 +88,7 @@ class FluentCrmClient:
                 answer = self._listing([("filter_type", "advanced"), ("advanced_filters", filters)])
                 with self._rest.reading():
                     rows = answer.member("data").items()
-            except RetryLater as error:
+            except TransientError as error:
                 if error.code not in PERHAPS_OF_ONE:
                     raise
                 break  # one contact may have spoilt it: each is asked for alone
@@ -102,16 +102,16 @@ class FluentCrmClient:
         """Not found is 422 by GET (recorded), also by e-mail."""
         number = whole_number(ref.id)
         if ref.id is not None and not number:
-            raise GiveUp("FluentCRM has no such contact: its ids are numbers.", code="contact_gone")
+            raise PermanentError("FluentCRM has no such contact: its ids are numbers.", code="contact_gone")
         by_email = [] if number else [("get_by_email", ref.email or "")]
         answer = self._rest.call("GET", f"/subscribers/{number or 0}", params=[*by_email, _WITH_CUSTOM], contact=True)
         with self._rest.reading():
             contact = contact_of(answer.member("subscriber"))
         if contact.id != str(number) if number else contact.email.lower() != (ref.email or "").lower():
-            raise RetryLater(f"FluentCRM at {self._rest.site} answered with another contact.", code="bad_answer")
+            raise TransientError(f"FluentCRM at {self._rest.site} answered with another contact.", code="bad_answer")
         return contact
 
-    def _listing(self, filters: Params, page: int = 1) -> Foreign:
+    def _listing(self, filters: Params, page: int = 1) -> JsonCursor:
         order = [("sort_by", "id"), ("sort_type", "ASC"), ("per_page", str(PAGE)), ("page", str(page))]
         answer = self._rest.call("GET", "/subscribers", params=[*filters, ("custom_fields", "true"), *order])
         with self._rest.reading():
@@ -139,7 +139,7 @@ class FluentCrmClient:
             answer = self._rest.call("GET", "/custom-fields/contacts")
             with self._rest.reading():
                 return custom_fields_of(answer.member("fields"))
-        except RetryLater as error:
+        except TransientError as error:
             if error.code != "no_rights":
                 raise
         first = self._rest.call("GET", "/subscribers", params=[("per_page", "1")])
@@ -153,7 +153,7 @@ class FluentCrmClient:
             return custom_fields_of(answer.member("custom_fields"))
 
 
-def _readable(rows: Sequence[Foreign]) -> Iterator[Contact]:
+def _readable(rows: Sequence[JsonCursor]) -> Iterator[Contact]:
     """A row that cannot be read is left out: its contact is then asked for alone, and says what is wrong."""
     for row in rows:
         try:

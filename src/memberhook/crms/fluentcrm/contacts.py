@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from memberhook.crms.base import CrmField
-from memberhook.members.types import Contact, FieldType, Tag, Value
-from memberhook.reading import BadFieldError, Foreign
+from memberhook.core.json_access import BadFieldError, JsonCursor
+from memberhook.core.types import Contact, FieldType, Tag, Value
+from memberhook.crms.contract import CrmField
 
 _T = FieldType
 
@@ -102,7 +102,7 @@ def fields_of(row: Mapping[str, object]) -> dict[str, Value]:
     return fields
 
 
-def tags_of(rows: Foreign) -> tuple[Tag, ...]:
+def tags_of(rows: JsonCursor) -> tuple[Tag, ...]:
     """Tags (or lists) from a list of objects with id, slug and title. Raises `BadFieldError`."""
     return tuple(
         Tag(
@@ -116,7 +116,7 @@ def tags_of(rows: Foreign) -> tuple[Tag, ...]:
 
 def tags_or_none(raw: object) -> tuple[Tag, ...] | None:
     try:
-        return tags_of(Foreign(raw))
+        return tags_of(JsonCursor(raw))
     except BadFieldError:
         return None
 
@@ -127,7 +127,7 @@ def version_of(row: Mapping[str, object]) -> str | None:
     return updated if isinstance(updated, str) and _VERSION.fullmatch(updated) else None
 
 
-def contact_of(row: Foreign) -> Contact:
+def contact_of(row: JsonCursor) -> Contact:
     """A contact from the API. Raises `BadFieldError` with the path where it lacks id, e-mail or tags."""
     return Contact(
         id=row.member("id").identifier(),
@@ -138,12 +138,12 @@ def contact_of(row: Foreign) -> Contact:
     )
 
 
-def custom_fields_of(rows: Foreign) -> tuple[CrmField, ...]:
+def custom_fields_of(rows: JsonCursor) -> tuple[CrmField, ...]:
     """The definitions of custom fields; one whose name a built-in field has is left out. Raises `BadFieldError`."""
     return tuple(_custom_field(row) for row in rows.items() if row.member("slug").text() not in BUILT_IN_NAMES)
 
 
-def _custom_field(row: Foreign) -> CrmField:
+def _custom_field(row: JsonCursor) -> CrmField:
     slug, options = row.member("slug").text(), row.member("options")
     return CrmField(
         name=slug,

@@ -12,13 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from memberhook.core.errors import RequestRejected
+from memberhook.core.json_access import whole_number
+from memberhook.core.types import Contact
 from memberhook.crms import payload as payloads
-from memberhook.crms.base import ContactRef, Incoming, WebhookRequest
+from memberhook.crms.contract import ContactEvent, ContactRef, WebhookRequest
 from memberhook.crms.fluentcrm.contacts import BUILT_IN_NAMES, email_in, fields_of, tags_or_none, version_of
 from memberhook.crms.payload import Json, Payload, Source
-from memberhook.errors import Refused
-from memberhook.members.types import Contact
-from memberhook.reading import whole_number
 
 _ID_NAMES = ("contact_id", "id")
 _EMAIL_NAMES = ("email", "user_email")
@@ -28,7 +28,12 @@ _SLASH = re.compile(r"\\([\\'\"])")
 _NEEDS_SLASH = re.compile(r"[\\'\"]")
 
 
-def identify(request: WebhookRequest) -> Incoming:
+def read(request: WebhookRequest) -> list[ContactEvent]:
+    """FluentCRM sends one event in each request."""
+    return [identify(request)]
+
+
+def identify(request: WebhookRequest) -> ContactEvent:
     """Whom the webhook is about, by id or else by e-mail, and its data as far as they can be believed.
 
     Raises `Refused` (400) with `bad_contact_id`, `doubled_contact_field`, `no_contact`, or as `payload.read` does.
@@ -40,14 +45,14 @@ def identify(request: WebhookRequest) -> Incoming:
     data = _unslashed(payload)
     email = _email_in_query(payload, data) if payload.source is Source.QUERY else _email_in(data)
     if contact_id is None and email is None:
-        raise Refused(_nobody(payload), code="no_contact")
+        raise RequestRejected(_nobody(payload), code="no_contact")
     ref = ContactRef(id=contact_id) if contact_id else ContactRef(email=email)
     problem = _problem(payload, given)
     if problem or not data:
-        return Incoming(ref, payload_problem=problem)
+        return ContactEvent(ref, payload_problem=problem)
     # Tags decide what a member may see; in an address anyone may have written them.
     tags = None if payload.source is Source.QUERY else tags_or_none(data.get("tags"))
-    return Incoming(ref, Contact(contact_id, email or "", fields_of(data), tags, version_of(data)))
+    return ContactEvent(ref, Contact(contact_id, email or "", fields_of(data), tags, version_of(data)))
 
 
 def _control_id(request: WebhookRequest) -> str | None:
@@ -55,7 +60,7 @@ def _control_id(request: WebhookRequest) -> str | None:
         return None
     number = whole_number(request.contact_id)
     if not number:
-        raise Refused(
+        raise RequestRejected(
             "The parameter contact_id must be a FluentCRM contact's id: digits only. Use {{contact.id}} there.",
             code="bad_contact_id",
         )
@@ -81,7 +86,7 @@ def _refuse_doubled_ids(payload: Payload) -> None:
     together = values["contact_id"] | values["id"]
     doubled = any(len(found) > 1 for found in values.values())
     if doubled or (payload.source is Source.QUERY and len(together) > 1):
-        raise Refused(
+        raise RequestRejected(
             "The contact's id is there more than once, with different values, so it is not clear who is meant. "
             "With GET a contact's own data can do that: choose POST in FluentCRM's webhook.",
             code="doubled_contact_field",
@@ -93,7 +98,7 @@ def _id_stands_behind_text(payload: Payload) -> bool:
     if payload.source is not Source.QUERY:
         return False
     names = [name.partition("[")[0] for name, _ in payload.pairs]
-    first_id = next((place for place, name in enumerate(names) if name in _ID_NAMES), len(names))
+    first_id = next((context for context, name in enumerate(names) if name in _ID_NAMES), len(names))
     return first_id < len(names) and any(name in _TEXT_NAMES for name in names[:first_id])
 
 
@@ -117,7 +122,7 @@ def _email_in_query(payload: Payload, data: Mapping[str, Json]) -> str | None:
 def _is_raw(payload: Payload) -> bool:
     """Raw data begin with id and hash: before any text that a contact could have chosen."""
     names = [name.partition("[")[0] for name, _ in payload.pairs]
-    before_text = names[: next((place for place, name in enumerate(names) if name in _TEXT_NAMES), len(names))]
+    before_text = names[: next((context for context, name in enumerate(names) if name in _TEXT_NAMES), len(names))]
     return "hash" in before_text and "id" in before_text[: before_text.index("hash")]
 
 

@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from memberhook.crms.base import CrmError, FieldWrite
+from memberhook.core.errors import PermanentError, TransientError
+from memberhook.core.json_access import whole_number
+from memberhook.crms.contract import CrmError, FieldWrite
+from memberhook.crms.fluentcrm.api import FluentCrmRest
 from memberhook.crms.fluentcrm.batch import PERHAPS_OF_ONE, one_by_one
 from memberhook.crms.fluentcrm.contacts import BUILT_IN_NAMES
-from memberhook.crms.fluentcrm.rest import FluentCrmRest
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.reading import whole_number
 
 CHUNK = 100
 
@@ -63,7 +63,7 @@ def _bulk(rest: FluentCrmRest, chunk: Sequence[FieldWrite]) -> set[str]:
         with rest.reading():
             rows = answer.member("updated").items()
             updated = {(row.member("id").identifier(), row.member("email").text().lower()) for row in rows}
-    except RetryLater as error:
+    except TransientError as error:
         if error.code not in PERHAPS_OF_ONE:
             raise
         return set()  # one contact may have spoilt it: each is written alone
@@ -72,7 +72,7 @@ def _bulk(rest: FluentCrmRest, chunk: Sequence[FieldWrite]) -> set[str]:
 
 def _put(rest: FluentCrmRest, write: FieldWrite) -> None:
     if not whole_number(write.contact_id):
-        raise GiveUp("FluentCRM has no such contact (any more).", code="contact_gone")
+        raise PermanentError("FluentCRM has no such contact (any more).", code="contact_gone")
     built_in = {name: value for name, value in write.fields.items() if name in BUILT_IN_NAMES}
     custom = {name: value for name, value in write.fields.items() if name not in BUILT_IN_NAMES}
     skipped = [name for name, value in custom.items() if _LIKE_A_NUMBER.fullmatch(value)]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from memberhook.errors import UsageError
-from memberhook.sites.base import Place, Site
+from memberhook.core.errors import UsageError
+from memberhook.sites.contract import Site, SiteContext
 from memberhook.sites.wordpress.connector import ConnectorSite
-from memberhook.sites.wordpress.core import CoreSite
-from memberhook.wordpress.rest import Rest
+from memberhook.sites.wordpress.core_rest import CoreSite
+from memberhook.sites.wordpress.rest_client import Rest
 
 
-def open_site(place: Place) -> Site:
+def open_site(context: SiteContext) -> Site:
     """By the way that the last check has found open (`facts["way"]`): core REST, else the connector plugin."""
-    if place.http is None or place.keeper is None:
-        raise UsageError(f"The site {place.name} has no address.", code="no_address")
-    rest = Rest(place.url, place.username, place.password, place.http, plain=bool(place.facts.get("plain")))
-    if place.facts.get("way") == "core":
-        return CoreSite(place, rest, place.keeper)
-    return ConnectorSite(place, rest)
+    if context.http is None or context.overflow_store is None:
+        raise UsageError(f"The site {context.name} has no address.", code="no_address")
+    rest = Rest(
+        context.url, context.username, context.password, context.http, plain=bool(context.capabilities.get("plain"))
+    )
+    if context.capabilities.get("transport") == "core":
+        return CoreSite(context, rest, context.overflow_store)
+    return ConnectorSite(context, rest)

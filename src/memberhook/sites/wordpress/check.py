@@ -15,17 +15,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from memberhook import __version__
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.findings import Finding
-from memberhook.net import Response, read_json
-from memberhook.reading import object_at
-from memberhook.sites.base import Checked
-from memberhook.sites.wordpress import roles
-from memberhook.sites.wordpress.row import Facts
+from memberhook.core.check_result import CheckResult
+from memberhook.core.errors import PermanentError, TransientError
+from memberhook.core.http_client import Response, read_json
+from memberhook.core.json_access import object_at
+from memberhook.sites.contract import SiteCheck
+from memberhook.sites.wordpress import known_roles
+from memberhook.sites.wordpress.rest_check import bad, good, inspect, no_passwords, takes_no_passwords
+from memberhook.sites.wordpress.rest_client import Rest
+from memberhook.sites.wordpress.rest_errors import problem, rest_code
+from memberhook.sites.wordpress.site_data import SiteCapabilities
 from memberhook.sites.wordpress.users import PREFERENCES, ROUTE, Users
-from memberhook.wordpress.check import bad, good, look, no_passwords, takes_no_passwords
-from memberhook.wordpress.errors import problem, rest_code
-from memberhook.wordpress.rest import Rest
 
 CONNECTOR = "memberhook/v1"
 RIGHTS = ("list_users", "create_users", "edit_users", "promote_users")
@@ -48,35 +48,37 @@ _GET_IT = (
 )
 
 
-def check(rest: Rest) -> Checked:
+def check(rest: Rest) -> SiteCheck:
     """Findings up to the first without which nothing works. Never raises `RetryLater` or `GiveUp`."""
-    findings, index = look(rest)
+    results, index = inspect(rest)
     if index is None:
-        return Checked(tuple(findings))
-    mine, capabilities = _credentials(rest, index)
-    findings.append(mine)
+        return SiteCheck(tuple(results))
+    mine, user_capabilities = _credentials(rest, index)
+    results.append(mine)
     if not mine.ok:
-        return Checked(tuple(findings))
+        return SiteCheck(tuple(results))
     try:
         site, connector = _connector(rest, index)
-        findings.append(
-            _rights(rest, site.get("rights") if site else capabilities, network=bool(site.get("multisite")))
+        results.append(
+            _rights(rest, site.get("rights") if site else user_capabilities, network=bool(site.get("multisite")))
         )
-        if not findings[-1].ok:
-            return Checked(tuple(findings))
+        if not results[-1].ok:
+            return SiteCheck(tuple(results))
         if connector.needed and not connector.ok:
-            return Checked((*findings, connector))
-        facts = {name: site[name] for name in _FROM_CONNECTOR if name in site} if site else _core_facts(rest)
-    except (RetryLater, GiveUp) as error:
-        return Checked((*findings, bad("users", error)))
-    way = "connector" if site else "core"
-    findings.append(connector)
+            return SiteCheck((*results, connector))
+        capabilities = (
+            {name: site[name] for name in _FROM_CONNECTOR if name in site} if site else _core_capabilities(rest)
+        )
+    except (TransientError, PermanentError) as error:
+        return SiteCheck((*results, bad("users", error)))
+    transport = "connector" if site else "core"
+    results.append(connector)
     if not site:
-        findings.append(_roles(facts))
-    return Checked(tuple(findings), {"way": way, "plain": rest.plain, **facts})
+        results.append(_roles(capabilities))
+    return SiteCheck(tuple(results), {"transport": transport, "plain": rest.plain, **capabilities})
 
 
-def _credentials(rest: Rest, index: Mapping[str, object]) -> tuple[Finding, Mapping[str, object]]:
+def _credentials(rest: Rest, index: Mapping[str, object]) -> tuple[CheckResult, Mapping[str, object]]:
     """Whether we are who we say, and our capabilities: WordPress tells everybody about themselves."""
     try:
         params = [("context", "edit"), ("_fields", "id,capabilities")]
@@ -85,13 +87,13 @@ def _credentials(rest: Rest, index: Mapping[str, object]) -> tuple[Finding, Mapp
         if error is None:
             held = object_at(read_json(answer, rest.site), "capabilities")
             return good("credentials", "User name and application password are right."), held
-    except (RetryLater, GiveUp) as broken:
+    except (TransientError, PermanentError) as broken:
         return bad("credentials", broken), {}
     if answer.status == 401 and error.code == "wrong_password" and (words := _not_let_in(rest, index, answer)):
-        return Finding("credentials", False, words), {}
+        return CheckResult("credentials", False, words), {}
     if answer.status == 404:
         message = f"WordPress at {rest.site} tells nothing about users: a plugin has switched {ROUTE} off. Allow it."
-        return Finding("credentials", False, message), {}
+        return CheckResult("credentials", False, message), {}
     return bad("credentials", error), {}
 
 
@@ -127,7 +129,7 @@ def _switched_off(rest: Rest) -> str:
     return f"{no_passwords(rest.site)} Give the address with https://."
 
 
-def _rights(rest: Rest, held: object, *, network: bool) -> Finding:
+def _rights(rest: Rest, held: object, *, network: bool) -> CheckResult:
     missing = [right for right in RIGHTS if not object_at(held).get(right)]
     if not missing:
         return good("rights", "The user may list, make and change users and give them roles.")
@@ -136,10 +138,10 @@ def _rights(rest: Rest, held: object, *, network: bool) -> Finding:
         if network
         else "Take an administrator, or give its role these capabilities."
     )
-    return Finding("rights", False, f"The user at {rest.site} lacks the rights {', '.join(missing)}. {mend}")
+    return CheckResult("rights", False, f"The user at {rest.site} lacks the rights {', '.join(missing)}. {mend}")
 
 
-def _connector(rest: Rest, index: Mapping[str, object]) -> tuple[dict[str, Any], Finding]:
+def _connector(rest: Rest, index: Mapping[str, object]) -> tuple[dict[str, Any], CheckResult]:
     """What the connector tells of its site; nothing without one. One that is there has to work: members made without it
     would lack what it does, and nobody would notice."""
     namespaces = index.get("namespaces")
@@ -153,30 +155,30 @@ def _connector(rest: Rest, index: Mapping[str, object]) -> tuple[dict[str, Any],
         site = dict(object_at(read_json(answer, rest.site)))
         if isinstance(site.get("roles"), list) and site.get("connector"):
             return site, _version(str(site["connector"]))
-        error = RetryLater("its answer has another shape than known.", code="bad_answer")
+        error = TransientError("its answer has another shape than known.", code="bad_answer")
     message = (
         f"The connector plugin is there, but does not work: {error.message} Mend it, or deactivate it to do without it."
     )
-    return {}, Finding("connector", False, message)
+    return {}, CheckResult("connector", False, message)
 
 
-def _version(theirs: str) -> Finding:
+def _version(theirs: str) -> CheckResult:
     if theirs == __version__:
         return good("connector", f"The connector plugin {theirs} answers.")
     message = f"The connector plugin there is {theirs}, the one of this Memberhook {__version__}. {_GET_IT}"
-    return Finding("connector", False, message, needed=False)
+    return CheckResult("connector", False, message, needed=False)
 
 
-def _without(beginning: str) -> Finding:
+def _without(beginning: str) -> CheckResult:
     message = (
         f"{beginning} WordPress sends no welcome e-mails, tags and all fields but WordPress's own and registered ones "
         "are kept by Memberhook alone, roles are known only as far as some user has them, and members are made more "
         f"slowly. {_GET_IT}"
     )
-    return Finding("connector", False, message, needed=False)
+    return CheckResult("connector", False, message, needed=False)
 
 
-def _core_facts(rest: Rest) -> dict[str, Any]:
+def _core_capabilities(rest: Rest) -> dict[str, Any]:
     answer = rest.answer("OPTIONS", ROUTE)
     error = problem(answer, rest.site)
     if error is not None:
@@ -187,7 +189,7 @@ def _core_facts(rest: Rest) -> dict[str, Any]:
     batch = bool(writing) and all(object_at(endpoint, "allow_batch").get("v1") for endpoint in writing)
     schema = object_at(told, "schema", "properties", "meta", "properties")
     notes = object_at(schema, PREFERENCES).get("additionalProperties") is True
-    known, meta = roles.to_facts(roles.learn(Users(rest, batch=False))), _meta(schema)
+    known, meta = known_roles.to_capabilities(known_roles.learn(Users(rest, batch=False))), _meta(schema)
     return {"batch": batch, "meta": meta, "meta_keys": sorted(meta), "notes": notes, "roles": known}
 
 
@@ -202,8 +204,10 @@ def _meta(schema: Mapping[str, object]) -> dict[str, str]:
     return {name: type_ for name, type_ in types.items() if isinstance(type_, str) and type_ in _META_TYPES}
 
 
-def _roles(facts: Mapping[str, Any]) -> Finding:
-    names = ", ".join(role.slug + (" (privileged)" if role.privileged else "") for role in Facts.of(facts).roles)
+def _roles(capabilities: Mapping[str, Any]) -> CheckResult:
+    names = ", ".join(
+        role.slug + (" (privileged)" if role.privileged else "") for role in SiteCapabilities.of(capabilities).roles
+    )
     message = (
         f"Known roles: {names}. WordPress's REST API lists none, so a role that no user has (or only old ones of very "
         "many) cannot be given: give it to some user and check again, or install the connector plugin."

@@ -10,15 +10,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.members.types import Member, Plan, Role, Tag, Value
-from memberhook.net import read_json
-from memberhook.sites.base import Applied, Checked, Found, Listed, Place, Wanted
+from memberhook.core.errors import PermanentError, TransientError
+from memberhook.core.http_client import read_json
+from memberhook.core.types import Applied, Member, Plan, Role, Tag, Value
+from memberhook.sites.contract import Found, MemberQuery, MemberSummary, SiteCheck, SiteContext
 from memberhook.sites.wordpress.check import check
-from memberhook.sites.wordpress.row import Facts, read_roles
-from memberhook.sites.wordpress.values import LOGIN_RULES, sent, stored
-from memberhook.wordpress.errors import Words, problem, rest_code
-from memberhook.wordpress.rest import Rest
+from memberhook.sites.wordpress.rest_client import Rest
+from memberhook.sites.wordpress.rest_errors import Words, problem, rest_code
+from memberhook.sites.wordpress.site_data import SiteCapabilities, read_roles
+from memberhook.sites.wordpress.values import USERNAME_RULES, normalize, sent
 
 NAMESPACE = "/memberhook/v1"
 AT_ONCE = 100
@@ -35,43 +35,43 @@ _BREAKDOWNS = frozenset({"server_error", "unreachable", "timeout", "bad_answer"}
 class ConnectorSite:
     """See `sites.base.Site`. `facts` of the place: `roles` as last seen; `options`: `full_cost_hash`, `wp_fusion`."""
 
-    login_rules = LOGIN_RULES
+    username_rules = USERNAME_RULES
     sends_welcome = True
     no_welcome = ""
     has_signals = False
     is_remote = True
 
-    def __init__(self, place: Place, rest: Rest) -> None:
-        self._place = place
+    def __init__(self, context: SiteContext, rest: Rest) -> None:
+        self._context = context
         self._rest = rest
-        self._roles = Facts.of(place.facts).roles
-        self._wp_fusion = str(place.options.get("wp_fusion", ""))
+        self._roles = SiteCapabilities.of(context.capabilities).roles
+        self._wp_fusion = str(context.options.get("wp_fusion", ""))
         self._called: dict[str, Tag] = {}  # tags by id, as the site has called them
         self._news: dict[str, Tag] = {}  # tags that the next call takes along
 
     def atomic(self) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def check(self) -> Checked:
+    def check(self) -> SiteCheck:
         return check(self._rest)
 
     def roles(self) -> tuple[Role, ...]:
         return self._roles
 
-    def stored(self, value: Value) -> Value:
-        return stored(value)
+    def normalize(self, value: Value) -> Value:
+        return normalize(value)
 
-    def find(self, wanted: Wanted) -> Found:
+    def find(self, query: MemberQuery) -> Found:
         answer = self._call(
             "POST",
             "/members/find",
             json={
-                "connection": self._place.connection or "none",
-                "ids": list(wanted.member_ids),
-                "contacts": list(wanted.contact_ids),
-                "emails": [email.lower() for email in wanted.emails],
-                "logins": list(wanted.logins),
-                "fields": list(wanted.fields),
+                "connection": self._context.connection or "none",
+                "ids": list(query.member_ids),
+                "contacts": list(query.contact_ids),
+                "emails": [email.lower() for email in query.emails],
+                "logins": list(query.usernames),
+                "fields": list(query.fields),
                 "wp_fusion": self._wp_fusion,
             },
         )
@@ -86,7 +86,7 @@ class ConnectorSite:
                 taken=frozenset(answer["taken"]),
             )
 
-    def remember(self, tags: Collection[Tag]) -> None:
+    def upsert_tags(self, tags: Collection[Tag]) -> None:
         self._news |= {tag.id: tag for tag in tags if self._called.get(tag.id) != tag}
         if any(tag_id in self._called for tag_id in self._news):  # renamed, whether or not a member changes
             self._send([])
@@ -102,25 +102,25 @@ class ConnectorSite:
         """What became of the first of the plans, of at least one."""
         try:
             return self._send(plans)
-        except RetryLater as error:
+        except TransientError as error:
             if error.code not in _BREAKDOWNS or len(plans) == 1:
                 raise
             return self._halved(plans, error)
 
-    def _halved(self, plans: Sequence[Plan], error: RetryLater) -> list[Applied]:
+    def _halved(self, plans: Sequence[Plan], error: TransientError) -> list[Applied]:
         """Finds those over whom PHP dies. Raises `error` where none of two halves gets through: the site is down."""
         middle = len(plans) // 2
-        halves: list[list[Applied] | RetryLater] = []
+        halves: list[list[Applied] | TransientError] = []
         for half in (plans[:middle], plans[middle:]):
             try:
                 halves.append(self._all(half))
-            except RetryLater as broken:
+            except TransientError as broken:
                 halves.append(broken)
-        if all(isinstance(half, RetryLater) for half in halves):
+        if all(isinstance(half, TransientError) for half in halves):
             raise error
         done: list[Applied] = []
         for half, answer in zip((plans[:middle], plans[middle:]), halves, strict=True):
-            if not isinstance(answer, RetryLater):
+            if not isinstance(answer, TransientError):
                 done += answer
             elif len(half) == 1:
                 done.append(Applied(later=f"WordPress broke down over this member: {answer.message}"))
@@ -140,11 +140,11 @@ class ConnectorSite:
             "POST",
             "/members/apply",
             json={
-                "connection": self._place.connection,
+                "connection": self._context.connection,
                 "plans": [_plan(plan) for plan in plans],
                 "tags": [_tag(tag) for tag in self._news.values()],
                 "wp_fusion": self._wp_fusion,
-                "full_cost_hash": bool(self._place.options.get("full_cost_hash")),
+                "full_cost_hash": bool(self._context.options.get("full_cost_hash")),
             },
         )
         self._called, self._news = self._called | self._news, {}
@@ -154,7 +154,7 @@ class ConnectorSite:
                 raise ValueError("not an answer for each member")
             return [_applied(entry) for entry in entries]
 
-    def members(self, emails: Collection[str] = (), fields: Collection[str] = ()) -> Iterator[Listed]:
+    def members(self, emails: Collection[str] = (), fields: Collection[str] = ()) -> Iterator[MemberSummary]:
         if emails:
             params = [("emails[]", email.lower()) for email in emails]
             yield from self._page([*params, *_fields(fields)])
@@ -164,10 +164,10 @@ class ConnectorSite:
             yield from page
             after = page[-1].id
 
-    def _page(self, params: Sequence[tuple[str, str]]) -> list[Listed]:
+    def _page(self, params: Sequence[tuple[str, str]]) -> list[MemberSummary]:
         answer = self._call("GET", "/members", params=params)
         with self._reading():
-            return [_listed(entry) for entry in answer["members"]]
+            return [_summary(entry) for entry in answer["members"]]
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -177,9 +177,9 @@ class ConnectorSite:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             message = (
                 f"The connector at {self._rest.site} answers in another way than this Memberhook knows. Bring it up to "
-                f"date: memberhook wordpress plugin, then memberhook site check {self._place.name}"
+                f"date: memberhook wordpress plugin, then memberhook site check {self._context.name}"
             )
-            raise RetryLater(message, code="bad_answer") from error
+            raise TransientError(message, code="bad_answer") from error
 
     def _call(self, method: str, route: str, *, params: Sequence[tuple[str, str]] = (), json: object = None) -> Any:
         """The answer's JSON. Raises `RetryLater`, also for what will only pass when the owner mends it."""
@@ -188,14 +188,14 @@ class ConnectorSite:
             if response.status == 404 and rest_code(response) == "rest_no_route":
                 message = (
                     f"WordPress answers at {self._rest.site}, but the connector is not active. Activate it there, or "
-                    f"do without it: memberhook site check {self._place.name}"
+                    f"do without it: memberhook site check {self._context.name}"
                 )
-                raise RetryLater(message, code="plugin_inactive")
+                raise TransientError(message, code="plugin_inactive")
             error = problem(response, self._rest.site, WORDS)
             if error is not None:
                 raise error
-        except GiveUp as error:
-            raise RetryLater(error.message, code=error.code) from error
+        except PermanentError as error:
+            raise TransientError(error.message, code=error.code) from error
         return read_json(response, self._rest.site)
 
 
@@ -203,15 +203,15 @@ def _fields(fields: Collection[str]) -> list[tuple[str, str]]:
     return [("fields[]", name) for name in sorted(fields)]
 
 
-def _listed(entry: Mapping[str, Any]) -> Listed:
+def _summary(entry: Mapping[str, Any]) -> MemberSummary:
     tags: dict[str, list[str]] = {}
     for tag in entry["held"]:
         tags.setdefault(tag["connection"], []).append(tag["slug"])
     fields = {name: _value(value) for name, value in dict(entry["fields"]).items()}
     first, last, display = (str(fields.pop(name, "")) for name in ("first_name", "last_name", "display_name"))
-    return Listed(
+    return MemberSummary(
         id=entry["id"],
-        login=entry["login"],
+        username=entry["login"],
         email=entry["email"],
         first_name=first,
         last_name=last,
@@ -225,15 +225,15 @@ def _listed(entry: Mapping[str, Any]) -> Listed:
 def _member(entry: Mapping[str, Any]) -> Member:
     return Member(
         id=entry["id"],
-        login=entry["login"],
+        username=entry["login"],
         email=entry["email"],
         roles=frozenset(entry["roles"]),
         fields={name: _value(value) for name, value in dict(entry["fields"]).items()},
         tags=tuple(Tag(tag["id"], tag["slug"], tag["title"]) for tag in entry["tags"]),
         protected=entry["protected"],
-        elsewhere=entry["elsewhere"],
-        created_for=entry["created_for"] or None,
-        unsettled=entry["unsettled"],
+        network_user=entry["elsewhere"],
+        idempotency_key=entry["created_for"] or None,
+        needs_repair=entry["unsettled"],
     )
 
 
@@ -244,10 +244,10 @@ def _value(value: str | list[str]) -> Value:
 def _plan(plan: Plan) -> dict[str, object]:
     changes = plan.changes
     return {
-        "key": plan.key,
+        "key": plan.idempotency_key,
         "contact": plan.contact.id or "",
         "member": plan.member.id if plan.member else None,
-        "login": plan.login,
+        "login": plan.username,
         "email": changes.email,
         "password": changes.password,
         "generated": plan.generate_password,
@@ -258,7 +258,7 @@ def _plan(plan: Plan) -> dict[str, object]:
         "tags_applied": [_tag(tag) for tag in changes.tags_applied],
         "tags_removed": [_tag(tag) for tag in changes.tags_removed],
         "welcome": plan.welcome,
-        "resumes": plan.resumes,
+        "resumes": plan.is_retry,
     }
 
 
@@ -271,7 +271,7 @@ def _applied(entry: Mapping[str, Any]) -> Applied:
         return Applied(stale=bool(entry.get("stale")), error=entry.get("error"), later=entry.get("later"))
     return Applied(
         member_id=entry["id"],
-        login=entry["login"],
+        username=entry["login"],
         email=entry["email"],
         created=entry["created"],
         changes=tuple(entry["changes"]),

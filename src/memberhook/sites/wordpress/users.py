@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from memberhook.errors import GiveUp, RetryLater
-from memberhook.members.types import Value
-from memberhook.net import Response, read_json
-from memberhook.reading import Foreign, object_at, reading
+from memberhook.core.errors import PermanentError, TransientError
+from memberhook.core.http_client import Response, read_json
+from memberhook.core.json_access import JsonCursor, object_at, reading
+from memberhook.core.types import Value
 from memberhook.sites.wordpress.capabilities import has_privileges
-from memberhook.sites.wordpress.values import stored
-from memberhook.wordpress.errors import problem
-from memberhook.wordpress.rest import Params, Rest
+from memberhook.sites.wordpress.rest_client import Params, Rest
+from memberhook.sites.wordpress.rest_errors import problem
+from memberhook.sites.wordpress.values import normalize
 
 Item = TypeVar("Item")
 
@@ -60,11 +60,11 @@ class User:
     """`fields`: by the site's names, registered meta included, as `stored`. `created_for`: see `Member`."""
 
     id: str
-    login: str
+    username: str
     email: str
     roles: tuple[str, ...]
     privileged: bool
-    created_for: str | None
+    idempotency_key: str | None
     fields: Mapping[str, Value] = field(repr=False)
 
 
@@ -80,7 +80,7 @@ class Write:
 class Answer:
     """What WordPress said of one write, or why it was not asked. `again`: it was sent before, in a call that broke."""
 
-    said: Response | RetryLater
+    said: Response | TransientError
     again: bool = False
 
 
@@ -105,12 +105,12 @@ class Users:
         wanted = sorted(emails)
         return dict(zip(wanted, in_parallel(holders, wanted), strict=True))
 
-    def by_logins(self, logins: Collection[str]) -> list[User]:
+    def by_logins(self, usernames: Collection[str]) -> list[User]:
         """Those with these logins, as far as they are found by their slug: another login may have taken it first."""
-        slugs = sorted({slug for login in logins if (slug := _slug(login))})
-        wanted = {login.lower() for login in logins}
+        slugs = sorted({slug for username in usernames if (slug := _slug(username))})
+        wanted = {username.lower() for username in usernames}
         users = [user for chunk in _chunks(slugs, _SLUGS) for user in self._listing([("slug", ",".join(chunk))])]
-        return [user for user in users if user.login.lower() in wanted]
+        return [user for user in users if user.username.lower() in wanted]
 
     def having_role(self, slug: str) -> list[User]:
         return [user for user in self._listing([("roles", slug)]) if slug in user.roles]
@@ -130,7 +130,7 @@ class Users:
         """An answer to each, in order. What breaks a call of many is sent once more on its own."""
         answers: list[Answer] = []
         for chunk in _chunks(writes, BATCH if self._batch else 1):
-            broken = next((a.said for a in answers[-1:] if isinstance(a.said, RetryLater)), None)
+            broken = next((a.said for a in answers[-1:] if isinstance(a.said, TransientError)), None)
             if broken is not None:
                 answers += [Answer(broken)] * len(chunk)
             elif len(chunk) > 1:
@@ -142,7 +142,7 @@ class Users:
     def user(self, response: Response) -> User:
         """The user of an answer to one write."""
         with reading(f"WordPress at {self.rest.site}"):
-            return _user(Foreign(read_json(response, self.rest.site)))
+            return _user(JsonCursor(read_json(response, self.rest.site)))
 
     def call(self, method: str, route: str, params: Params = (), body: object = None) -> Response:
         """A good answer, else `RetryLater`."""
@@ -159,11 +159,11 @@ class Users:
         try:
             response = self.call("POST", "/batch/v1", body={"requests": requests})
             with reading(f"WordPress at {self.rest.site}"):
-                rows = Foreign(read_json(response, self.rest.site)).member("responses").items()
+                rows = JsonCursor(read_json(response, self.rest.site)).member("responses").items()
                 answers = [Answer(_response(row)) for row in rows]
             if len(answers) != len(writes):
-                raise RetryLater(f"WordPress at {self.rest.site} did not answer for each user.", code="bad_answer")
-        except RetryLater as error:
+                raise TransientError(f"WordPress at {self.rest.site} did not answer for each user.", code="bad_answer")
+        except TransientError as error:
             if error.code not in {"server_error", "bad_answer", "refused"}:
                 return [Answer(error)] * len(writes)
             return self._one_by_one(writes, again=True)
@@ -176,7 +176,7 @@ class Users:
                 said = self._answer("POST", _route(write), _ASKED, write.body)
                 if (error := problem(said, self.rest.site)) and error.code in _OF_ALL:
                     raise error
-            except RetryLater as error:
+            except TransientError as error:
                 return answers + [Answer(error)] * (len(writes) - len(answers))
             answers.append(Answer(said, again))
         return answers
@@ -186,14 +186,14 @@ class Users:
 
     def _read(self, response: Response) -> list[User]:
         with reading(f"WordPress at {self.rest.site}"):
-            users = [_user(row) for row in Foreign(read_json(response, self.rest.site)).items()]
+            users = [_user(row) for row in JsonCursor(read_json(response, self.rest.site)).items()]
         return sorted(users, key=lambda user: int(user.id))
 
     def _answer(self, method: str, route: str, params: Params, body: object) -> Response:
         try:
             return self.rest.answer(method, route, params=params, json=body)
-        except GiveUp as error:  # the owner can mend an address
-            raise RetryLater(error.message, code=error.code) from error
+        except PermanentError as error:  # the owner can mend an address
+            raise TransientError(error.message, code=error.code) from error
 
 
 def in_parallel(call: Callable[[str], list[User]], items: Sequence[str]) -> list[list[User]]:
@@ -208,7 +208,7 @@ def _route(write: Write) -> str:
     return f"{ROUTE}/{write.user_id}" if write.user_id else ROUTE
 
 
-def _response(row: Foreign) -> Response:
+def _response(row: JsonCursor) -> Response:
     """One answer of a batch, as if it had been asked for alone."""
     body = json.dumps(row.member("body").value).encode()
     return Response(row.member("status").integer(), {}, body, "application/json")
@@ -219,38 +219,38 @@ def note(key: str) -> dict[str, object]:
     return {PREFERENCES: {"memberhook": {"created_for": key}}}
 
 
-def _user(row: Foreign) -> User:
-    created_for = object_at(row.value, "meta", PREFERENCES, "memberhook").get("created_for")
+def _user(row: JsonCursor) -> User:
+    idempotency_key = object_at(row.value, "meta", PREFERENCES, "memberhook").get("created_for")
     fields = {name: row.member(rest).text_or_empty() for name, rest in NAMES.items()}
     return User(
         id=row.member("id").identifier(),
-        login=row.member("username").text(),
+        username=row.member("username").text(),
         email=row.member("email").text_or_empty(),
         roles=tuple(role.text() for role in row.member("roles").items()),
         privileged=any(has_privileges(_map(row.member(name))) for name in ("capabilities", "extra_capabilities")),
-        created_for=created_for if isinstance(created_for, str) else None,
+        idempotency_key=idempotency_key if isinstance(idempotency_key, str) else None,
         fields={**_meta(row.member("meta")), **fields},
     )
 
 
-def _meta(row: Foreign) -> Mapping[str, Value]:
+def _meta(row: JsonCursor) -> Mapping[str, Value]:
     found: dict[str, Value] = {}
     for name, value in _map(row).items():
         if isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
-            found[name] = stored(tuple(value))
+            found[name] = normalize(tuple(value))
         elif value is None or isinstance(value, str | int | float):
-            found[name] = stored(value)
+            found[name] = normalize(value)
     return found
 
 
-def _map(row: Foreign) -> Mapping[str, object]:
+def _map(row: JsonCursor) -> Mapping[str, object]:
     """PHP writes an empty map as an empty list."""
     return {} if row.value in (None, []) else row.object()
 
 
-def _slug(login: str) -> str:
+def _slug(username: str) -> str:
     """sanitize_title() of a login that WordPress takes; wp_insert_user() makes the slug so."""
-    text = re.sub(r"[^a-z0-9_ -]", "", login[:50].lower().replace(".", "-"))
+    text = re.sub(r"[^a-z0-9_ -]", "", username[:50].lower().replace(".", "-"))
     return re.sub(r"-+", "-", re.sub(r"\s+", "-", text)).strip("-")
 
 

@@ -1,0 +1,56 @@
+"""`serve` and `worker`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+from django.conf import settings
+
+from memberhook import conf
+from memberhook.cli.common import with_database
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@with_database
+def serve_command(host: str, port: int) -> None:
+    """Web and worker together; creates what is missing on first start.
+
+    Put a reverse proxy with TLS in front and set MEMBERHOOK_PUBLIC_URL to its address. Stop with Ctrl-C or SIGTERM:
+    what is in hand is finished first. Killed, it loses nothing: see docs/operate.md.
+    """
+    from memberhook.server.serve import save_address, serve
+
+    conf.read_all()
+    use_address(host, port)
+    save_address(settings.DATA, host, port)
+    serve(host, port, on_start=lambda: click.echo(f"Memberhook listens on {settings.MEMBERHOOK_PUBLIC_URL}", err=True))
+
+
+def use_address(host: str, port: int) -> None:
+    """Unless the public address is set, it is where we listen; for this process and the worker that it starts."""
+    from memberhook.server.serve import local_address
+
+    if "MEMBERHOOK_PUBLIC_URL" not in os.environ:
+        settings.MEMBERHOOK_PUBLIC_URL = local_address(host, port)
+
+
+@click.command("worker")
+@click.option("--name", help="Name of this worker; must be its own.  [default: worker@HOST:PID]")
+@click.option("--stop-with-parent", is_flag=True, hidden=True)
+@with_database
+def worker_command(name: str | None, stop_with_parent: bool) -> None:
+    """A further worker, on this machine or another.
+
+    On another machine it needs the same MEMBERHOOK_DATABASE_URL (PostgreSQL), MEMBERHOOK_QUEUE_URL and secret.key.
+    """
+    from memberhook.engine.runtime import system_runtime
+    from memberhook.worker import Worker, own_name, stop_with
+
+    conf.read_all()
+    if stop_with_parent:
+        stop_with(sys.stdin.fileno())
+    Worker(name or own_name(), system_runtime()).run()

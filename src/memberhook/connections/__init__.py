@@ -1,1 +1,0 @@
-"""Who is connected with what: CRM accounts, sites, hooks, access keys, and which contact is which member."""

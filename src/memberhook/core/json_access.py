@@ -1,0 +1,99 @@
+"""Typed access to JSON from CRMs and sites. Errors name the path of a bad field, never its value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from memberhook.core.errors import TransientError
+
+
+class BadFieldError(Exception):
+    """The data is not of the expected shape. The message says where, what was expected and what was there."""
+
+    def __init__(self, path: str, expected: str, value: object) -> None:
+        super().__init__(f"{path or 'the answer'}: {expected} was expected, {kind(value)} was there")
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True)
+class JsonCursor:
+    """A value and its path in the JSON (`subscriber.tags[2].id`)."""
+
+    value: object = field(repr=False)
+    path: str = ""
+
+    def member(self, name: str) -> JsonCursor:
+        """The member of an object; null where it is missing. Raises `BadFieldError` if this is not an object."""
+        return JsonCursor(self.object().get(name), f"{self.path}.{name}" if self.path else name)
+
+    def object(self) -> Mapping[str, object]:
+        if not isinstance(self.value, dict):
+            raise BadFieldError(self.path, "an object", self.value)
+        return self.value
+
+    def items(self) -> list[JsonCursor]:
+        if not isinstance(self.value, list):
+            raise BadFieldError(self.path, "a list", self.value)
+        return [JsonCursor(item, f"{self.path}[{number}]") for number, item in enumerate(self.value)]
+
+    def text(self) -> str:
+        if not isinstance(self.value, str):
+            raise BadFieldError(self.path, "text", self.value)
+        return self.value
+
+    def text_or_empty(self) -> str:
+        """Text; empty where it is null or missing."""
+        return "" if self.value is None else self.text()
+
+    def integer(self) -> int:
+        """A whole number ≥ 0, also where it is written as text of digits."""
+        number = whole_number(self.value)
+        if number is None:
+            raise BadFieldError(self.path, "a whole number", self.value)
+        return number
+
+    def identifier(self) -> str:
+        """An id as text: a whole number > 0, without leading zeros."""
+        number = whole_number(self.value)
+        if not number:
+            raise BadFieldError(self.path, "an id", self.value)
+        return str(number)
+
+
+@contextmanager
+def reading(who: str) -> Iterator[None]:
+    """Turns `BadFieldError` into `TransientError` (`bad_answer`). `who`: who gave the answer."""
+    try:
+        yield
+    except BadFieldError as error:
+        message = f"{who} gave an answer of another shape than known ({error})."
+        raise TransientError(message, code="bad_answer") from error
+
+
+def whole_number(value: object) -> int | None:
+    """A whole number ≥ 0 of at most 20 digits (an unsigned 64-bit id), or text of such digits; otherwise None."""
+    if isinstance(value, str):
+        value = value.strip()
+        return int(value) if value.isascii() and value.isdigit() and len(value) <= 20 else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if 0 <= value < 10**20 else None
+    return None
+
+
+def object_at(value: object, *path: str) -> Mapping[str, object]:
+    """The object at this path; an empty one where there is none."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def kind(value: object) -> str:
+    """What a JSON value is, in words."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true or false"
+    names: tuple[tuple[type, str], ...] = ((str, "text"), (list, "a list"), (dict, "an object"))
+    return next((name for type_, name in names if isinstance(value, type_)), "a number")

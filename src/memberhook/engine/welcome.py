@@ -1,0 +1,78 @@
+"""Send the welcome e-mail of the local site, with the username and a link to set a password."""
+
+from __future__ import annotations
+
+import smtplib
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.tokens import default_token_generator
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from memberhook import conf
+from memberhook.core.errors import PermanentError, TransientError
+from memberhook.models.followups import FollowUp
+
+
+def send(followup: FollowUp) -> bool:
+    """False when the member is gone. Raises `TransientError` or `PermanentError` when the message cannot be sent."""
+    message = welcome_mail(followup)
+    if message is None:
+        return False
+    try:
+        mailer().send_messages([message])
+    except smtplib.SMTPRecipientsRefused as error:
+        for_good = all(code >= 500 for code, _ in error.recipients.values())
+        kind = PermanentError if for_good else TransientError
+        raise kind("The mail server refused the member's address.", code="mail_refused") from error
+    except OSError as error:
+        raise TransientError(
+            f"The mail server could not take the welcome e-mail ({type(error).__name__}); check MEMBERHOOK_EMAIL_URL.",
+            code="mail_failed",
+        ) from error
+    return True
+
+
+def welcome_mail(followup: FollowUp) -> EmailMessage | None:
+    """The message, or None when the member is gone.
+
+    Its Message-ID depends on the follow-up alone: should the worker die after sending it, mail servers and readers take
+    the second copy for the same message.
+    """
+    user = get_user_model()._default_manager.filter(pk=followup.member_id).first()
+    if user is None:
+        return None
+    public = conf.PUBLIC_URL().rstrip("/")
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    context: dict[str, Any] = {
+        "site_name": conf.SITE_NAME(),
+        "login": user.get_username(),
+        "name": getattr(user, "first_name", "") or user.get_username(),
+        "set_password_url": public
+        + reverse("memberhook:set_password", args=[uid, default_token_generator.make_token(user)]),
+        "login_url": public + reverse("memberhook:login"),
+    }
+    subject = " ".join(render_to_string("memberhook/mail/welcome_subject.txt", context).split())
+    body = render_to_string("memberhook/mail/welcome.txt", context)
+    domain = urlsplit(public).hostname or "localhost"
+    email = getattr(user, user.get_email_field_name())
+    return EmailMessage(
+        subject, body, to=[email], headers={"Message-ID": f"<welcome.{followup.pk}.{user.pk}@{domain}>"}
+    )
+
+
+def mailer() -> BaseEmailBackend:
+    """The mail backend: from Django 6.1 on one of `mailers`, before that a connection."""
+    try:
+        from django.core.mail import mailers
+    except ImportError:
+        from django.core.mail import get_connection
+
+        return get_connection()
+    return mailers.default

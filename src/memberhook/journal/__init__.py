@@ -1,1 +1,0 @@
-"""8 JOURNAL: what came, what was planned, what was done, in data and in one sentence."""

@@ -1,1 +1,0 @@
-"""1 RECEIVE: control parameters, key, limits. What passes becomes a `VerifiedRequest`."""

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from memberhook.core.contact_json import from_json, to_json
+from memberhook.core.errors import PermanentError
+from memberhook.core.types import Contact, Tag
+from tests.core import strategies
+
+
+@given(strategies.contacts())
+def test_it_comes_back_as_it_was(contact: Contact) -> None:
+    text = to_json(contact)
+    assert from_json(text) == contact
+    assert text.isascii()
+    assert "\0" not in text
+
+
+def test_tags_that_are_not_known_are_not_none_at_all() -> None:
+    for tags in (None, (), (Tag("1", "a", "A"),)):
+        assert from_json(to_json(Contact("1", "a@x.co", {"x": ("\0", "\ud800")}, tags, "2026"))).tags == tags
+
+
+@pytest.mark.parametrize("text", ["", "{", "null", "[]", "{}", '{"id":1}', to_json(Contact("1", "a"))[:-9] + "}"])
+def test_anything_else_fails_for_good(text: str) -> None:
+    with pytest.raises(PermanentError) as caught:
+        from_json(text)
+    assert caught.value.code == "unreadable_delivery"
