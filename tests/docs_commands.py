@@ -1,4 +1,4 @@
-"""Runs `memberhook` commands, each in a process of its own that is forked from one which has loaded everything.
+"""Run `memberhook` commands, each in a process forked from one that has already loaded everything.
 
 Starting Python and Django for each of the many commands would take most of the tests' time. `serve`, `worker` and
 `demo` do not run here: tests start them as users do.

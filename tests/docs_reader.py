@@ -1,6 +1,6 @@
-"""Somebody who follows a page of the documentation: runs its commands, in order, against the real service.
+"""Follow a page of the documentation: run its commands, in order, against the real service.
 
-`WORDS` is the whole list of what is put in place of the examples' names; `NOT_RUN` of what is left alone, and why.
+`WORDS` lists the example names that are replaced; `NOT_RUN` lists the commands that are not run, and why.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,14 @@ WORDS = {
 }
 NOT_RUN = {
     "sudo": "changes the machine",
-    "pip": "installing is tried by .ci/run, in empty environments",
-    "python3 -m venv": "so is this",
+    "pip": "installing is tested by .ci/run, in empty environments",
+    "python3 -m venv": "tested there too",
+    "source": "only changes the shell",
     "python manage.py collectstatic": "only for projects that use it; the example does not",
 }
 NEVER_ENDING = ("serve", "worker", "demo")
 TYPED = {"connect": PASSWORD, "site": PASSWORD, "member": "correct horse battery"}
-"""What is typed where a command asks."""
+"""Input for commands that ask for a password."""
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Reader:
     key: str = ""
 
     def follow(self, block: Block) -> str:
-        """Runs the commands of a block; what they printed. Fails with the first that does not end well."""
+        """Run the commands of a block and return their output. Fails at the first command that fails."""
         return "".join(self.run(line) for line in commands(block))
 
     def run(self, line: str) -> str:
@@ -87,10 +89,10 @@ class Reader:
         if program == "memberhook":
             return self._memberhook(arguments, env)
         if program in ("python", "python3"):
-            if arguments[:2] == ["-m", "memberhook"]:
-                return self._memberhook(arguments[2:], env)
+            if arguments[:2] in (["-m", "memberhook"], ["manage.py", "memberhook"]):
+                return self._memberhook(arguments[2:], env, arguments[:2])
             return self._process([sys.executable, *arguments], env)
-        raise AssertionError(f"nobody knows how to run {program!r}; see tests/docs_reader.py")
+        raise AssertionError(f"{program!r} cannot be run; see tests/docs_reader.py")
 
     def _words(self, word: str) -> list[str]:
         others = {CRM: self.crm.url, WORDPRESS: self.wordpress}
@@ -102,14 +104,16 @@ class Reader:
         return word.replace("YOURACCESSKEY", self.key).replace("memberhook-data", str(self.service.folder))
 
     def shown(self, text: str) -> str:
-        """What was printed, with the examples' names again."""
+        """The output with the example names restored."""
         text = text.replace(f"http://127.0.0.1:{self.service.port}", MEMBERS)
         for real, shown in ((self.crm.url, CRM), (self.wordpress, WORDPRESS)):
             text = text.replace(real, shown).replace(urlsplit(real).netloc, urlsplit(shown).netloc)
         return text
 
-    def _memberhook(self, arguments: list[str], env: dict[str, str]) -> str:
-        command = [sys.executable, "-m", "memberhook", *arguments]
+    def _memberhook(
+        self, arguments: list[str], env: dict[str, str], program: Sequence[str] = ("-m", "memberhook")
+    ) -> str:
+        command = [sys.executable, *program, *arguments]
         if arguments[0] == "worker":
             return self._worker(command, env)
         if arguments[0] in NEVER_ENDING:
@@ -119,7 +123,7 @@ class Reader:
             assert self.service.get("/healthz").status == 200
             return ""
         typed = TYPED.get(arguments[0], "")
-        if self.env or env:
+        if self.env or env or program[0] == "manage.py":
             out = self._process(command, env, typed)
         else:
             out = self.service.cli(*arguments, stdin=typed, folder=self.folder)
@@ -136,7 +140,7 @@ class Reader:
         return done.stdout
 
     def _worker(self, command: list[str], env: dict[str, str]) -> str:
-        """It runs until it has been heard of, then ends when it is told to."""
+        """Run a worker until it is in the database, then stop it."""
         database = self.folder / "data/club.sqlite3" if self.project else self.service.folder / "memberhook.sqlite3"
         before = _workers(database)
         with subprocess.Popen(command, env={**self.service.env, **self.env, **env}, cwd=self.folder) as process:
@@ -145,12 +149,15 @@ class Reader:
                 assert process.poll() is None
                 time.sleep(0.05)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) in (0, -signal.SIGTERM)  # the latter when it was told before it had begun
+            assert process.wait(30) in (
+                0,
+                -signal.SIGTERM,
+            )  # the latter if it got the signal before its handler was set
         assert _workers(database) > before
         return ""
 
     def _curl(self, arguments: list[str]) -> str:
-        """Those of its options that the pages use. The answer must be 2xx."""
+        """Send the request. Supports the options that the pages use; the response must be 2xx."""
         parser = argparse.ArgumentParser(exit_on_error=False)
         parser.add_argument("-H", dest="headers", action="append", default=[])
         parser.add_argument("-d", dest="body")
@@ -177,7 +184,7 @@ def _workers(database: Path) -> int:
 
 @dataclass
 class Snapshot:
-    """The service's database at one moment. Putting it back takes no restart: SQLite does it as one change."""
+    """A copy of the service's database. Restoring it needs no restart: SQLite does it in one transaction."""
 
     service: Service
     copy: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect(":memory:", check_same_thread=False))
@@ -202,7 +209,7 @@ class Snapshot:
 
 
 def example_project(folder: Path) -> Path:
-    """A copy of the example project, as it comes: without a database."""
+    """Copy the example project, without a database."""
     kept = shutil.ignore_patterns("data", "__pycache__", "tests")
     return Path(shutil.copytree(ROOT / "example", folder / "club", ignore=kept))
 
@@ -215,7 +222,7 @@ def same_shape(shown: Any, real: Any) -> bool:
 
 
 def matches(shown: str, printed: str) -> bool:
-    """Whether that is what was printed: `…` stands for anything in a line, a line of it for any lines."""
+    """Whether the output is as shown: `…` stands for anything within a line."""
     pattern = "\n".join(re.escape(line.rstrip()).replace("…", "[^\n]*") for line in shown.strip("\n").splitlines())
     lines = "\n".join(line.rstrip() for line in printed.strip("\n").splitlines())
     return re.fullmatch(pattern, lines) is not None

@@ -23,10 +23,14 @@ def declared() -> dict[str, set[str]]:
     with (ROOT / "pyproject.toml").open("rb") as file:
         pyproject = tomllib.load(file)
     project, groups = pyproject["project"], pyproject["dependency-groups"]
+    extras = project["optional-dependencies"]
+    assert set(extras) == {"server", "console", "postgresql", "redis"}, "a new extra needs a heading on the page"
     assert set(groups) == {"build", "test", "check", "docs"}, "a new group needs a heading on the page"
     return {
         "To run": names(project["dependencies"]),
-        "Beyond one machine": {name for extra in project["optional-dependencies"].values() for name in names(extra)},
+        "The service": names(extras["server"]),
+        "The console": names(extras["console"]),
+        "Beyond one machine": names(extras["postgresql"]) | names(extras["redis"]),
         "To build": names(groups["build"]),
         "To test": names(groups["test"]),
         "To check": names(groups["check"]),
@@ -62,7 +66,7 @@ def pins(lock: Path) -> set[str]:
 
 
 def test_the_locks_are_there() -> None:
-    assert [lock.stem for lock in LOCKS] == ["build", "check", "docs", "run", "test"]
+    assert [lock.stem for lock in LOCKS] == ["base", "build", "check", "docs", "run", "test"]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
@@ -73,13 +77,15 @@ def test_a_lock_holds_pins_with_hashes_and_no_address(lock: Path) -> None:
 
 def test_the_locks_agree_and_hold_what_is_declared() -> None:
     locked = {lock.stem: {pin.split(" ; ")[0] for pin in pins(lock)} for lock in LOCKS}
-    assert locked["run"] < locked["test"] < locked["check"]
+    assert locked["base"] < locked["run"] < locked["test"] < locked["check"]
     assert locked["run"] < locked["docs"]
     everything = locked["check"] | locked["docs"]
     assert locked["build"] < everything
     parts = {stem: {pin.split("==")[0] for pin in found} for stem, found in locked.items()}
     wanted = declared()
-    assert wanted["To run"] <= parts["run"]
+    assert wanted["To run"] <= parts["base"]
+    assert wanted["To run"] | wanted["The service"] <= parts["run"]
+    assert not wanted["The service"] & parts["base"]
     assert wanted["To build"] <= parts["build"]
     assert wanted["To test"] | wanted["To build"] <= parts["test"]
     assert wanted["To check"] <= parts["check"]

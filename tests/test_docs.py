@@ -78,7 +78,7 @@ class World:
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Running]:
     """The CRM of the pages: Ada, contact 1254, has bought the course."""
-    simulated = SimulatedFluentCRM(datetime.now, seed=1)
+    simulated = SimulatedFluentCRM(datetime.now)
     simulated.add_user("memberhook", PASSWORD)
     simulated.add_tag("Course")
     simulated.add_field("wp_password", "text", "WP Password")
@@ -99,8 +99,8 @@ def other_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, shop: Running, other_database: str) -> Iterator[World]:
     service = Service(tmp_path_factory.mktemp("data"))
-    service.start()
     try:
+        service.start()
         nothing = Snapshot(service).take()
         service.cli("role", "add", "customer")
         with_a_role = Snapshot(service).take()

@@ -65,18 +65,18 @@ def send(client: Client, hook: Hook) -> Any:
         )
         assert response.status_code == 202, response.content
         Worker("test", system_runtime()).work(hook.pk)
-        told: dict[str, Any] = client.get(response.json()["location"].removeprefix("http://127.0.0.1:8000")).json()
-        return told
+        outcome: dict[str, Any] = client.get(response.json()["location"].removeprefix("http://127.0.0.1:8000")).json()
+        return outcome
 
     return send
 
 
 def test_a_webhook_makes_a_person(send: Any) -> None:
-    told = send()
+    outcome = send()
     person = Person.objects.get()
-    assert told["status"] == "applied"
-    assert told["warnings"] == []
-    assert told["member"] == {
+    assert outcome["status"] == "applied"
+    assert outcome["warnings"] == []
+    assert outcome["member"] == {
         "id": str(person.pk),
         "login": "Zoe@Example.com",
         "email": "Zoe@Example.com",
@@ -105,9 +105,9 @@ def test_the_same_again_changes_nothing(send: Any) -> None:
 
 def test_what_a_column_does_not_take_is_a_warning(send: Any) -> None:
     send()
-    told = send("update", date_of_birth="in spring", phone="1", updated_at="2026-11-24 00:00:00")
-    assert (told["status"], told["changes"]) == ("applied", ["phone"])
-    assert told["warnings"] == ["The site's field birthday does not take the contact's value, so it stays as it is."]
+    outcome = send("update", date_of_birth="in spring", phone="1", updated_at="2026-11-24 00:00:00")
+    assert (outcome["status"], outcome["changes"]) == ("applied", ["phone"])
+    assert outcome["warnings"] == ["The site's field birthday does not take the contact's value, so it stays as it is."]
     assert Person.objects.get().birthday == date(1990, 4, 1)
 
 
@@ -120,25 +120,25 @@ def test_text_that_is_too_long_is_cut_once(send: Any) -> None:
 def test_what_the_clubs_database_refuses_has_failed(send: Any) -> None:
     """A rule of the host's own: here a phone number belongs to one person only. It is not tried again and again."""
     Person.objects.create_user("other@example.com", phone="+351 555 0199")
-    told = send()
-    assert told["status"] == "failed"
-    assert "has to be unique" in told["message"]
+    outcome = send()
+    assert outcome["status"] == "failed"
+    assert "has to be unique" in outcome["message"]
     assert Person.objects.count() == 1
     assert send(phone="+351 555 0200")["status"] == "applied"
 
 
 def test_a_person_of_the_club_is_found_by_email_in_any_case(send: Any) -> None:
     old = Person.objects.create_user("zoe@example.com", "x", phone="1")
-    told = send()
-    assert (told["status"], told["member"]["created"]) == ("applied", False)
+    outcome = send()
+    assert (outcome["status"], outcome["member"]["created"]) == ("applied", False)
     old.refresh_from_db()
     assert (old.email, old.phone) == ("zoe@example.com", "+351 555 0199")
 
 
-def test_a_changed_email_is_the_new_login(send: Any, client: Client) -> None:
+def test_a_changed_email_is_the_new_username(send: Any, client: Client) -> None:
     send()
-    told = send("update", email="new@example.com", updated_at="2026-11-24 00:00:00")
-    assert told["member"]["login"] == "new@example.com"
+    outcome = send("update", email="new@example.com", updated_at="2026-11-24 00:00:00")
+    assert outcome["member"]["login"] == "new@example.com"
     person = Person.objects.get()
     person.set_password("correct horse battery")
     person.save()
@@ -147,14 +147,14 @@ def test_a_changed_email_is_the_new_login(send: Any, client: Client) -> None:
 
 
 def test_an_email_with_an_apostrophe_is_no_problem(send: Any) -> None:
-    told = send(email="o'brien@example.com")
-    assert (told["member"]["login"], told["warnings"]) == ("o'brien@example.com", [])
+    outcome = send(email="o'brien@example.com")
+    assert (outcome["member"]["login"], outcome["warnings"]) == ("o'brien@example.com", [])
 
 
 def test_superusers_of_the_club_are_protected(send: Any) -> None:
     boss = Person.objects.create_superuser("zoe@example.com", "x")
-    told = send(email="zoe@example.com", tags=[GOLD])
-    assert told["status"] == "applied"
+    outcome = send(email="zoe@example.com", tags=[GOLD])
+    assert outcome["status"] == "applied"
     send("update", email="taken-over@example.com", updated_at="2026-11-24 00:00:00")
     boss.refresh_from_db()
     assert (boss.email, boss.is_superuser, boss.check_password("x")) == ("zoe@example.com", True, True)
@@ -204,10 +204,20 @@ def test_the_login_page_asks_for_the_email(client: Client, db: None) -> None:
     assert ">E-mail:</label>" in client.get("/login/").content.decode()
 
 
-@pytest.mark.parametrize("page", ["", "memberhook/hook/", "memberhook/delivery/", "memberhook/connection/"])
+@pytest.mark.parametrize(
+    "page", ["", "memberhook/hook/", "memberhook/delivery/", "memberhook/connection/", "auth/group/"]
+)
 def test_the_console_is_in_the_clubs_admin(client: Client, hook: Hook, page: str) -> None:
     client.force_login(Person.objects.create_superuser("boss@example.com", "x"))
     assert client.get(f"/admin/{page}").status_code == 200
+
+
+def test_the_clubs_page_of_a_person_has_the_tags_and_fields(send: Any, client: Client) -> None:
+    send(tags=[GOLD])
+    client.force_login(Person.objects.create_superuser("boss@example.com", "x"))
+    page = client.get(f"/admin/accounts/person/{Person.objects.get(phone='+351 555 0199').pk}/change/").content.decode()
+    assert "Gold member" in page
+    assert "Porto" in page
 
 
 def test_a_wrong_key_is_refused(client: Client, hook: Hook) -> None:

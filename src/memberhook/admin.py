@@ -1,4 +1,4 @@
-"""Where Django looks for the screens: it registers the console with the project's admin site."""
+"""Register the console with the project's admin site; Django imports this module."""
 
 from __future__ import annotations
 

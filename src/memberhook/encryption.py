@@ -1,6 +1,6 @@
-"""Encryption of what must be read again (credentials, waiting passwords) and marks of what must only be compared.
+"""Encrypt what must be read again (credentials, passwords to return); hash what must only be compared.
 
-Both keys are derived from Django's SECRET_KEY; `SECRET_KEY_FALLBACKS` still decrypts.
+The keys are derived from Django's SECRET_KEY. Keys in SECRET_KEY_FALLBACKS still decrypt.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def encrypt(text: str) -> str:
 
 
 def decrypt(token: str) -> str:
-    """Raises `UsageError` when the secret key is not the one it was encrypted with."""
+    """Raises `UsageError` if the text was encrypted with another secret key."""
     try:
         return _box().decrypt(token.encode()).decode()
     except InvalidToken as error:
@@ -44,12 +44,12 @@ def decrypt(token: str) -> str:
 
 
 def mark(purpose: str, text: str) -> str:
-    """A keyed fingerprint: equal texts give equal marks, and nobody without the secret key learns or forges one."""
+    """A keyed hash (HMAC): equal texts have equal hashes, which nobody can compute without the secret key."""
     return hmac.new(
         _derived(str(settings.SECRET_KEY), f"memberhook.mark.{purpose}"), text.encode(), hashlib.sha256
     ).hexdigest()
 
 
 def digest(key: str) -> str:
-    """SHA-256, in hex: a key has 256 random bits, so a slow hash would only slow us."""
+    """SHA-256 in hex. An access key has 256 random bits, so a slow hash would add nothing."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,7 +1,7 @@
-"""Signals for the code of a host project, sent after the change is committed. `sender` is the user model.
+"""Signals for the code of a host project, sent after the change is committed. The `sender` is the user model.
 
-Each has `member` (the user); `tags_applied` and `tags_removed` have `tags` (a list of `memberhook.core.types.Tag`),
-`member_changed` has `changes` (names). They are sent at least once: a receiver should not mind a repetition.
+All have `member` (the user). `tags_applied` and `tags_removed` have `tags`, a list of `memberhook.core.types.Tag`;
+`member_changed` has `changes`, the names of fields. Each is sent at least once, so receivers must expect repetitions.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def anybody_listens() -> bool:
 
 
 def what_changed(plan: Plan, applied: Applied) -> dict[str, Any]:
-    """As JSON, for `announce`."""
+    """The change as JSON, for `announce`."""
     return {
         "created": applied.created,
         "changes": list(applied.changes),
@@ -38,8 +38,10 @@ def what_changed(plan: Plan, applied: Applied) -> dict[str, Any]:
 
 
 def announce(member_id: str, changed: dict[str, Any]) -> None:
-    """Tells the host project; what a receiver raises is logged by Django and stops no other. A member that is gone is
-    told of to nobody."""
+    """Send the signals for one member, unless it has been deleted since.
+
+    Django logs what a receiver raises, and calls the others.
+    """
     model = get_user_model()
     member = model._default_manager.filter(pk=member_id).first()
     if member is None:

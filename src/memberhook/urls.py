@@ -19,7 +19,11 @@ urlpatterns: list[URLPattern] = [
     path("hooks/<str:name>/", views.hook),
     path("hooks/<str:name>/events", views.events, name="events"),
     path("hooks/<str:name>/events/", views.events),
-    path("deliveries/<int:pk>", views.delivery, name="delivery"),
+    path("hooks/<path:name>", views.hook),  # refused as every wrong address of a hook is
+    path("deliveries/<str:pk>", views.delivery, name="delivery"),
+    path("healthz", views.health_page, {"page": "healthz"}, name="healthz"),
+    path("readyz", views.health_page, {"page": "readyz"}, name="readyz"),
+    path("metrics", views.health_page, {"page": "metrics"}, name="metrics"),
 ]
 if apps.is_installed("memberhook.members_area"):
     urlpatterns += import_module("memberhook.members_area.urls").urlpatterns

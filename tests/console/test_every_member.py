@@ -7,7 +7,6 @@ import html
 import pkgutil
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -152,15 +151,10 @@ def follow_up(deliver: Deliver) -> FollowUpOf:
     delivery = deliver()
 
     def make(kind: Kind, state: FollowUpState) -> FollowUp:
-        ended: dict[FollowUpState, tuple[datetime | None, bool]] = {
-            FollowUpState.WAITING: (None, False),
-            FollowUpState.FAILED: (timezone.now(), True),
-            FollowUpState.DONE: (timezone.now(), False),
-        }
-        done_at, failed = ended[state]
+        ended = {FollowUpState.FAILED: State.FAILED, FollowUpState.DONE: State.APPLIED}.get(state)
         return FollowUp.objects.create(
             delivery=delivery, kind=kind, member_id=f"{kind}-{state}", email="ada@example.com",
-            done_at=done_at, failed=failed,
+            state=ended or State.PENDING, finished_at=timezone.now() if ended else None,
         )  # fmt: skip
 
     return make
@@ -202,14 +196,16 @@ def test_username_formats(console: Client, hook: Hook, form: UsernameFormat) -> 
 @pytest.mark.parametrize("action", Action)
 def test_answers_as_pages(deliver: Deliver, state: State, action: Action) -> None:
     delivery = deliver(state.value, action=action.value)
-    http_status, _, body = answers.stored(delivery).render(as_page=True)
-    assert http_status == (200 if delivery.finished_at else 202)
-    assert f">{delivery_data(delivery)['status'] if delivery.finished_at else 'pending'}</span>" in body.decode()
-    assert action.value in body.decode()
+    rendered = answers.stored(delivery).render(as_page=True)
+    assert rendered.status == (200 if delivery.finished_at else 202)
+    assert (
+        f">{delivery_data(delivery)['status'] if delivery.finished_at else 'pending'}</span>" in rendered.body.decode()
+    )
+    assert action.value in rendered.body.decode()
 
 
 @pytest.mark.parametrize("error", [PermanentError, TransientError])
 @pytest.mark.parametrize("action", Action)
 def test_dry_runs_that_fail_as_pages(action: Action, error: type[PermanentError] | type[TransientError]) -> None:
     answer = answers.previewed(action.value, error("The CRM is down.", code="down"))
-    assert "The CRM is down." in answer.render(as_page=True)[2].decode()
+    assert "The CRM is down." in answer.render(as_page=True).body.decode()

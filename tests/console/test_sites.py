@@ -80,7 +80,7 @@ def test_mistakes_are_told(
 ) -> None:
     assert field in errors(console.post(ADD, form(**values)))
     assert Site.objects.count() == 1
-    assert wordpress.places == []
+    assert wordpress.contexts == []
 
 
 def test_what_was_found_is_shown(console: Client, club: Site, wordpress: FakeWordPress) -> None:
@@ -95,7 +95,7 @@ def test_what_was_found_is_shown(console: Client, club: Site, wordpress: FakeWor
     assert "<code>city</code> <code>&lt;b&gt;</code>" in text
     summaries = console.get("/console/memberhook/site/").content.decode()
     assert "6.8.1" in summaries
-    assert wordpress.places == []
+    assert wordpress.contexts == []
 
 
 def test_an_empty_password_keeps_the_stored_one(console: Client, club: Site, wordpress: FakeWordPress) -> None:
@@ -190,7 +190,7 @@ def test_a_hook_of_a_site_has_its_roles(
 
 @pytest.fixture
 def down(wordpress: FakeWordPress) -> str:
-    wordpress.broken = TransientError("club.example takes no connections.", code="unreachable")
+    wordpress.broken = TransientError("club.example Could not connect.", code="unreachable")
     return wordpress.broken.message
 
 

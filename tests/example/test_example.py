@@ -75,7 +75,8 @@ def served(request: pytest.FixtureRequest, env: dict[str, str]) -> Iterator[tupl
         "wsgi": ["manage.py", "runserver", "--noreload", f"127.0.0.1:{port}"],
         "asgi": ["-m", "uvicorn", "club.asgi:application", "--port", str(port), "--log-level", "warning"],
     }
-    commands = [servers[request.param], ["-m", "memberhook", "worker"]]
+    workers = {"wsgi": ["manage.py", "memberhook", "worker"], "asgi": ["-m", "memberhook", "worker"]}
+    commands = [servers[request.param], workers[request.param]]
     processes = [subprocess.Popen([sys.executable, *command], cwd=EXAMPLE, env=env) for command in commands]
     try:
         wait_for(port)

@@ -46,6 +46,7 @@ DATABASES = {
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LOGIN_URL = "login"
 STATIC_URL = "static/"
 USE_TZ = True
 MEMBERHOOK_PUBLIC_URL = "https://club.example"

@@ -106,7 +106,8 @@ def test_the_front_page_tells_what_runs_here_and_nothing_else(client: Client, ad
     assert 'href="/login/"' in page
     assert 'href="/console/"' in page
     assert "Ada" not in page
-    assert client.post("/").status_code == 405
+    refused = client.post("/")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "invalid_access_key")
 
 
 def test_pages_need_no_context_processor_of_ours(ada_logged_in: Client, settings: Any) -> None:

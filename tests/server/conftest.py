@@ -168,7 +168,7 @@ class Service:
 
 @pytest.fixture(scope="module")
 def crm() -> Iterator[Running]:
-    simulated = SimulatedFluentCRM(datetime.now, seed=1)
+    simulated = SimulatedFluentCRM(datetime.now)
     simulated.add_user("memberhook", PASSWORD)
     for title in ("Course", "Newsletter"):
         simulated.add_tag(title)

@@ -58,7 +58,7 @@ def add_post(site: WordPress, number: int, kind: str) -> None:
 
 @pytest.fixture(scope="module")
 def site_a() -> Iterator[Running]:
-    crm = SimulatedFluentCRM(datetime.now, seed=1)
+    crm = SimulatedFluentCRM(datetime.now)
     crm.add_user("memberhook", PASSWORD)
     for title in ("Course", "Club", "Refunded"):
         crm.add_tag(title)

@@ -51,7 +51,10 @@ class Commands(click.Group):
 def set_up() -> None:
     """Sets up Django: the service's settings, or those of the project that DJANGO_SETTINGS_MODULE names."""
     import django
+    from django.apps import apps
 
+    if apps.ready:  # by manage.py
+        return
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "memberhook.server.settings")
     django.setup()
 
@@ -73,33 +76,41 @@ def cli() -> None:
     """
 
 
+class CommandFailed(Exception):
+    """A command could not be carried out; the text is the one sentence to show."""
+
+
 def main() -> None:
-    """Runs a command. Exit status 1 with one clear sentence on stderr when it can't be done."""
+    """Run a command. Exit status 1 with one clear sentence on stderr when it fails."""
     try:
-        status = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        _stop("Stopped.")
+        sys.exit(run())
+    except CommandFailed as error:
+        click.echo(f"memberhook: {error}", err=True)
+        sys.exit(1)
+
+
+def run(arguments: list[str] | None = None, program: str | None = None) -> int:
+    """Run a command and return its exit status. Raises `CommandFailed`. The default arguments are the process's own."""
+    try:
+        status = cli.main(arguments, prog_name=program, standalone_mode=False)
+    except click.exceptions.Abort as error:
+        raise CommandFailed("Stopped.") from error
     except click.ClickException as error:
         message = error.format_message()
         hint = f" See: {error.ctx.command_path} --help" if isinstance(error, click.UsageError) and error.ctx else ""
-        _stop(f"{message}{hint}")
+        raise CommandFailed(f"{message}{hint}") from error
     except MemberhookError as error:
-        _stop(error.message)
+        raise CommandFailed(error.message) from error
     except (ImproperlyConfigured, OSError) as error:
-        _stop(str(error))
+        raise CommandFailed(str(error)) from error
     except Exception as error:
         if _is_database(error):
-            _stop(f"The database cannot be used: {error}".strip().splitlines()[0])
+            raise CommandFailed(f"The database cannot be used: {error}".strip().splitlines()[0]) from error
         raise
-    sys.exit(status if isinstance(status, int) else 0)
+    return status if isinstance(status, int) else 0
 
 
 def _is_database(error: Exception) -> bool:
     from django.db import Error
 
     return isinstance(error, Error)
-
-
-def _stop(message: str) -> None:
-    click.echo(f"memberhook: {message}", err=True)
-    sys.exit(1)

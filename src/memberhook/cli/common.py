@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
 import click
+from django.apps import apps
 from django.conf import settings
 
 from memberhook import conf
@@ -30,6 +31,22 @@ def with_database(command: Callable[P, R]) -> Callable[P, R]:
             from memberhook.server.database import migrate_if_needed
 
             migrate_if_needed()
+        return command(*args, **kwargs)
+
+    return run
+
+
+def service_only(command: Callable[P, R]) -> Callable[P, R]:
+    """For commands that a host project does not have: it has a web server of its own."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not apps.is_installed("memberhook.server"):
+            raise UsageError(
+                "This command runs the service. In a Django project of your own, the project's web server takes the "
+                "webhooks; start a worker beside it: python manage.py memberhook worker",
+                code="no_service",
+            )
         return command(*args, **kwargs)
 
     return run

@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
-from memberhook.cli.common import utc_now, with_database
+from memberhook import addresses
+from memberhook.cli.common import service_only, utc_now, with_database
 from memberhook.core.errors import UsageError
 from memberhook.engine.clients import crm_client
 from memberhook.engine.mail_files import mail_folder
@@ -24,8 +26,10 @@ from memberhook.models.connections import Connection, Hook, Site
 from memberhook.models.deliveries import Delivery
 from memberhook.services import accounts, hooks, keys
 from memberhook.services.catalog import save_catalog
-from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
-from memberhook.testing.fluentcrm.people import Person, people
+
+if TYPE_CHECKING:  # the simulator needs the packages of the service
+    from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
+    from memberhook.testing.fluentcrm.people import Person
 
 NAME = "demo"
 COURSE, NEWSLETTER = "Course: Sourdough", "Newsletter"
@@ -45,6 +49,7 @@ class Access:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
 @click.option("--buyers", default=0, help="Stop sending after so many buyers; 0: go on until Ctrl-C.")
+@service_only
 @with_database
 def demo_command(host: str, port: int, buyers: int) -> None:
     """See it work: serve, with a simulated FluentCRM whose automation sends webhooks to it.
@@ -54,11 +59,12 @@ def demo_command(host: str, port: int, buyers: int) -> None:
     """
     from memberhook.cli.serve import use_address
     from memberhook.server.serve import save_address, serve
+    from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 
     _refuse_real_data()
     use_address(host, port)
     save_address(settings.DATA, host, port)
-    crm = SimulatedFluentCRM(datetime.now, seed=port)
+    crm = SimulatedFluentCRM(datetime.now)
     with Running(crm) as running:
         access = set_up(running)
         story = threading.Thread(target=_report, args=(crm, running, access, buyers), daemon=True)
@@ -94,8 +100,8 @@ def set_up(running: Running) -> Access:
         hook = _hook(connection)
         access = Access(keys.rotate(hook, utc_now(), None), _console_login())
     controls = {"role": "customer", "send_notification": "true"}
-    crm.add_automation(COURSE, hooks.url("add", controls, key=access.key))
-    crm.add_automation(NEWSLETTER, hooks.url("update_tags", key=access.key))
+    crm.add_automation(COURSE, hooks.url("add", controls, key=access.key, hook=hook))
+    crm.add_automation(NEWSLETTER, hooks.url("update_tags", key=access.key, hook=hook))
     return access
 
 
@@ -122,15 +128,16 @@ def _console_login() -> str:
 
 
 def _report(crm: SimulatedFluentCRM, running: Running, access: Access, buyers: int) -> None:
-    public = settings.MEMBERHOOK_PUBLIC_URL
+    console, login = addresses.address_of("admin:index"), addresses.login_address()
+    test = addresses.hook_address(None, {"wpf_action": "test", "access_key": access.key})
     click.echo(
         f"""
-Memberhook runs at {public}
+Memberhook runs at {addresses.public_url()}
 
-  console      {public}/console/   log in as {NAME}, password {access.password}
-  log-in page  {public}/login/     for members; the mails below have their links
+  console      {console}   log in as {NAME}, password {access.password}
+  log-in page  {login}     for members; the mails below have their links
   access key   {access.key}
-  try it       curl '{public}/?wpf_action=test&access_key={access.key}'
+  try it       curl '{test}'
   CRM          {running.url} (simulated FluentCRM)
 
 Every few seconds somebody buys the course there. Stop with Ctrl-C."""
@@ -144,6 +151,8 @@ Every few seconds somebody buys the course there. Stop with Ctrl-C."""
 
 
 def _buyers() -> Iterator[Person]:
+    from memberhook.testing.fluentcrm.people import people
+
     yield from people(seed=int(time.time()))
 
 

@@ -13,7 +13,7 @@ import click
 from django.conf import settings
 from django.core.checks import run_checks
 
-from memberhook import conf
+from memberhook import addresses, conf
 from memberhook.cli.common import as_json, show, utc_now, with_database
 from memberhook.core.check_result import CheckResult
 from memberhook.core.errors import MemberhookError
@@ -106,8 +106,8 @@ def storage_checks() -> Iterator[Check]:
 
 
 def address_checks() -> Iterator[Check]:
-    address = conf.PUBLIC_URL().rstrip("/")
-    answer = HttpClient(allow_private=True).request("GET", f"{address}/healthz", headers={})
+    address = addresses.public_url()
+    answer = HttpClient(allow_private=True).request("GET", addresses.address_of("memberhook:healthz"), headers={})
     ok = answer.status == 200 and answer.body.strip() == b"ok"
     hint = "" if ok else f"answered {answer.status}, but not by Memberhook; check MEMBERHOOK_PUBLIC_URL and the proxy"
     yield Check("address", ok, f"{address} {hint or 'reaches this service'}")

@@ -148,7 +148,7 @@ def url(name: str, action: str, role: str | None, notify: bool, in_background: b
         **({"send_notification": "true"} if notify else {}),
         **({"async": "true"} if in_background else {}),
     }
-    with_key = hooks.url(action, controls, key="YOURACCESSKEY")
+    with_key = hooks.url(action, controls, key="YOURACCESSKEY", hook=hook)
     without_key = hooks.url(action, controls, hook=hook)
     sentence = f"{with_key}\nWith the key in a header instead:\n{without_key}"
     say({"hook": hook.name, "url": with_key, "url_for_header": without_key}, sentence, as_json=as_json)

@@ -9,12 +9,13 @@ import click
 from django.conf import settings
 
 from memberhook import conf
-from memberhook.cli.common import with_database
+from memberhook.cli.common import service_only, with_database
 
 
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@service_only
 @with_database
 def serve_command(host: str, port: int) -> None:
     """Web and worker together; creates what is missing on first start.

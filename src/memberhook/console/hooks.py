@@ -15,7 +15,6 @@ from memberhook.console.base import ConsoleAdmin
 from memberhook.console.hook_form import HookForm
 from memberhook.console.html import admin_url, link
 from memberhook.console.keys import KeyInline, new_key_view, show_key
-from memberhook.core.types import Action
 from memberhook.models.connections import Hook
 from memberhook.models.deliveries import Delivery
 from memberhook.services import hooks, keys
@@ -82,5 +81,6 @@ class HookAdmin(ConsoleAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        addresses = {action.value: hooks.url(action, key="YOURACCESSKEY") for action in Action}
+        hook = self.get_object(request, object_id)
+        addresses = hooks.urls(hook, "YOURACCESSKEY") if hook else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), "addresses": addresses})

@@ -141,7 +141,7 @@ def show_key(model_admin: Any, request: HttpRequest, hook: Hook, key: str) -> Te
         **_context(model_admin, request, hook, "Access key"),
         "key": key,
         "addresses": hooks.urls(hook, key),
-        "addresses_for_header": [hooks.url(action, hook=hook) for action in Action],
+        "addresses_for_header": list(hooks.urls(hook, None).values()),
     }
     response = TemplateResponse(request, "memberhook/console/key.html", context)
     response.headers["Cache-Control"] = "no-store"

@@ -1,4 +1,7 @@
-"""Members of the local site: Django's users, with tags, fields and their contact beside."""
+"""Members of the local site: Django's users, with their tags, fields and contacts.
+
+A host project that has a page for its users adds `inlines = [TagInline, FieldInline]` to it.
+"""
 
 from __future__ import annotations
 
@@ -189,7 +192,7 @@ class MemberAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]  # D
 
     @admin.display(description="contacts")
     def contacts(self, user: Any) -> SafeString | str:
-        """The contacts that the member is linked with, each with a way to what came in for it."""
+        """The contacts that the member is linked with, each with a link to its deliveries."""
         links = Link.objects.filter(site__kind=LOCAL, member_id=str(user.pk)).select_related("connection")
         listing = admin_url(Delivery, "changelist")
         rows = ((row.connection.name, row.contact_id, f"{listing}?q={row.contact_id}") for row in links)
@@ -198,4 +201,4 @@ class MemberAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]  # D
 
 
 class GroupAdmin(DjangoGroupAdmin, ConsoleAdmin):
-    """Django's own, in the console's dress."""
+    """Django's own, in the style of the console."""

@@ -49,14 +49,14 @@ class StateFilter(SimpleListFilter):
 
 
 class FollowUpAdmin(ReadOnlyAdmin):
-    list_display = ("what", "email", "state", "of_delivery", "attempts", "next_try", "what_happened")
+    list_display = ("what", "email", "progress", "of_delivery", "attempts", "next_try", "what_happened")
     list_filter = (StateFilter, "kind")
     search_fields = ("email", "=member_id", "=contact_id")
     ordering = ("due_at",)
     fields = (
         "what",
         "email",
-        "state",
+        "progress",
         "of_delivery",
         "member_id",
         "contact_id",
@@ -75,7 +75,7 @@ class FollowUpAdmin(ReadOnlyAdmin):
         return followup.get_kind_display()
 
     @admin.display(description="state")
-    def state(self, followup: FollowUp) -> SafeString:
+    def progress(self, followup: FollowUp) -> SafeString:
         return label_badge(follow_up_label(followup.progress))
 
     @admin.display(description="delivery", ordering="delivery")
@@ -92,8 +92,8 @@ class FollowUpAdmin(ReadOnlyAdmin):
 
 
 class WorkerAdmin(ReadOnlyAdmin):
-    list_display = ("name", "seen", "state")
-    fields = ("name", "seen_at", "state")
+    list_display = ("name", "seen", "progress")
+    fields = ("name", "seen_at", "progress")
     ordering = ("-seen_at",)
 
     @admin.display(description="last seen", ordering="seen_at")

@@ -117,9 +117,9 @@ class SiteAdmin(AccountAdmin):
         if not capabilities.transport:
             return ""
         return (
-            capabilities.how
+            capabilities.transport_label
             if capabilities.connector
-            else format_html('<span title="{}">{}</span>', sites.WITHOUT_CONNECTOR, capabilities.how)
+            else format_html('<span title="{}">{}</span>', sites.WITHOUT_CONNECTOR, capabilities.transport_label)
         )
 
     @display(description="version")

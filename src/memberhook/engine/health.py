@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.db import DatabaseError
 from django.db.models import Count, Min
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
 
-from memberhook import conf
+from memberhook import conf, extras
 from memberhook.core.states import State
 from memberhook.engine.wakeup import message_queue
 from memberhook.models.deliveries import Delivery, Worker
 from memberhook.models.followups import FollowUp
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 
 def storage(now: datetime) -> str | None:
@@ -57,6 +59,8 @@ class _Inbox:
         self.now = now
 
     def collect(self) -> Iterator[Metric]:
+        from prometheus_client.core import GaugeMetricFamily
+
         counts = dict(Delivery.objects.values_list("state").annotate(Count("pk")))
         deliveries = GaugeMetricFamily("memberhook_deliveries", "Deliveries kept, by state.", labels=["state"])
         for state in State:
@@ -72,6 +76,10 @@ class _Inbox:
 
 
 def metrics(now: datetime) -> bytes:
+    """Raises `ImproperlyConfigured` where the client for Prometheus is not installed."""
+    extras.require("server", "/metrics", "prometheus_client")
+    from prometheus_client import CollectorRegistry, generate_latest
+
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Inbox(now))
     return generate_latest(registry)

@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey
 from huey.serializer import SignedSerializer
 
-from memberhook import conf
+from memberhook import conf, extras
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,10 @@ def message_queue() -> Huey:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return SqliteHuey("memberhook", filename=str(file), fsync=False, **common)
     if scheme in ("redis", "rediss", "unix"):
+        extras.require("redis", "A queue in Redis", "redis")
         return RedisHuey("memberhook", url=address, **common)
     if scheme in ("postgres", "postgresql"):
+        extras.require("postgresql", "A queue in PostgreSQL", "psycopg")
         return PostgresHuey("memberhook", dsn=address, **common)
     raise ImproperlyConfigured(f"{conf.QUEUE_URL.variable} is for {scheme!r}, which is none of redis and postgresql.")
 

@@ -11,11 +11,10 @@ from django.contrib.auth.tokens import default_token_generator
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from memberhook import conf
+from memberhook import addresses, conf
 from memberhook.core.errors import PermanentError, TransientError
 from memberhook.models.followups import FollowUp
 
@@ -40,7 +39,7 @@ def send(followup: FollowUp) -> bool:
 
 
 def welcome_mail(followup: FollowUp) -> EmailMessage | None:
-    """The message, or None when the member is gone.
+    """The message, or None when the member is gone. Raises `PermanentError` where no page takes a new password.
 
     Its Message-ID depends on the follow-up alone: should the worker die after sending it, mail servers and readers take
     the second copy for the same message.
@@ -48,19 +47,24 @@ def welcome_mail(followup: FollowUp) -> EmailMessage | None:
     user = get_user_model()._default_manager.filter(pk=followup.member_id).first()
     if user is None:
         return None
-    public = conf.PUBLIC_URL().rstrip("/")
     uid = urlsafe_base64_encode(force_bytes(user.pk))
+    set_password_url = addresses.set_password_address(uid, default_token_generator.make_token(user))
+    if set_password_url is None:
+        raise PermanentError(
+            "The project has no page for choosing a password: install memberhook.members_area, or name a URL "
+            "password_reset_confirm.",
+            code="no_password_page",
+        )
     context: dict[str, Any] = {
         "site_name": conf.SITE_NAME(),
         "login": user.get_username(),
         "name": getattr(user, "first_name", "") or user.get_username(),
-        "set_password_url": public
-        + reverse("memberhook:set_password", args=[uid, default_token_generator.make_token(user)]),
-        "login_url": public + reverse("memberhook:login"),
+        "set_password_url": set_password_url,
+        "login_url": addresses.login_address(),
     }
     subject = " ".join(render_to_string("memberhook/mail/welcome_subject.txt", context).split())
     body = render_to_string("memberhook/mail/welcome.txt", context)
-    domain = urlsplit(public).hostname or "localhost"
+    domain = urlsplit(addresses.public_url()).hostname or "localhost"
     email = getattr(user, user.get_email_field_name())
     return EmailMessage(
         subject, body, to=[email], headers={"Message-ID": f"<welcome.{followup.pk}.{user.pk}@{domain}>"}

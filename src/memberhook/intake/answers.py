@@ -10,7 +10,7 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
-from memberhook import conf, encryption
+from memberhook import addresses, encryption
 from memberhook.core.errors import MemberhookError, RequestRejected, TransientError
 from memberhook.core.outcome import Outcome
 from memberhook.core.states import FINISHED, State
@@ -143,7 +143,7 @@ def previewed(action: str, result: Outcome | MemberhookError) -> Answer:
 
 def location(delivery_id: int) -> str:
     """The address of a delivery's outcome; the token in it is the only key it takes."""
-    return f"{conf.PUBLIC_URL().rstrip('/')}/deliveries/{delivery_id}?token={_token(delivery_id)}"
+    return addresses.address_of("memberhook:delivery", pk=delivery_id, query={"token": _token(delivery_id)})
 
 
 def _token(delivery_id: int) -> str:

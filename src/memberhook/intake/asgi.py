@@ -1,29 +1,30 @@
-"""The web application of the service: hook addresses, health and metrics here; every other address is Django's."""
+"""Answer webhooks, health and metrics in front of Django; every other address is Django's."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError
+from django.conf import settings
+from django.urls import Resolver404, ResolverMatch, resolve
 
-from memberhook import conf
-from memberhook.engine import health
+from memberhook import addresses, conf
 from memberhook.engine.runtime import Runtime
+from memberhook.intake import views
 from memberhook.intake.batching import Intake
 from memberhook.intake.endpoint import HookApp, Receive, Scope, Send
+from memberhook.intake.health_pages import PAGES
 from memberhook.intake.rate_limit import RateLimit
 from memberhook.intake.waiting import Waiting
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def application(django: Any, runtime: Runtime, *, root: bool = True) -> App:
+def application(django: Any, runtime: Runtime) -> App:
     """Memberhook in front of a Django ASGI application; a host project wraps its own with it.
 
-    `root`: webhooks are accepted at `/` too. A host project whose own pages post to `/` turns that off.
+    It answers the addresses that lead to Memberhook's views in the project's URLconf, wherever that has them.
     The thread that writes to the database starts with the first webhook, so servers without lifespan work too.
     """
     intake = Intake(runtime.now, RateLimit(conf.RATE_LIMIT()))
@@ -33,31 +34,44 @@ def application(django: Any, runtime: Runtime, *, root: bool = True) -> App:
         if scope["type"] == "lifespan":
             await _lifespan(intake, receive, send)
             return
-        path: str = scope.get("path", "")
         if scope["type"] != "http":
             await django(scope, receive, send)
-        elif root and path == "/" and _is_webhook(scope):
+            return
+        script, path = split_path(scope)
+        match = _match(path)
+        view, arguments = (match.func, match.kwargs) if match else (None, {})
+        if view is views.hook:
+            await hooks.hook(scope, receive, send, arguments["name"])
+        elif view is views.events:
+            await hooks.hook(scope, receive, send, arguments["name"], signed=True)
+        elif view is views.delivery:
+            await hooks.delivery(scope, send, arguments["pk"])
+        elif view is views.health_page:
+            await _health_page(arguments["page"], runtime, send)
+        elif match and match.url_name == addresses.ROOT_VIEW and _is_webhook(scope):
             await hooks.hook(scope, receive, send, None)
-        elif path.startswith("/hooks/"):
-            name, _, what = path.removeprefix("/hooks/").rstrip("/").partition("/")
-            if what == "events":
-                await hooks.hook(scope, receive, send, name, signed=True)
-            else:
-                await hooks.hook(scope, receive, send, f"{name}/{what}" if what else name)
-        elif path.startswith("/deliveries/"):
-            await hooks.delivery(scope, send, path.removeprefix("/deliveries/").rstrip("/"))
-        elif path in _PLAIN:
-            await _plain(path, runtime, send)
         else:
-            await django(scope, receive, send)
+            await django({**scope, "root_path": script, "path": script + path}, receive, send)
 
     return app
 
 
+def split_path(scope: Scope) -> tuple[str, str]:
+    """The script name, and the path below it. A proxy in front may have taken the script name off the path, or not."""
+    script = (settings.FORCE_SCRIPT_NAME or scope.get("root_path", "")).rstrip("/")
+    path: str = scope["path"]
+    return script, (path.removeprefix(script) if f"{path}/".startswith(f"{script}/") else path) or "/"
+
+
 def _is_webhook(scope: Scope) -> bool:
-    """The root path shows people a page; any other request to it is a webhook."""
-    query = scope["query_string"]
-    return scope["method"] not in ("GET", "HEAD") or b"wpf_action" in query or b"access_key" in query
+    return views.is_webhook(scope["method"], scope["query_string"])
+
+
+def _match(path: str) -> ResolverMatch | None:
+    try:
+        return resolve(path, urlconf=settings.ROOT_URLCONF)
+    except Resolver404:
+        return None
 
 
 async def _lifespan(intake: Intake, receive: Receive, send: Send) -> None:
@@ -71,32 +85,8 @@ async def _lifespan(intake: Intake, receive: Receive, send: Send) -> None:
             return
 
 
-def _healthz(runtime: Runtime) -> tuple[int, str, bytes]:
-    return 200, "text/plain; charset=utf-8", b"ok\n"
-
-
-def _readyz(runtime: Runtime) -> tuple[int, str, bytes]:
-    well, found = health.ready(runtime.now())
-    return 200 if well else 503, "application/json", json.dumps({"ready": well, **found}).encode()
-
-
-def _metrics(runtime: Runtime) -> tuple[int, str, bytes]:
-    try:
-        return 200, "text/plain; version=0.0.4; charset=utf-8", health.metrics(runtime.now())
-    except DatabaseError:
-        return 503, "text/plain; charset=utf-8", b"the database cannot be read\n"
-
-
-_PLAIN: dict[str, Callable[[Runtime], tuple[int, str, bytes]]] = {
-    "/healthz": _healthz,
-    "/readyz": _readyz,
-    "/metrics": _metrics,
-}
-
-
-async def _plain(path: str, runtime: Runtime, send: Send) -> None:
-    work: Any = sync_to_async(_PLAIN[path], thread_sensitive=False)
-    status, kind, body = await work(runtime)
+async def _health_page(page: str, runtime: Runtime, send: Send) -> None:
+    status, kind, body = await sync_to_async(PAGES[page], thread_sensitive=False)(runtime.now())
     headers = [
         (b"Content-Type", kind.encode()),
         (b"Content-Length", str(len(body)).encode()),

@@ -24,13 +24,14 @@ def candidates(inbounds: Sequence[InboundRequest]) -> list[list[AccessKey]]:
     """
     digests = [digest(one.sent_key) if one.signature is None else "" for one in inbounds]
     hooks = {one.hook_name or "" for one in inbounds if one.signature is not None}
-    rows = AccessKey.objects.select_related("hook__connection", "hook__site").order_by("-pk")
-    opening = rows.filter(digest__in={*digests} - {""}, signing_secret="") if any(digests) else ()
-    signing = rows.filter(hook__name__in=hooks).exclude(signing_secret="") if hooks else ()
-    by_digest = {key.digest: [key] for key in opening}
+    keys = AccessKey.objects.select_related("hook__connection", "hook__site")
+    by_digest: dict[str, list[AccessKey]] = {}
     by_hook: dict[str, list[AccessKey]] = {}
-    for key in signing:
-        by_hook.setdefault(key.hook.name, []).append(key)
+    if any(digests):
+        by_digest = {key.digest: [key] for key in keys.filter(digest__in={*digests} - {""}, signing_secret="")}
+    if hooks:
+        for key in keys.filter(hook__name__in=hooks).exclude(signing_secret="").order_by("-pk"):
+            by_hook.setdefault(key.hook.name, []).append(key)
     return [
         by_digest.get(hashed, []) if one.signature is None else by_hook.get(one.hook_name or "", [])
         for one, hashed in zip(inbounds, digests, strict=True)

@@ -24,6 +24,7 @@ from memberhook.engine.runtime import Runtime, system_runtime
 from memberhook.intake import answers, endpoint
 from memberhook.intake.answers import Answer
 from memberhook.intake.batching import Intake, wake_workers
+from memberhook.intake.health_pages import PAGES
 from memberhook.intake.inbound import InboundRequest, body_ended_early, check_head, inbound, too_large
 from memberhook.intake.rate_limit import RateLimit
 from memberhook.models.deliveries import Delivery
@@ -51,15 +52,28 @@ def events(request: HttpRequest, name: str) -> HttpResponse:
     return _respond(request, name, signed=True)
 
 
+def is_webhook(method: str, raw_query: bytes) -> bool:
+    """Whether a request to a page's address is a webhook: anything but a bare look at the page."""
+    return method not in ("GET", "HEAD") or b"wpf_action" in raw_query or b"access_key" in raw_query
+
+
 @login_not_required
 @csrf_exempt
-def delivery(request: HttpRequest, pk: int) -> HttpResponse:
+def delivery(request: HttpRequest, pk: str) -> HttpResponse:
     """The outcome of a delivery, for whoever has its address."""
     try:
-        answer = endpoint.outcome(request.method or "", request.META["QUERY_STRING"], str(pk))
+        answer = endpoint.outcome(request.method or "", request.META["QUERY_STRING"], pk)
     except RequestRejected as error:
         answer = answers.rejected(error)
     return _response(request, answer)
+
+
+@login_not_required
+@transaction.non_atomic_requests
+def health_page(request: HttpRequest, page: str) -> HttpResponse:
+    """What a load balancer, a monitor or Prometheus asks for."""
+    status, kind, body = PAGES[page](_runtime().now())
+    return HttpResponse(body, status=status, content_type=kind, headers={"Cache-Control": "no-store"})
 
 
 @functools.cache

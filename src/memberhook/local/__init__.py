@@ -1,1 +1,1 @@
-"""Public names that host projects import from here; they live in `members_area` and `signals`."""
+"""Names that host projects may import from here. They are defined in `members_area` and `signals`."""

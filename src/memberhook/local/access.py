@@ -1,4 +1,4 @@
-"""Kept for host projects: see `memberhook.members_area.access`."""
+"""Names that host projects import from here; see `memberhook.members_area.access`."""
 
 from memberhook.members_area.access import (
     RoleRequiredMixin,

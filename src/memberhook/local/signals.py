@@ -1,4 +1,4 @@
-"""Kept for host projects: see `memberhook.signals`."""
+"""Names that host projects import from here; see `memberhook.signals`."""
 
 from memberhook.signals import member_changed, member_created, tags_applied, tags_removed
 

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 from django.views.generic.base import ContextMixin
 from django.views.generic.edit import FormView
 
-from memberhook import conf
+from memberhook import addresses, conf
 from memberhook.core.closed_fields import is_secret
 from memberhook.core.field_values import as_text
 from memberhook.members_area.access import role_titles, tags_of
@@ -70,11 +70,11 @@ class ForgotPassword(Page, auth.PasswordResetView):
 
     def form_valid(self, form: PasswordResetForm) -> HttpResponse:
         form.save(
-            domain_override=conf.PUBLIC_URL(),  # keeps Django from asking the request; the mail uses public_url
+            domain_override=addresses.public_url(),  # keeps Django from asking the request
             subject_template_name="memberhook/mail/new_password_subject.txt",
             email_template_name="memberhook/mail/new_password.txt",
             token_generator=self.token_generator,
-            extra_email_context={"site_name": conf.SITE_NAME(), "public_url": conf.PUBLIC_URL().rstrip("/")},
+            extra_email_context={"site_name": conf.SITE_NAME()},
         )
         return FormView.form_valid(self, form)
 

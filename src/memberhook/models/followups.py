@@ -44,6 +44,5 @@ class FollowUp(Claimable):
 
     @property
     def progress(self) -> FollowUpState:
-        if self.finished_at is None:
-            return FollowUpState.WAITING
-        return FollowUpState.FAILED if self.state == State.FAILED else FollowUpState.DONE
+        ended = {State.APPLIED.value: FollowUpState.DONE, State.FAILED.value: FollowUpState.FAILED}
+        return ended.get(self.state, FollowUpState.WAITING)

@@ -1,4 +1,4 @@
-"""The data folder and what is kept in it as files, made on first start."""
+"""The data folder and the files in it, created at the first start."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from memberhook import conf
 
 
 def make_folder(path: Path) -> None:
-    """Makes the data folder, for its owner only."""
+    """Create the data folder, accessible to its owner only."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def secret_key(file: Path) -> str:
-    """The secret key of the installation (0600). Two processes that start at once end with the same one."""
+    """Read the secret key, or create it (mode 0600). Two processes that start at once get the same one."""
     if not file.exists():
         make_folder(file.parent)
         fresh = file.with_name(f".{file.name}.{os.getpid()}")
@@ -34,7 +34,7 @@ def secret_key(file: Path) -> str:
 
 
 def public_url(folder: Path) -> str:
-    """Where the world reaches the service: as set, else where `serve` was last started, else the default. No slash."""
+    """The public address, without a slash at the end: as set, or where `serve` was last started, or the default."""
     address = folder / "address"
     served = address.read_text().strip() if address.exists() and conf.PUBLIC_URL.variable not in os.environ else ""
     return (served or conf.PUBLIC_URL()).rstrip("/")

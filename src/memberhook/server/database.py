@@ -1,4 +1,4 @@
-"""Brings the database up to date, once, however many processes start at the same moment."""
+"""Migrate the database, once, even if several processes start at the same moment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from memberhook.server.data import make_folder
 
 
 def migrate_if_needed() -> bool:
-    """Runs the migrations that are missing; whether there were any."""
+    """Run the migrations that are missing. Returns whether there were any."""
     make_folder(settings.DATA)
     if not _missing():
         return False

@@ -1,4 +1,4 @@
-"""Django's mail settings from one address; Django 6.1 has a new form of them."""
+"""Django's mail settings from one URL, in the form that the Django version wants: 6.1 has changed it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from memberhook import conf
 
 SECONDS = 15
-"""So long a mail server may take to answer."""
+"""How long a mail server may take to answer."""
 
 PORTS = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
 """Plain, STARTTLS, TLS from the start (RFC 8314)."""
@@ -20,9 +20,9 @@ _EMAIL = {"username": "EMAIL_HOST_USER", "password": "EMAIL_HOST_PASSWORD"}
 
 
 def mail_settings(url: str) -> dict[str, Any]:
-    """The settings for `smtp+tls://user:password@host:587` and the like; for "": files in the data folder.
+    """The settings for a URL like `smtp+tls://user:password@host:587`. For "", e-mails are files in the data folder.
 
-    Raises `ImproperlyConfigured` for an address that is none; it does not repeat it, there is a password in it.
+    Raises `ImproperlyConfigured` for an invalid URL, without repeating it: it has a password in it.
     """
     backend, options = "memberhook.engine.mail_files.FileBackend", {}
     if url:

@@ -1,4 +1,4 @@
-"""`memberhook serve`: the web process, and a worker process beside it that is started again when it dies."""
+"""`memberhook serve`: the web process, and a worker process that is restarted if it dies."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from memberhook.engine import followups, inbox
 log = logging.getLogger(__name__)
 
 RESTART_AFTER = 0.5
-"""Seconds between the death of the worker and the start of the next one."""
+"""Seconds between the death of a worker and the start of the next."""
 
 
 def web_server(host: str, port: int) -> uvicorn.Server:
-    """Not yet running. No access log: addresses hold access keys."""
+    """The web server, not yet running. It writes no access log, because addresses contain access keys."""
     config = uvicorn.Config(
         "memberhook.server.asgi:application",
         host=host,
@@ -46,7 +46,7 @@ def web_server(host: str, port: int) -> uvicorn.Server:
 
 @dataclass
 class WorkerProcess:
-    """The worker beside the web process. It ends by itself when this process dies (its standard input closes)."""
+    """The worker beside the web process. It ends when this process dies, because its standard input closes."""
 
     name: str
     _process: subprocess.Popen[bytes] | None = None
@@ -57,22 +57,22 @@ class WorkerProcess:
 
     def _keep_running(self) -> None:
         while not self._stopping.is_set():
-            self._free_what_it_had()
+            self._release_its_claims()
             command = [sys.executable, "-m", "memberhook", "worker", "--name", self.name, "--stop-with-parent"]
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE)
             status = self._process.wait()
             if not self._stopping.is_set():
-                log.error("The worker process ended with status %s; it is started again.", status)
+                log.error("The worker process ended with status %s; it is being restarted.", status)
                 self._stopping.wait(RESTART_AFTER)
 
-    def _free_what_it_had(self) -> None:
-        """There is one worker of this name: whatever it had in hand when it died is free now."""
+    def _release_its_claims(self) -> None:
+        """No other worker has this name, so what it had claimed when it died can be released."""
         try:
             now = datetime.now(UTC)
             inbox.release_expired(now, workers=[self.name])
             followups.release_expired(now, workers=[self.name])
-        except Exception as error:  # storage trouble; the lease gives it back later
-            log.warning("What the dead worker had in hand is given back when its lease ends (%s).", error)
+        except Exception as error:  # the database is not available; the lease expires later
+            log.warning("The claims of the dead worker will be released when its lease expires (%s).", error)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -85,7 +85,7 @@ class WorkerProcess:
 
 
 def serve(host: str, port: int, *, on_start: Callable[[], None] = lambda: None) -> None:
-    """Runs until SIGINT or SIGTERM. Raises `UsageError` when the port is taken."""
+    """Run until SIGINT or SIGTERM. Raises `UsageError` if the port is in use."""
     _refuse_taken_port(host, port)
     worker = WorkerProcess(f"serve@{socket.gethostname()}:{port}"[:100])
     worker.start()
@@ -97,11 +97,11 @@ def serve(host: str, port: int, *, on_start: Callable[[], None] = lambda: None) 
     finally:
         worker.stop()
     if not server.started:
-        raise UsageError(f"The web server could not start on {host}:{port}; its log says why.", code="not_started")
+        raise UsageError(f"The web server could not start on {host}:{port}; see its log.", code="not_started")
 
 
 def _stop_gently(server: uvicorn.Server) -> None:
-    """uvicorn raises the signal that stopped it once more when it is done: by then it must not kill us."""
+    """Stop uvicorn without its default handlers: they raise the signal again at the end, which would kill us."""
 
     def stop(signum: int, frame: FrameType | None) -> None:
         server.should_exit = True
@@ -130,11 +130,11 @@ def _when_started(server: uvicorn.Server, on_start: Callable[[], None]) -> None:
 
 
 def local_address(host: str, port: int) -> str:
-    """Where a browser on this machine finds a server that listens there."""
+    """Where a browser on this machine reaches a server that listens there."""
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104  # compared
     return f"http://{shown}:{port}"
 
 
 def save_address(folder: Path, host: str, port: int) -> None:
-    """Commands that run beside the service print addresses with this one, unless MEMBERHOOK_PUBLIC_URL is set."""
+    """Save the address for commands that run beside the service: unless MEMBERHOOK_PUBLIC_URL is set, they print it."""
     (folder / "address").write_text(local_address(host, port) + "\n")

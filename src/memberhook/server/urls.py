@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from memberhook.server.views import home
+from memberhook.addresses import ROOT_VIEW
+from memberhook.server.views import root
 
 urlpatterns = [
-    path("", home, name="home"),
+    path("", root, name=ROOT_VIEW),
     path("console/", admin.site.urls),
     path("", include("memberhook.urls")),
 ]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from urllib.parse import quote, urlencode
 
-from memberhook import conf
+from memberhook import addresses
 from memberhook.core.errors import UsageError
 from memberhook.core.roles import resolve
 from memberhook.core.types import Action, FieldMapping, FieldType, Role
@@ -138,20 +137,25 @@ def _unknown_tag(name: str, connection: Connection) -> str:
     return f"{connection.name} has no tag {name!r}. {hint}(Made it just now? Connect again to reload.)"
 
 
-def urls(hook: Hook, key: str) -> Mapping[str, str]:
-    """The addresses to paste into the CRM, by action."""
-    return {action.value: url(action, key=key) for action in Action}
+def urls(hook: Hook, key: str | None) -> Mapping[str, str]:
+    """The addresses to paste into the CRM, by action; none in a project that does not include memberhook.urls."""
+    if not addresses.served("memberhook:hook", name=hook.name):
+        return {}
+    return {action.value: url(action, key=key, hook=hook) for action in Action}
 
 
 def events_url(hook: Hook) -> str:
     """Where signed requests go."""
-    return f"{conf.PUBLIC_URL().rstrip('/')}/hooks/{quote(hook.name)}/events"
+    return addresses.events_address(hook.name)
 
 
 def url(
     action: str, controls: Mapping[str, str] | None = None, *, key: str | None = None, hook: Hook | None = None
 ) -> str:
-    """The address of one action at the root path, or (with `hook`) at that hook's own; without a key for header use."""
-    path = f"/hooks/{quote(hook.name)}" if hook else "/"
+    """The address of one action: with a key the short one, where the project serves it, else the hook's own.
+
+    Without a key it is the hook's own, for a key in a header.
+    """
     parameters = {"wpf_action": str(action), **({"access_key": key} if key else {}), **(controls or {})}
-    return f"{conf.PUBLIC_URL().rstrip('/')}{path}?{urlencode(parameters)}"
+    short = key is not None and addresses.served(addresses.ROOT_VIEW)
+    return addresses.hook_address(None if short or hook is None else hook.name, parameters)

@@ -1,1 +1,1 @@
-"""Public names that host projects import from here; they live in `intake`."""
+"""Names that host projects may import from here. They are defined in `intake`."""

@@ -1,4 +1,4 @@
-"""Kept for host projects: see `memberhook.intake.asgi`."""
+"""Names that host projects import from here; see `memberhook.intake.asgi`."""
 
 from memberhook.intake.asgi import application
 

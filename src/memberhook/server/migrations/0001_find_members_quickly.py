@@ -1,4 +1,4 @@
-"""Members are found by e-mail and login in any case: an index on the lower-cased columns of Django's own users."""
+"""Members are found by e-mail and username in any case: index the lower-cased columns of Django's own users."""
 
 from django.db import migrations
 

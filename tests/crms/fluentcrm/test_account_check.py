@@ -9,7 +9,7 @@ import pytest
 from memberhook.crms.fluentcrm import FluentCrmClient
 from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.crms.fluentcrm.conftest import PASSWORD, Connect, Serve
-from tests.loopback import Reply, RequestedRoles, json_reply, page_reply
+from tests.loopback import Reply, Request, json_reply, page_reply
 
 ORDER = ["address", "certificate", "REST API", "FluentCRM", "credentials", "read right", "write right"]
 READS = ["fcrm_read_contacts", "fcrm_manage_contact_cats"]
@@ -38,14 +38,14 @@ def test_all_is_well_and_nothing_is_changed(crm: SimulatedFluentCRM, site: Runni
 @pytest.mark.parametrize(
     ("fault", "name", "message"),
     [
-        ("outage", "REST API", "not available for the moment (503)"),
+        ("outage", "REST API", "temporarily unavailable (503)"),
         ("maintenance", "REST API", "perhaps for maintenance"),
-        ("error500", "REST API", "an error of its own (HTTP 500)"),
-        ("rate_limited", "REST API", "takes no more requests"),
-        ("challenge", "REST API", "shows a challenge page"),
-        ("challenge_200", "REST API", "shows a challenge page"),
+        ("error500", "REST API", "an internal error (HTTP 500)"),
+        ("rate_limited", "REST API", "is limiting the number of requests"),
+        ("challenge", "REST API", "returns a challenge page"),
+        ("challenge_200", "REST API", "returns a challenge page"),
         ("plugin_inactive", "FluentCRM", "the plugin is not active"),
-        ("closed", "address", "ended the connection"),
+        ("closed", "address", "closed the connection"),
     ],
 )
 def test_faults(crm: SimulatedFluentCRM, client: FluentCrmClient, fault: str, name: str, message: str) -> None:
@@ -110,13 +110,13 @@ def test_no_address(connect: Connect, url: str) -> None:
 def test_no_tls(site: Running, connect: Connect) -> None:
     name, message = stopped_at(connect(site.url.replace("http:", "https:")))
     assert name == "certificate"
-    assert "speak https" in message
+    assert "supports https" in message
 
 
 def test_a_site_that_moved(connect: Connect, serve: Serve) -> None:
     name, message = stopped_at(connect(serve(Reply(301, headers={"Location": "https://127.0.0.1/"})).url))
     assert name == "address"
-    assert "Give https://127.0.0.1 as the address." in message
+    assert "Use https://127.0.0.1 as the address." in message
 
 
 @pytest.mark.parametrize(
@@ -127,26 +127,26 @@ def test_no_wordpress(connect: Connect, serve: Serve, reply: Reply) -> None:
 
 
 def test_a_site_without_application_passwords(connect: Connect, serve: Serve) -> None:
-    def answer(asked: RequestedRoles) -> Reply:
+    def answer(request: Request) -> Reply:
         index = {"namespaces": ["fluent-crm/v2"], "authentication": []}
-        return json_reply(index) if asked.path == "/wp-json/" else json_reply(FORBIDDEN, 401)
+        return json_reply(index) if request.path == "/wp-json/" else json_reply(FORBIDDEN, 401)
 
     name, message = stopped_at(connect(serve(answer).url))
     assert name == "credentials"
-    assert "takes no application passwords" in message
+    assert "accepts no application passwords" in message
 
 
 def test_a_site_that_shows_its_index_to_nobody(crm: SimulatedFluentCRM, connect: Connect, serve: Serve) -> None:
-    def answer(asked: RequestedRoles) -> Reply:
-        hidden = asked.path == "/wp-json/"
+    def answer(request: Request) -> Reply:
+        hidden = request.path == "/wp-json/"
         return json_reply(FORBIDDEN, 401) if hidden else json_reply({"code": "incorrect_password"}, 401)
 
     assert stopped_at(connect(serve(answer).url))[0] == "credentials"
 
 
 def test_trouble_in_the_last_step(connect: Connect, serve: Serve) -> None:
-    def answer(asked: RequestedRoles) -> Reply:
-        if asked.method == "PUT":
+    def answer(request: Request) -> Reply:
+        if request.method == "PUT":
             return page_reply("Method not allowed", 405)
         rows = {"data": []}
         return json_reply({"namespaces": ["fluent-crm/v2"], "subscribers": rows, "tags": rows, "lists": []})
@@ -158,10 +158,10 @@ def test_trouble_in_the_last_step(connect: Connect, serve: Serve) -> None:
 def test_where_fluentcrm_answers_nobody_asks_wordpress(connect: Connect, serve: Serve, index: Reply) -> None:
     """Security plugins hide what the REST API says of itself."""
 
-    def answer(asked: RequestedRoles) -> Reply:
-        if asked.path == "/wp-json/":
+    def answer(request: Request) -> Reply:
+        if request.path == "/wp-json/":
             return index
-        if asked.method == "PUT":
+        if request.method == "PUT":
             return json_reply({"message": "No query results for model [FluentCrm\\App\\Models\\Subscriber]."}, 404)
         rows = {"data": []}
         return json_reply({"subscribers": rows, "tags": rows, "lists": []})
@@ -171,8 +171,8 @@ def test_where_fluentcrm_answers_nobody_asks_wordpress(connect: Connect, serve: 
 
 
 def test_only_the_right_to_write_is_not_needed(connect: Connect, serve: Serve) -> None:
-    def answer(asked: RequestedRoles) -> Reply:
-        if asked.method == "PUT":
+    def answer(request: Request) -> Reply:
+        if request.method == "PUT":
             return json_reply(FORBIDDEN, 403)
         rows = {"data": []}
         return json_reply({"subscribers": rows, "tags": rows, "lists": []})

@@ -10,9 +10,9 @@ import pytest
 from memberhook import __version__
 from memberhook.core.http_client import HttpClient
 from memberhook.sites.contract import SiteCheck
-from memberhook.sites.wordpress.check import RIGHTS, check
-from memberhook.sites.wordpress.rest_client import Rest
-from tests.loopback import Reply, RequestedRoles, json_reply, page_reply
+from memberhook.sites.wordpress.rest.rest_client import RestClient
+from memberhook.sites.wordpress.site_check import RIGHTS, check
+from tests.loopback import Reply, Request, json_reply, page_reply
 from tests.sites.wordpress.conftest import Serve
 
 PASSWORD = "abcd EFGH ijkl MNOP qrst UVWX"
@@ -42,7 +42,7 @@ SITE = {
 
 
 def wordpress(**answers: Reply) -> Any:
-    """Answers as a WordPress that is well, but for these: `index`, `me`, `users`, `options`, `site`, `xmlrpc`."""
+    """Answers like a healthy WordPress, except for these: `index`, `me`, `users`, `options`, `site`, `xmlrpc`."""
     usual = {
         "index": json_reply(INDEX),
         "me": ME,
@@ -52,17 +52,17 @@ def wordpress(**answers: Reply) -> Any:
         "xmlrpc": page_reply("Not found", 404),
     }
 
-    def answer(asked: RequestedRoles) -> Reply:
+    def answer(request: Request) -> Reply:
         names = {"/wp-json/": "index", "/wp-json/wp/v2/users/me": "me", "/xmlrpc.php": "xmlrpc"}
         names |= {"/wp-json/memberhook/v1/site": "site", "/wp-json/wp/v2/users": "users"}
-        name = "options" if asked.method == "OPTIONS" else names[asked.path]
+        name = "options" if request.method == "OPTIONS" else names[request.path]
         return (usual | answers)[name]
 
     return answer
 
 
 def checked(url: str, http: HttpClient, password: str = PASSWORD) -> SiteCheck:
-    return check(Rest(url, "memberhook", password, http))
+    return check(RestClient(url, "memberhook", password, http))
 
 
 def stopped_at(found: SiteCheck) -> tuple[str, str]:
@@ -84,21 +84,21 @@ BLOCKED = json_reply({"code": "rest_cannot_access"}, 403)
 @pytest.mark.parametrize(
     ("answers", "name", "message"),
     [
-        ({"index": page_reply("My shop")}, "REST API", "Is this the address of the WordPress site?"),
-        ({"index": json_reply({"hello": "world"})}, "REST API", "but not as WordPress does"),
-        ({"index": page_reply("Just a moment...", 403)}, "REST API", "shows a challenge page"),
+        ({"index": page_reply("My shop")}, "REST API", "Check that this is the address of the WordPress site"),
+        ({"index": json_reply({"hello": "world"})}, "REST API", "but not like a WordPress"),
+        ({"index": page_reply("Just a moment...", 403)}, "REST API", "returns a challenge page"),
         ({"index": page_reply("Sorry", 503)}, "REST API", "for maintenance"),
         ({"me": json_reply({"code": "incorrect_password"}, 401)}, "credentials", "Application Passwords"),
-        ({"me": json_reply({"code": "invalid_username"}, 401)}, "credentials", "knows no user of that name"),
-        ({"me": json_reply({"code": "invalid_email"}, 401)}, "credentials", "knows no user of that name"),
-        ({"me": NOT_LOGGED_IN, "xmlrpc": xmlrpc(None)}, "credentials", "are right, but the web server keeps"),
-        ({"me": NOT_LOGGED_IN, "xmlrpc": xmlrpc(403)}, "credentials", "knows no such user name with this password"),
-        ({"me": NOT_LOGGED_IN, "xmlrpc": xmlrpc(405)}, "credentials", "is wrong, or the web server keeps"),
+        ({"me": json_reply({"code": "invalid_username"}, 401)}, "credentials", "has no user with that name"),
+        ({"me": json_reply({"code": "invalid_email"}, 401)}, "credentials", "has no user with that name"),
+        ({"me": NOT_LOGGED_IN, "xmlrpc": xmlrpc(None)}, "credentials", "are correct, but the web server does not pass"),
+        ({"me": NOT_LOGGED_IN, "xmlrpc": xmlrpc(403)}, "credentials", "has no user with this name and password"),
+        ({"me": NOT_LOGGED_IN, "xmlrpc": xmlrpc(405)}, "credentials", "is wrong, or the web server does not pass"),
         ({"me": NOT_LOGGED_IN}, "credentials", "CGIPassAuth On"),
         (
             {"me": NOT_LOGGED_IN, "index": json_reply({**INDEX, "authentication": []})},
             "credentials",
-            "https:// only, and a security plugin may switch them off. Give the address with https://.",
+            "https:// only, and a security plugin may have disabled them. Give the address with https://.",
         ),
         (
             {"me": json_reply({"code": "application_passwords_disabled_for_user"}, 401)},
@@ -107,10 +107,10 @@ BLOCKED = json_reply({"code": "rest_cannot_access"}, 403)
         ),
         ({"me": BLOCKED}, "credentials", "(403, rest_cannot_access), probably a security plugin"),
         ({"me": page_reply("Forbidden", 403)}, "credentials", "challenge page"),
-        ({"me": json_reply({"code": "rest_no_route"}, 404)}, "credentials", "has switched /wp/v2/users off"),
+        ({"me": json_reply({"code": "rest_no_route"}, 404)}, "credentials", "has disabled /wp/v2/users"),
         ({"users": BLOCKED}, "users", "probably a security plugin"),
         ({"options": page_reply("Nothing here", 500)}, "users", "HTTP 500"),
-        ({"users": json_reply([{"id": 1}])}, "users", "[0].username: text was expected"),
+        ({"users": json_reply([{"id": 1}])}, "users", "[0].username: expected text"),
     ],
 )
 def test_what_can_be_wrong(serve: Serve, http: HttpClient, answers: dict[str, Reply], name: str, message: str) -> None:
@@ -122,7 +122,7 @@ def test_what_can_be_wrong(serve: Serve, http: HttpClient, answers: dict[str, Re
 
 def test_the_password_for_logging_in(serve: Serve, http: HttpClient) -> None:
     found = checked(serve(wordpress(me=NOT_LOGGED_IN, xmlrpc=xmlrpc(None))).url, http, "hunter2")
-    assert "is no application password of WordPress" in stopped_at(found)[1]
+    assert "is not an application password of WordPress" in stopped_at(found)[1]
 
 
 @pytest.mark.parametrize("right", RIGHTS)
@@ -148,16 +148,16 @@ def test_no_tls(serve: Serve, http: HttpClient) -> None:
 def test_plain_permalinks_are_no_fault(serve: Serve, http: HttpClient) -> None:
     well = wordpress()
 
-    def answer(asked: RequestedRoles) -> Reply:
-        route = asked.params.get("rest_route")
+    def answer(request: Request) -> Reply:
+        route = request.params.get("rest_route")
         if route is None:
             return page_reply("Not Found", 404)
-        return well(RequestedRoles(asked.method, f"/wp-json{route}", asked.headers, asked.body, asked.connection))
+        return well(Request(request.method, f"/wp-json{route}", request.headers, request.body, request.connection))
 
     found = checked(serve(answer).url, http)
     assert found.problem is None
     assert "?rest_route=" in found.results[2].message
-    assert found.capabilities["plain"] is True
+    assert found.capabilities["plain_permalinks"] is True
 
 
 def test_without_the_connector(serve: Serve, http: HttpClient) -> None:
@@ -168,11 +168,11 @@ def test_without_the_connector(serve: Serve, http: HttpClient) -> None:
     assert "memberhook wordpress plugin --output memberhook-connector.zip" in missing.message
     assert found.capabilities == {
         "transport": "core",
-        "plain": False,
+        "plain_permalinks": False,
         "batch": True,
-        "meta": {"company": "string"},
+        "meta_types": {"company": "string"},
         "meta_keys": ["company"],
-        "notes": False,
+        "stores_idempotency_key": False,
         "roles": [
             {"slug": "subscriber", "title": "Subscriber", "privileged": False},
             {"slug": "contributor", "title": "Contributor", "privileged": False},
@@ -191,18 +191,18 @@ def test_with_the_connector(serve: Serve, http: HttpClient) -> None:
     assert all(result.ok for result in found.results)
     assert found.capabilities == {
         "transport": "connector",
-        "plain": False,
+        "plain_permalinks": False,
         **{name: value for name, value in SITE.items() if name not in {"name", "rights"}},
     }
-    assert "OPTIONS" not in {asked.method for asked in server.asked}
+    assert "OPTIONS" not in {request.method for request in server.requests}
 
 
-def test_an_older_connector_works_and_is_told(serve: Serve, http: HttpClient) -> None:
+def test_an_older_connector_works_and_is_reported(serve: Serve, http: HttpClient) -> None:
     index = json_reply({**INDEX, "namespaces": ["wp/v2", "memberhook/v1"]})
     server = serve(wordpress(index=index, site=json_reply({**SITE, "connector": "0.0.9"})))
     found = checked(server.url, http)
     assert (found.problem, found.capabilities["transport"]) == (None, "connector")
-    assert f"is 0.0.9, the one of this Memberhook {__version__}" in found.results[-1].message
+    assert f"is 0.0.9; this Memberhook comes with {__version__}" in found.results[-1].message
 
 
 def test_the_connector_tells_of_rights(serve: Serve, http: HttpClient) -> None:
@@ -220,7 +220,7 @@ def test_a_connector_that_does_not_work(serve: Serve, http: HttpClient, site: Re
     found = checked(serve(wordpress(index=index, site=site)).url, http)
     assert found.capabilities == {}
     assert found.problem is not None
-    assert "is there, but does not work" in found.problem.message
+    assert "is installed but does not work" in found.problem.message
 
 
 def test_a_site_that_hides_its_index(serve: Serve, http: HttpClient) -> None:

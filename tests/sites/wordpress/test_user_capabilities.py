@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from memberhook.sites.wordpress import capabilities
-from memberhook.sites.wordpress.capabilities import has_privileges, is_privileged_capability
+from memberhook.sites.wordpress import user_capabilities
+from memberhook.sites.wordpress.user_capabilities import has_privileges, is_privileged_capability
 
 HARMLESS = """read level_0 level_1 level_2 edit_posts publish_posts delete_posts edit_published_posts
     delete_published_posts upload_files read_private_posts read_private_pages edit_pages publish_pages delete_pages
@@ -39,7 +39,7 @@ def test_only_what_is_granted_counts() -> None:
 
 
 def test_the_connector_has_the_same_table() -> None:
-    php = (Path(capabilities.__file__).parent / "plugin" / "memberhook-connector.php").read_text("utf-8")
+    php = (Path(user_capabilities.__file__).parent / "plugin" / "memberhook-connector.php").read_text("utf-8")
     table = re.search(r"const MEMBERHOOK_PRIVILEGED = array\((.*?)\n\);", php, re.DOTALL)
     assert table
-    assert tuple(re.findall(r"^\t'(.*)',$", table[1], re.MULTILINE)) == capabilities.PRIVILEGED
+    assert tuple(re.findall(r"^\t'(.*)',$", table[1], re.MULTILINE)) == user_capabilities.PRIVILEGED

@@ -1,6 +1,6 @@
-"""Which of WordPress's capabilities make their holder privileged: managing users, settings, code or others' content.
+"""Which of a WordPress user's capabilities are privileges: to manage users, settings, code or others' content.
 
-Its one decision: the table is the same as in the connector plugin, so it is in words that PHP and Python read alike.
+The connector plugin has the same table, so its patterns are written in what PHP's and Python's regexes have in common.
 Sources: wp-admin/includes/schema.php (the roles as installed), map_meta_cap() in wp-includes/capabilities.php.
 """
 
@@ -23,7 +23,7 @@ PRIVILEGED = (
     r"_others_",
     r"^(edit|delete)_private_",
 )
-"""Regexes to be found in a capability's name, in any case."""
+"""Patterns to search for in a capability's name, ignoring case."""
 
 _PRIVILEGED = re.compile("|".join(PRIVILEGED), re.IGNORECASE)
 
@@ -32,6 +32,6 @@ def is_privileged_capability(name: str) -> bool:
     return _PRIVILEGED.search(name) is not None
 
 
-def has_privileges(capabilities: Mapping[str, object]) -> bool:
-    """`capabilities`: name → granted, as WordPress lists those of a user."""
-    return any(granted and is_privileged_capability(name) for name, granted in capabilities.items())
+def has_privileges(user_capabilities: Mapping[str, object]) -> bool:
+    """`user_capabilities`: name → granted. With privileges, the member is protected: see `core.plan.is_protected`."""
+    return any(granted and is_privileged_capability(name) for name, granted in user_capabilities.items())

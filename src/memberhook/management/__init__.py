@@ -1,0 +1,1 @@
+"""Management commands: `manage.py memberhook …` is the command line of `cli`. May import cli alone."""
