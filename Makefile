@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test check docs messages lock clean
+.PHONY: help run test coverage check docs messages lock clean
 
 run: ## Set up, then run the demo: a simulated CRM sends webhooks, members appear
 	@scripts/setup run
@@ -12,6 +12,13 @@ PARALLEL = --numprocesses auto --maxprocesses 8 --dist loadfile
 test: ## Set up, then run the tests (ARGS="-k login" runs some)
 	@scripts/setup test
 	@.venv/bin/python -m pytest $(or $(ARGS),$(PARALLEL))
+
+coverage: ## Run all tests and print how much of each folder they reach (ARGS=--missing: and what not)
+	@scripts/setup test
+	@mkdir -p .cache/coverage
+	@.venv/bin/python -m coverage erase
+	@.venv/bin/python -m coverage run -m pytest $(PARALLEL)
+	@.venv/bin/python scripts/coverage_by_folder.py $(ARGS)
 
 check: ## Format, lint, types, migrations, retired words, spelling
 	@scripts/check
@@ -28,7 +35,7 @@ lock: ## Pin the dependencies again (ARGS=--upgrade moves to the newest)
 	@scripts/lock $(ARGS)
 
 clean: ## Remove what set-up, tests and docs have made (never memberhook-data)
-	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist docs/_build
+	@rm -rf .venv .cache/coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis dist docs/_build
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## List these commands
