@@ -11,13 +11,12 @@ PARALLEL = --numprocesses auto --maxprocesses 8 --dist loadfile
 
 test: ## Set up, then run the tests (ARGS="-k login" runs some)
 	@scripts/setup test
-	@.venv/bin/python -m pytest $(or $(ARGS),$(PARALLEL))
+	@.venv/bin/python $(MEASURE) -m pytest $(or $(ARGS),$(PARALLEL))
 
 coverage: ## Run all tests and print how much of each folder they reach (ARGS=--missing: and what not)
-	@scripts/setup test
 	@mkdir -p .cache/coverage
-	@.venv/bin/python -m coverage erase
-	@.venv/bin/python -m coverage run -m pytest $(PARALLEL)
+	@rm -f .cache/coverage/*
+	@$(MAKE) test ARGS= MEASURE="-m coverage run"
 	@.venv/bin/python scripts/coverage_by_folder.py $(ARGS)
 
 check: ## Format, lint, types, migrations, retired words, spelling
