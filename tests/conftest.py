@@ -32,7 +32,7 @@ from memberhook.models.deliveries import Delivery, Origin
 from memberhook.services.hooks import DEFAULT_MAP
 from memberhook.sites.local.setup import add_role
 
-pytest_plugins = ["tests.no_skips", "tests.sites.contract"]
+pytest_plugins = ["pytester", "tests.servers", "tests.sites.contract"]
 
 Send = Callable[..., Delivery]
 
@@ -88,6 +88,12 @@ class FakeCrm:
 
     def contacts(self, tag: object = None) -> Iterator[ContactPage]:
         yield ContactPage(tuple(self.people.values()), len(self.people))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"db", "transactional_db"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("django_db"):
+            item.add_marker("database")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,7 +1,7 @@
 """Run `memberhook` commands, each in a process forked from one that has already loaded everything.
 
-Starting Python and Django for each of the many commands would take most of the tests' time. Commands whose start is
-itself tested (`serve`, `worker`, `demo`, invalid settings) do start from the beginning.
+Starting Python and Django for each of the many commands would take most of the tests' time. `serve`, `worker` and
+`demo` do not run here: tests start them as users do.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def test_another_address_with_linked_members_is_warned_of(cli: Cli, wordpress: F
         ((*ADD[:4], "local", *ADD[5:], *AT), "'local' is the name of the local site"),
         ((*ADD[:4], "not a slug", *ADD[5:], *AT), "name: "),
         ((*ADD, "--url", "club.example"), "The address must be"),
-        ((*ADD, "--url", "https://me:secret@club.example"), "holds a user name or password"),
+        ((*ADD, "--url", "https://me:secret@club.example"), "contains a username or password"),
         ((*ADD, *AT, "--wp-fusion", "Fluent CRM"), "is not a slug of WP Fusion"),
         (("site", "add", "local", *ADD[3:], *AT), "'local' is not 'wordpress'"),
         (("site", "check", "nowhere"), "no site 'nowhere'"),

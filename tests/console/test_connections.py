@@ -50,7 +50,7 @@ def test_a_new_connection_is_stored_and_tested(
     assert [field["name"] for field in connection.fields] == ["phone"]
     assert TagRow.objects.get().title == "Course"
     assert "club, log in: The credentials are right." in messages_of(answer)
-    assert "club: loaded 1 tags and 1 fields." in messages_of(answer)
+    assert "club: Loaded 1 tag and 1 field." in messages_of(answer)
 
 
 def test_the_password_is_never_rendered_back(console: Client, db: None) -> None:
@@ -70,7 +70,7 @@ def test_the_password_is_never_rendered_back(console: Client, db: None) -> None:
         ({"password": "x", "kind": "unknown"}, "kind"),
     ],
 )
-def test_mistakes_are_refused(console: Client, db: None, values: dict[str, Any], field: str) -> None:
+def test_mistakes_are_reported(console: Client, db: None, values: dict[str, Any], field: str) -> None:
     assert field in errors(console.post(ADD, form(**values)))
     assert not Connection.objects.exists()
 
@@ -101,7 +101,7 @@ def test_a_new_password_replaces_the_old_one(console: Client, shop: Connection, 
     assert (shop.url, shop.password) == ("https://club.example", "new-one")
 
 
-def test_results_are_shown_one_by_one(
+def test_every_result_is_reported(
     console: Client, shop: Connection, crm: FakeCrm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = [
@@ -120,7 +120,7 @@ def test_reloading_from_the_list(
 ) -> None:
     monkeypatch.setattr(crm, "catalog", lambda: CATALOG)
     chosen = {"action": "test_chosen", "_selected_action": shop.pk}
-    assert messages_of(console.post("/console/memberhook/connection/", chosen)) == ["shop: loaded 1 tags and 1 fields."]
+    assert messages_of(console.post("/console/memberhook/connection/", chosen)) == ["shop: Loaded 1 tag and 1 field."]
     assert Connection.objects.get().fields[0]["name"] == "phone"
 
 

@@ -75,7 +75,7 @@ def test_a_new_site_is_stored_and_tested(
         ({"password": "x", "wp_fusion": "Fluent CRM"}, "wp_fusion"),
     ],
 )
-def test_mistakes_are_refused(
+def test_mistakes_are_reported(
     console: Client, wordpress: FakeWordPress, db: None, values: dict[str, Any], field: str
 ) -> None:
     assert field in errors(console.post(ADD, form(**values)))
@@ -89,7 +89,7 @@ def test_what_was_found_is_shown(console: Client, club: Site, wordpress: FakeWor
     assert "WordPress&#x27;s own REST API" in text
     assert "6.8.1" in text
     assert (
-        '<div>Administrator <code>administrator</code> <span class="mh-badge mh-warn">privileged</span></div>' in text
+        '<div>Administrator <code>administrator</code> <span class="mh-badge mh-warn">Privileged</span></div>' in text
     )
     assert "<div>Customer <code>customer</code> </div>" in text
     assert "<code>city</code> <code>&lt;b&gt;</code>" in text
@@ -120,7 +120,7 @@ def test_another_address_with_linked_members_is_warned_of(
     assert "1 linked members of club are assumed to be the same users" in messages_of(answer)[0]
 
 
-def test_a_test_shows_each_result_and_stores_what_was_found(
+def test_a_test_tells_each_finding_and_keeps_what_was_found(
     console: Client, club: Site, wordpress: FakeWordPress
 ) -> None:
     Site.objects.filter(pk=club.pk).update(paused_until=timezone.now() + timedelta(hours=1))
@@ -231,5 +231,5 @@ def test_a_site_that_was_never_looked_at_says_so(
 def test_a_paused_site_is_on_the_front_page(console: Client, club: Site) -> None:
     Site.objects.filter(pk=club.pk).update(paused_until=timezone.now() + timedelta(minutes=10))
     text = console.get("/console/").content.decode()
-    assert "club is not called for" in text
+    assert "club is paused for" in text
     assert page(club) in text

@@ -1,4 +1,4 @@
-"""Signed requests: the gate, and the plain Django view. That of the service is tested in tests/service."""
+"""Signed requests: the gate, and the plain Django view. That of the service is tested in tests/server."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from memberhook.sites.registry import open_site
 from tests.conftest import Clock, Send, ended
 from tests.sites.contract import SiteContract, World
 from tests.sites.wordpress.helpers import GOLD, SILVER, MemoryOverflowStore, change, creation
-from tests.wordpress.conftest import running_or_skip, site_row
-from tests.wordpress.runner import WordPress
+from tests.wordpress.conftest import site_row
+from tests.wordpress.runner import WordPress, running
 
 SITES_OWN_CODE = """<?php
 if (get_option('drops_header')) {
@@ -66,7 +66,7 @@ add_action('user_register', function ($id) {
 def wp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WordPress]:
     plugin = tmp_path_factory.mktemp("plugin") / "own-code.php"
     plugin.write_text(SITES_OWN_CODE, "utf-8")
-    with running_or_skip(mu_plugin=[plugin]) as site:
+    with running(mu_plugin=[plugin]) as site:
         site.user("tom", "student")
         site.user("liz", "boss")
         site.user("cy", "customer")

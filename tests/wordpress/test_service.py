@@ -83,8 +83,8 @@ def make_club(
         made.append(service)
         account = ("--url", connected.url, "--username", connected.admin_user, "--password-stdin", "--allow-private")
         service.json("site", "add", "wordpress", "--name", "club", *account, stdin=connected.application_password)
-        connect(service, crm, *options)
         service.start()
+        connect(service, crm, *options)
         return service
 
     yield make
@@ -97,6 +97,6 @@ def service(make_club: Callable[..., ClubService]) -> ClubService:
     return make_club("--return-password", "wp_password", "--map", "interests=interests", "--map", "city=city")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def burst(make_club: Callable[..., ClubService]) -> ClubService:
     return make_club("--return-password", "wp_password", "--welcome", BATCH="10")

@@ -1,4 +1,5 @@
-"""What the pages of connections and remote sites share: address, credentials, test. Passwords are never shown."""
+"""What the admins of connections and remote sites share: address, password and the test. A password can be set here,
+but is never shown."""
 
 from __future__ import annotations
 
@@ -21,9 +22,11 @@ from django.http import (
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
-from memberhook.console.base import ConsoleAdmin, ModelForm, Password
-from memberhook.console.html import badge
+from memberhook.console.admin_classes import ConsoleAdmin, ModelForm, Password
+from memberhook.console.labels import Text
+from memberhook.console.markup import Link, badge
 from memberhook.core.check_result import CheckResult
 from memberhook.core.errors import MemberhookError
 from memberhook.models.connections import Account
@@ -32,12 +35,12 @@ FIELDS = ("url", "username", "password", "allow_private")
 
 
 class AccountForm(ModelForm):
-    """`password` can be written, never read. Each form declares its own `kind`."""
+    """`password` can be set but is never shown. Each subclass declares its own `kind`."""
 
-    help_for_new = ""
+    help_for_new: Text = ""
 
     password = forms.CharField(
-        required=False, strip=False, widget=Password(attrs={"autocomplete": "new-password"}), label="Password"
+        required=False, strip=False, widget=Password(attrs={"autocomplete": "new-password"}), label=_("Password")
     )
 
     class Meta:
@@ -47,7 +50,7 @@ class AccountForm(ModelForm):
         super().__init__(*args, **kwargs)
         if "password" in self.fields:
             self.moved_from = (self.instance.url, self.instance.username)
-            stored = "Stored encrypted; it is not shown again. Leave empty to keep it."
+            stored = _("Stored encrypted and not shown again. Leave empty to keep the current password.")
             self.fields["password"].help_text = stored if self.instance.pk else self.help_for_new
 
     def clean(self) -> dict[str, Any]:
@@ -55,36 +58,38 @@ class AccountForm(ModelForm):
         if cleaned.get("password"):
             self.instance.password = cleaned["password"]
         elif self.instance.pk and (cleaned.get("url"), cleaned.get("username")) != self.moved_from:
-            text = "Enter the password again: it is not sent to another address, or for another user, without you."
+            text = _(
+                "Enter the password again. It is never sent to a new address or for a new user without your consent."
+            )
             self.add_error("password", text)
         return cleaned
 
 
 class AccountAdmin(ConsoleAdmin):
-    """`test_label`: the text of the test button; `test_account` runs the test and may raise `MemberhookError`."""
+    """Subclasses set `test_label`, the text of the button, and `test_account`, which may raise `MemberhookError`."""
 
     change_form_template = "memberhook/console/account.html"
     actions = ("test_chosen",)
     ordering = ("name",)
-    test_label = ""
+    test_label: Text = ""
 
     def test_account(self, request: HttpRequest, account: Any) -> None:
         raise NotImplementedError
 
-    def links(self, account: Any) -> list[tuple[str, str]]:
-        """Addresses and texts of links beside the button; `account` is None on the page that adds one."""
+    def links(self, account: Any) -> list[Link]:
+        """Return the links shown next to the button; `account` is None on the page that adds one."""
         return []
 
-    @admin.display(description="password")
-    def password(self, account: Account) -> str:
-        return "stored" if account.secret else "none"
+    @admin.display(description=_("password"))
+    def password(self, account: Account) -> Text:
+        return _("stored") if account.secret else _("none")
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def state(self, account: Account) -> SafeString:
         paused = account.paused_until is not None and account.paused_until > timezone.now()
-        return badge("paused", "warn") if paused else badge("ready", "good")
+        return badge(_("Paused"), "warn") if paused else badge(_("Ready"), "good")
 
-    @admin.action(description="Test", permissions=["change"])
+    @admin.action(description=_("Test"), permissions=["change"])
     def test_chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for account in queryset:
             if self.has_change_permission(request, account):
@@ -106,7 +111,7 @@ class AccountAdmin(ConsoleAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
         super().save_model(request, obj, form, change)
         if not change or set(FIELDS) & set(form.changed_data):
-            # After the transaction: the test may take long, and holds no lock meanwhile.
+            # After the commit: a slow answer must not keep the transaction open.
             transaction.on_commit(lambda: self.test(request, obj))
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from memberhook.conf import words
-from memberhook.console.base import Checkboxes, ModelForm, Select, TextInput
+from memberhook.console.admin_classes import Checkboxes, ModelForm, Select, TextInput
 from memberhook.core.errors import MemberhookError
 from memberhook.core.types import Role, UsernameFormat
 from memberhook.engine.runtime import system_runtime

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from memberhook.console.base import InlineFormSet, ModelForm, Select, TabularInline, TextInput
+from memberhook.console.admin_classes import InlineFormSet, ModelForm, Select, TabularInline, TextInput
 from memberhook.console.hook_form import HookChoices, with_stored
 from memberhook.models.hook_rows import UNKNOWN_TYPE, MappedField, TagRule, check_distinct, tag_name
 from memberhook.services.hooks import DEFAULT_MAP

@@ -11,11 +11,11 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from memberhook.console.base import ConsoleAdmin
+from memberhook.console.admin_classes import ConsoleAdmin
 from memberhook.console.hook_form import HookChoices, HookForm
 from memberhook.console.hook_rows import SITE_FIELD_LIST, TAG_LIST, MappedFieldInline, RowInline, TagRuleInline
-from memberhook.console.html import admin_url, link
 from memberhook.console.keys import KeyInline, new_key_view, show_key
+from memberhook.console.markup import admin_url, link
 from memberhook.models.connections import Hook
 from memberhook.models.deliveries import Delivery
 from memberhook.services import hooks, keys

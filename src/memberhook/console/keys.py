@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from memberhook.conf import words
-from memberhook.console.base import Checkboxes, ModelForm, Radios, StackedInline, TextInput, set_choices
+from memberhook.console.admin_classes import Checkboxes, ModelForm, Radios, StackedInline, TextInput, set_choices
 from memberhook.console.hook_form import AnyOf
 from memberhook.console.hook_rows import HookFormSet
 from memberhook.core.types import Action

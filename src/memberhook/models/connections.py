@@ -164,6 +164,11 @@ class Hook(models.Model):
             raise ValidationError({column: ValidationError(message, code="role_not_allowed")})
         return slug
 
+    def ordering_key(self, contact_id: str | None, email: str | None) -> str:
+        """Names a contact for the order of its deliveries, across all hooks of the same connection and site."""
+        contact = f"id {contact_id}" if contact_id else f"mail {(email or '').lower()}"
+        return f"{self.connection_id}.{self.site_id} {contact}"
+
     def options(self) -> HookOptions:
         return HookOptions(
             default_role=self.default_role,

@@ -1,4 +1,4 @@
-"""Filters of the list of deliveries."""
+"""Filters for the list of deliveries."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.admin import ModelAdmin, SimpleListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from memberhook.console.labels import ACTIONS, Text, status_label
 from memberhook.core.states import STATUSES
@@ -16,7 +17,7 @@ from memberhook.models.deliveries import Delivery, Origin, with_status
 
 
 class StatusFilter(SimpleListFilter):
-    title = "status"
+    title = _("status")
     parameter_name = "status"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
@@ -27,7 +28,7 @@ class StatusFilter(SimpleListFilter):
 
 
 class ColumnFilter(SimpleListFilter):
-    """One column with a few known values. (Django's own would look through the whole table for them.)"""
+    """Filter by a column with a few known values. Django's own filter would scan the whole table for them."""
 
     labels: Mapping[Any, Text] = {}
 
@@ -40,12 +41,14 @@ class ColumnFilter(SimpleListFilter):
 
 
 class ActionFilter(ColumnFilter):
-    title = parameter_name = "action"
+    title = _("action")
+    parameter_name = "action"
     labels = ACTIONS
 
 
 class HookFilter(SimpleListFilter):
-    title = parameter_name = "hook"
+    title = _("hook")
+    parameter_name = "hook"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
         return [(str(pk), name) for pk, name in Hook.objects.order_by("name").values_list("pk", "name")]
@@ -56,5 +59,6 @@ class HookFilter(SimpleListFilter):
 
 
 class OriginFilter(ColumnFilter):
-    title = parameter_name = "origin"
+    title = _("origin")
+    parameter_name = "origin"
     labels = {origin: origin.label for origin in Origin}

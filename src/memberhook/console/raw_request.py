@@ -1,10 +1,12 @@
-"""The raw request of a delivery, made readable, with what looks like a secret hidden. Pure."""
+"""The raw request of a delivery in readable form, with everything that looks like a secret hidden."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
+
+from django.utils.translation import gettext
 
 from memberhook.core.closed_fields import is_secret
 from memberhook.core.errors import RequestRejected
@@ -18,7 +20,7 @@ LONGEST_SHOWN = 100_000
 
 @dataclass(frozen=True, slots=True)
 class ReadableRequest:
-    """`data`: the contact data as indented JSON; `problem`: why there is none to show."""
+    """`data` is the contact data as indented JSON; `problem` says why it cannot be shown."""
 
     method: str
     content_type: str
@@ -27,8 +29,8 @@ class ReadableRequest:
     problem: str = ""
 
 
-def readable(delivery: Delivery, secret_fields: Collection[str]) -> ReadableRequest | None:
-    """None for a delivery that no request made (import, resync)."""
+def readable_request(delivery: Delivery, secret_fields: Collection[str]) -> ReadableRequest | None:
+    """Return None for an import or a resync, which have no request."""
     if delivery.origin != Origin.WEBHOOK:
         return None
     body = bytes(delivery.body)
@@ -38,14 +40,16 @@ def readable(delivery: Delivery, secret_fields: Collection[str]) -> ReadableRequ
         shown = hide(payload.read(request).data, secret_fields)
         data = json.dumps(shown, indent=2, ensure_ascii=False) if shown else ""
     except RequestRejected as error:
-        problem = f"It cannot be read, so it is not shown: it might hold a password. {error.message}"
+        reason = gettext("The request cannot be read. It is not shown because it might contain a password.")
+        problem = f"{reason} {error.message}"
     if len(data) > LONGEST_SHOWN:
-        data = f"{data[:LONGEST_SHOWN]}\n… ({len(data) - LONGEST_SHOWN} more characters)"
+        more = gettext("(%(number)d more characters)") % {"number": len(data) - LONGEST_SHOWN}
+        data = f"{data[:LONGEST_SHOWN]}\n… {more}"
     return ReadableRequest(delivery.method, delivery.content_type, len(body), data, problem)
 
 
 def hide(value: object, secret_fields: Collection[str], name: str = "") -> object:
-    """The value with everything hidden whose name is one of these fields or looks like that of a secret."""
+    """Return the value with every field hidden that is in `secret_fields` or whose name looks like a secret."""
     if name and value not in (None, "", [], {}) and (name in secret_fields or is_secret(name)):
         return HIDDEN
     if isinstance(value, dict):

@@ -1,6 +1,6 @@
-"""What every page is made of: Unfold's classes where Unfold is installed, else Django's own.
+"""Base classes, forms and widgets of the console: Unfold's if it is in INSTALLED_APPS, else Django's own.
 
-Import it when Django's apps are ready, as its admin does.
+Import this module only once Django's apps are loaded, as `admin.py` does.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ __all__ = [
 
 
 class ConsoleAdmin(ModelAdmin):
-    """A screen with the console's own few styles."""
+    """The base of all admins of the console, with its stylesheet."""
 
     show_full_result_count = False
     list_per_page = 50
@@ -89,7 +89,7 @@ class ConsoleAdmin(ModelAdmin):
 
 
 class ReadOnlyAdmin(ConsoleAdmin):
-    """Shows what the service writes; nobody changes it by hand."""
+    """For rows that only the service writes."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -102,6 +102,6 @@ class ReadOnlyAdmin(ConsoleAdmin):
 
 
 def set_choices(form: ModelForm, name: str, choices: Iterable[tuple[str, Any]]) -> None:
-    """What a choice field of this form offers, known only now."""
+    """Set the choices of a field that are only known at run time."""
     field: Any = form.fields[name]
     field.choices = list(choices)

@@ -1,4 +1,4 @@
-"""What runs and what waits: follow-ups (never their secrets) and workers."""
+"""The list of follow-ups. The passwords that some of them carry are never loaded."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from django.contrib import admin
 from django.contrib.admin import ModelAdmin, SimpleListFilter
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
-from memberhook import conf
-from memberhook.console.base import ReadOnlyAdmin
-from memberhook.console.html import admin_url, badge, label_badge, link, moment, short, span
+from memberhook.console.admin_classes import ReadOnlyAdmin
 from memberhook.console.labels import follow_up_label
+from memberhook.console.markup import admin_url, label_badge, link, moment, one_line, short
 from memberhook.core.states import State
-from memberhook.models.deliveries import Delivery, Worker
+from memberhook.models.deliveries import Delivery
 from memberhook.models.followups import FollowUp, FollowUpState
 
 IN_STATE: Mapping[FollowUpState, Q] = {
@@ -31,12 +31,12 @@ IN_STATE: Mapping[FollowUpState, Q] = {
 class StateFilter(SimpleListFilter):
     """Waiting follow-ups are the default, in place of all of them."""
 
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
         others = [(state.value, str(state.label)) for state in FollowUpState if state is not FollowUpState.WAITING]
-        return [*others, ("all", "All")]
+        return [*others, ("all", gettext("All"))]
 
     def choices(self, changelist: Any) -> Any:
         waiting = {"selected": self.value() is None, "query_string": changelist.get_query_string(remove=["state"])}
@@ -49,15 +49,25 @@ class StateFilter(SimpleListFilter):
 
 
 class FollowUpAdmin(ReadOnlyAdmin):
-    list_display = ("what", "email", "progress", "of_delivery", "attempts", "next_try", "what_happened")
+    list_display = (
+        "kind_name",
+        "email",
+        "progress_badge",
+        "delivery_link",
+        "attempts",
+        "next_attempt",
+        "short_message",
+    )
     list_filter = (StateFilter, "kind")
     search_fields = ("email", "=member_id", "=contact_id")
+    search_help_text = _("Search by e-mail address, member id or contact id")
+    list_fullwidth = True  # Unfold: the message column needs the width
     ordering = ("due_at",)
     fields = (
-        "what",
+        "kind_name",
         "email",
-        "progress",
-        "of_delivery",
+        "progress_badge",
+        "delivery_link",
         "member_id",
         "contact_id",
         "attempts",
@@ -70,37 +80,22 @@ class FollowUpAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[FollowUp]:
         return super().get_queryset(request).defer("secret")
 
-    @admin.display(description="follow-up", ordering="kind")
-    def what(self, followup: FollowUp) -> str:
-        return followup.get_kind_display()
+    @admin.display(description=_("follow-up"), ordering="kind")
+    def kind_name(self, followup: FollowUp) -> SafeString:
+        return one_line(followup.get_kind_display())
 
-    @admin.display(description="state")
-    def progress(self, followup: FollowUp) -> SafeString:
+    @admin.display(description=_("state"))
+    def progress_badge(self, followup: FollowUp) -> SafeString:
         return label_badge(follow_up_label(followup.progress))
 
-    @admin.display(description="delivery", ordering="delivery")
-    def of_delivery(self, followup: FollowUp) -> SafeString | str:
+    @admin.display(description=_("delivery"), ordering="delivery")
+    def delivery_link(self, followup: FollowUp) -> SafeString | str:
         return link(admin_url(Delivery, "change", followup.delivery_id), followup.delivery_id)
 
-    @admin.display(description="next attempt", ordering="due_at")
-    def next_try(self, followup: FollowUp) -> str:
+    @admin.display(description=_("next attempt"), ordering="due_at")
+    def next_attempt(self, followup: FollowUp) -> str:
         return "" if followup.finished_at else moment(followup.due_at)
 
-    @admin.display(description="message")
-    def what_happened(self, followup: FollowUp) -> str:
+    @admin.display(description=_("message"))
+    def short_message(self, followup: FollowUp) -> str:
         return short(followup.message)
-
-
-class WorkerAdmin(ReadOnlyAdmin):
-    list_display = ("name", "seen", "state")
-    fields = ("name", "seen_at", "state")
-    ordering = ("-seen_at",)
-
-    @admin.display(description="last seen", ordering="seen_at")
-    def seen(self, worker: Worker) -> str:
-        return f"{span(timezone.now() - worker.seen_at)} ago"
-
-    @admin.display(description="state")
-    def state(self, worker: Worker) -> SafeString:
-        alive = worker.seen_at > timezone.now() - conf.LEASE()
-        return badge("alive", "good") if alive else badge("silent", "bad")
