@@ -126,7 +126,7 @@ def test_what_is_no_plan_is_refused_whole(connected: WordPress, body: Any) -> No
     assert answer.status == 400, answer.data
     assert json.loads(answer.data)["code"] in ("rest_invalid_param", "rest_missing_callback_param")
     assert connected.php_json(count) == before
-    assert connected.debug_log("memberhook-connector.php") == ""
+    assert connected.debug_log("memberhook-connector") == ""
 
 
 def test_values_meant_for_sql_or_pages_are_values(connected: WordPress) -> None:
@@ -521,7 +521,8 @@ def test_a_deactivated_connector_is_told_and_nothing_is_lost(
     finally:
         away.rename(folder)
         connected.php(
-            "require_once ABSPATH . 'wp-admin/includes/plugin.php'; activate_plugin('memberhook-connector.php');"
+            "require_once ABSPATH . 'wp-admin/includes/plugin.php'; "
+            "activate_plugin('memberhook-connector/memberhook-connector.php');"
         )
     assert delivery.state == "retrying"
     assert "connector is not active" in delivery.message

@@ -42,6 +42,13 @@ _STRIPPED = (
     'Authorization "(.*)" HTTP_AUTHORIZATION=$1` to .htaccess. nginx: add `fastcgi_param HTTP_AUTHORIZATION '
     "$http_authorization;`."
 )
+CAPABILITY = "memberhook_manage_members"
+"""The connector's own: alone it is enough for all of its routes."""
+_SURPLUS = (
+    "The WordPress user can do more than Memberhook needs: whoever gets its application password can manage all users. "
+    "In WordPress, press the button under Settings > Memberhook, which makes a user for Memberhook alone, and run the "
+    "command that it shows. Then remove the old user's application password."
+)
 _GET_IT = (
     "Get it with `memberhook wordpress plugin --output memberhook-connector.zip` and upload it there under Plugins > "
     "Add Plugin (older: Add New) > Upload Plugin."
@@ -60,10 +67,12 @@ def check(rest: Rest) -> Checked:
     try:
         site, connector = _connector(rest, index)
         findings.append(
-            _rights(rest, site.get("rights") if site else capabilities, network=bool(site.get("multisite")))
+            _rights(rest, site.get("rights") if site else capabilities, connector=bool(site) or connector.needed)
         )
         if not findings[-1].ok:
             return Checked(tuple(findings))
+        if site.get("surplus_rights"):
+            findings.append(Finding("user", False, _SURPLUS, needed=False))
         if connector.needed and not connector.ok:
             return Checked((*findings, connector))
         facts = {name: site[name] for name in _FROM_CONNECTOR if name in site} if site else _core_facts(rest)
@@ -127,15 +136,19 @@ def _switched_off(rest: Rest) -> str:
     return f"{no_passwords(rest.site)} Give the address with https://."
 
 
-def _rights(rest: Rest, held: object, *, network: bool) -> Finding:
+def _rights(rest: Rest, held: object, *, connector: bool) -> Finding:
+    if connector and object_at(held).get(CAPABILITY):
+        return good("rights", "The user may find, make and change members.")
     missing = [right for right in RIGHTS if not object_at(held).get(right)]
     if not missing:
         return good("rights", "The user may list, make and change users and give them roles.")
-    mend = (
-        "On a network of sites these are for super admins: take one."
-        if network
-        else "Take an administrator, or give its role these capabilities."
-    )
+    if connector:
+        message = (
+            f"The user at {rest.site} may not manage members. In WordPress, make a user for Memberhook under "
+            "Settings > Memberhook (on a network: as a super admin), and run the command that is shown there."
+        )
+        return Finding("rights", False, message)
+    mend = "Take an administrator (on a network: a super admin), or give its role these capabilities."
     return Finding("rights", False, f"The user at {rest.site} lacks the rights {', '.join(missing)}. {mend}")
 
 

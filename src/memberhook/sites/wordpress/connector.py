@@ -26,8 +26,8 @@ AT_ONCE = 100
 
 WORDS = Words(
     "The Memberhook connector",
-    "The user is known at {site}, but may not manage members (403). Give it the rights list_users, create_users, "
-    "edit_users and promote_users, or take an administrator.",
+    "The user is known at {site}, but may not manage members (403). In WordPress, make a user for Memberhook under "
+    "Settings > Memberhook, and run the command that is shown there.",
 )
 _BREAKDOWNS = frozenset({"server_error", "unreachable", "timeout", "bad_answer"})
 
@@ -231,9 +231,9 @@ def _member(entry: Mapping[str, Any]) -> Member:
         fields={name: _value(value) for name, value in dict(entry["fields"]).items()},
         tags=tuple(Tag(tag["id"], tag["slug"], tag["title"]) for tag in entry["tags"]),
         protected=entry["protected"],
-        elsewhere=entry["elsewhere"],
-        created_for=entry["created_for"] or None,
-        unsettled=entry["unsettled"],
+        elsewhere=entry["network_user"],
+        created_for=entry["idempotency_key"] or None,
+        unsettled=entry["needs_repair"],
     )
 
 
