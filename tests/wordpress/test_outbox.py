@@ -605,7 +605,7 @@ def test_settings_are_saved_and_the_key_is_never_shown(shop: Shop, memberhook: R
     admin = shop.page(shop.site.admin_user)
 
     def save(**fields: str) -> str:
-        nonce = re.search(r'name="_wpnonce" value="(\w+)"', admin.get()[1])
+        nonce = re.search(r'name=.option_page..*?name="_wpnonce" value="(\w+)"', admin.get()[1], re.DOTALL)
         assert nonce
         assert admin.save(nonce[1], **fields) == 302
         return admin.get(f"{PAGE}&settings-updated=true")[1]

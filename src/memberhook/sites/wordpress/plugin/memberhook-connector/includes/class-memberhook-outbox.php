@@ -317,8 +317,9 @@ final class Memberhook_Outbox {
 	 * @return bool
 	 */
 	public static function is_own_request( WP_REST_Request $request ) {
-		foreach ( array( 0, MINUTE_IN_SECONDS ) as $ago ) {
-			if ( hash_equals( self::wake_token( time() - $ago ), (string) $request['token'] ) ) {
+		$token = $request['token'];
+		foreach ( is_string( $token ) ? array( 0, MINUTE_IN_SECONDS ) : array() as $ago ) {
+			if ( hash_equals( self::wake_token( time() - $ago ), $token ) ) {
 				return true;
 			}
 		}
