@@ -34,11 +34,18 @@ final class Memberhook_New_User_Meta {
 	const CORE_LISTENER = 'wp_cache_set_users_last_changed';
 
 	/**
-	 * The user, and their meta as the object cache should hold it; null before it is written.
+	 * The user whose meta is written.
 	 *
-	 * @var array|null
+	 * @var int
 	 */
-	private static $written = null;
+	private static $user_id = 0;
+
+	/**
+	 * Written values that are no strings, by key, until core has had its turn.
+	 *
+	 * @var array
+	 */
+	private static $numbers = array();
 
 	/**
 	 * Calls `wp_insert_user()`.
@@ -47,19 +54,12 @@ final class Memberhook_New_User_Meta {
 	 * @return int|WP_Error
 	 */
 	public static function insert( $data ) {
-		self::$written = null;
 		add_filter( 'insert_user_meta', array( __CLASS__, 'collect' ), PHP_INT_MAX, 3 );
-		foreach ( array( 'add_user_role', 'set_user_role', 'user_register' ) as $hook ) {
-			add_action( $hook, array( __CLASS__, 'prime_cache' ), PHP_INT_MIN, 0 );
-		}
 		try {
 			return wp_insert_user( $data );
 		} finally {
 			remove_filter( 'insert_user_meta', array( __CLASS__, 'collect' ), PHP_INT_MAX );
-			foreach ( array( 'add_user_role', 'set_user_role', 'user_register' ) as $hook ) {
-				remove_action( $hook, array( __CLASS__, 'prime_cache' ), PHP_INT_MIN );
-			}
-			self::$written = null;
+			remove_filter( 'update_user_metadata', array( __CLASS__, 'skip_number' ), PHP_INT_MAX );
 		}
 	}
 
@@ -87,14 +87,21 @@ final class Memberhook_New_User_Meta {
 	}
 
 	/**
-	 * Puts the meta into the object cache as WordPress reads it from the database: scalars are strings.
+	 * Tells core that a number has not changed. It compares strictly, and the database gives back a string.
+	 *
+	 * @param null|bool $check   Null, since nothing else uses this filter.
+	 * @param int       $user_id The user.
+	 * @param string    $key     The key.
+	 * @param mixed     $value   Its new value.
+	 * @return null|bool
 	 */
-	public static function prime_cache() {
-		if ( null !== self::$written ) {
-			list( $user_id, $meta ) = self::$written;
-			wp_cache_set( $user_id, $meta, 'user_meta' );
-			self::$written = null; // From here on other code may have changed it.
+	public static function skip_number( $check, $user_id, $key, $value ) {
+		if ( self::$user_id !== (int) $user_id || ! array_key_exists( $key, self::$numbers ) ) {
+			return $check;
 		}
+		$is_same = null === $check && self::$numbers[ $key ] === $value;
+		unset( self::$numbers[ $key ] );
+		return $is_same ? false : $check;
 	}
 
 	/**
@@ -140,14 +147,16 @@ final class Memberhook_New_User_Meta {
 		}
 		$values += self::role_meta( $user, $data );
 		$rows    = array();
-		$typed   = array();
 		$cached  = array();
+		$numbers = array();
 		foreach ( $values as $key => $value ) {
 			if ( ! has_filter( "sanitize_user_meta_$key" ) && ! has_filter( "sanitize_user_meta_{$key}_for_user" ) ) {
-				$stored         = maybe_serialize( $value );
+				$stored         = (string) maybe_serialize( $value );
 				$rows[]         = $wpdb->prepare( '(%d, %s, %s)', $user->ID, $key, $stored );
-				$typed[ $key ]  = array( $stored );
-				$cached[ $key ] = array( (string) $stored );
+				$cached[ $key ] = array( $stored );
+				if ( ! is_string( $value ) && ! is_array( $value ) ) {
+					$numbers[ $key ] = $value;
+				}
 			}
 		}
 		$count = $wpdb->query( "INSERT INTO $wpdb->usermeta (user_id, meta_key, meta_value) VALUES " . implode( ', ', $rows ) ); // phpcs:ignore WordPress.DB.PreparedSQL.NotPrepared -- each row is prepared.
@@ -157,9 +166,10 @@ final class Memberhook_New_User_Meta {
 		if ( has_action( 'added_user_meta', self::CORE_LISTENER ) ) {
 			wp_cache_set_users_last_changed();
 		}
-		// Core compares strictly, so a number has to be one until it has compared.
-		wp_cache_set( $user->ID, $typed, 'user_meta' );
-		self::$written = array( $user->ID, $cached );
+		wp_cache_set( $user->ID, $cached, 'user_meta' );
+		self::$user_id = $user->ID;
+		self::$numbers = $numbers;
+		add_filter( 'update_user_metadata', array( __CLASS__, 'skip_number' ), PHP_INT_MAX, 4 );
 	}
 
 	/**
