@@ -82,7 +82,7 @@ function memberhook_apply_one( $plan, $batch ) {
 	$locks   = memberhook_lock( $creates ? array( $plan['email'], $plan['login'] ) : array_filter( array( $plan['email'] ) ) );
 	$user_id = (int) $plan['member'];
 	$note_id = function ( $meta, $user ) use ( &$user_id ) {
-		$user_id = $user->ID;
+		$user_id = $user_id ? $user_id : $user->ID; // The first one: other code may insert users, too.
 		return $meta;
 	};
 	add_filter( 'insert_user_meta', $note_id, 10, 2 );

@@ -10,17 +10,15 @@ defined( 'ABSPATH' ) || exit;
 /**
  * Writes the meta of a new user in one statement.
  *
- * `wp_insert_user()` calls `update_user_meta()` about twenty times, and each call asks the database for the key and then
- * inserts a row. This class inserts all rows at once just before and puts them into the object cache. The calls then find
- * every value as it should be and change nothing. They are still core's own calls, so their filters run and other code gets
- * core's return values and ids from every function that it calls itself.
+ * `wp_insert_user()` writes about twenty keys one by one, and older versions ask the database for each key first. This
+ * class takes them over at the end of the filters that collect them, inserts all rows at once and puts them into the object
+ * cache. It replaces no function of core: other code gets core's own return values and ids from everything that it calls.
  *
- * What would be missing are the hooks of adding (and their effects): where anything listens to one of them, or stands in
- * for reading or updating, this class steps aside and core does all the work. The same goes for a single key that has a
- * sanitize callback.
+ * What would be missing are the hooks that run when a row is added (and their effects). Where anything listens to one of
+ * those, this class steps aside and core does all the work. A single key that has a sanitize callback is left to core, too.
  */
 final class Memberhook_New_User_Meta {
-	/** Hooks that run in a different way, or not at all, if the rows already exist. */
+	/** Hooks that core would run for each row. */
 	const HOOKS = array(
 		'all',
 		'add_user_metadata',
@@ -41,11 +39,18 @@ final class Memberhook_New_User_Meta {
 	private static $user_id = 0;
 
 	/**
-	 * Written values that are no strings, by key, until core has had its turn.
+	 * The user's level, until core has had its turn.
 	 *
-	 * @var array
+	 * @var int|null
 	 */
-	private static $numbers = array();
+	private static $level = null;
+
+	/**
+	 * The meta as cached; null if nothing is written or other code has changed it.
+	 *
+	 * @var array[]|null
+	 */
+	private static $cached = null;
 
 	/**
 	 * Calls `wp_insert_user()`.
@@ -54,40 +59,65 @@ final class Memberhook_New_User_Meta {
 	 * @return int|WP_Error
 	 */
 	public static function insert( $data ) {
-		add_filter( 'insert_user_meta', array( __CLASS__, 'collect' ), PHP_INT_MAX, 3 );
+		self::$cached = null;
+		add_filter( 'insert_user_meta', array( __CLASS__, 'take_over' ), PHP_INT_MAX, 3 );
+		add_action( 'set_user_role', array( __CLASS__, 'check_cache' ), PHP_INT_MAX, 0 );
+		add_action( 'user_register', array( __CLASS__, 'restore_cache' ), PHP_INT_MIN, 0 );
 		try {
 			return wp_insert_user( $data );
 		} finally {
-			remove_filter( 'insert_user_meta', array( __CLASS__, 'collect' ), PHP_INT_MAX );
-			remove_filter( 'update_user_metadata', array( __CLASS__, 'skip_number' ), PHP_INT_MAX );
+			remove_filter( 'insert_user_meta', array( __CLASS__, 'take_over' ), PHP_INT_MAX );
+			remove_filter( 'update_user_metadata', array( __CLASS__, 'skip_level' ), PHP_INT_MAX );
+			remove_action( 'set_user_role', array( __CLASS__, 'check_cache' ), PHP_INT_MAX );
+			remove_action( 'user_register', array( __CLASS__, 'restore_cache' ), PHP_INT_MIN );
 		}
 	}
 
 	/**
-	 * Waits for the second half of the meta (the filter `insert_custom_user_meta` runs next), then writes both.
+	 * Notes whether the meta is still what was written, after all listeners to the user's role.
+	 */
+	public static function check_cache() {
+		if ( null !== self::$cached && wp_cache_get( self::$user_id, 'user_meta' ) !== self::$cached ) {
+			self::$cached = null;
+		}
+	}
+
+	/**
+	 * Restores the cached meta that newer versions of core have just dropped together with the cached user.
+	 */
+	public static function restore_cache() {
+		if ( null !== self::$cached && ! has_action( 'clean_user_cache' ) && ! wp_cache_get( self::$user_id, 'user_meta' ) ) {
+			wp_cache_set( self::$user_id, self::$cached, 'user_meta' );
+		}
+		self::$cached = null;
+	}
+
+	/**
+	 * Takes the first half of the meta; the filter `insert_custom_user_meta` runs next and has the second one.
 	 *
-	 * @param array   $meta   What core adds to every user; returned unchanged.
+	 * @param array   $meta   What core writes for every user.
 	 * @param WP_User $user   The user.
 	 * @param bool    $update Whether the user existed before.
-	 * @return array
+	 * @return array What is left to core.
 	 */
-	public static function collect( $meta, $user, $update ) {
-		if ( $update ) {
-			return $meta; // Other code updates somebody from a hook of this one.
+	public static function take_over( $meta, $user, $update ) {
+		if ( $update || ! self::can_write( $user ) ) {
+			return $meta;
 		}
 		$write = function ( $custom, $its_user, $its_update, $data ) use ( &$write, $meta, $user ) {
-			remove_filter( 'insert_custom_user_meta', $write, PHP_INT_MAX );
-			if ( $its_user->ID === $user->ID && self::can_write( $user ) ) {
-				self::write( $user, array_merge( $meta, $custom ), $data );
+			if ( $its_user->ID !== $user->ID ) {
+				return $custom; // Another user, created or updated by other code from a hook of this one.
 			}
-			return $custom;
+			remove_filter( 'insert_custom_user_meta', $write, PHP_INT_MAX );
+			$all = array_merge( $meta, $custom );
+			return self::can_write( $user ) ? self::write( $user, $all, $data ) : $all;
 		};
 		add_filter( 'insert_custom_user_meta', $write, PHP_INT_MAX, 4 );
-		return $meta;
+		return array();
 	}
 
 	/**
-	 * Tells core that a number has not changed. It compares strictly, and the database gives back a string.
+	 * Tells core that the level has not changed: it compares strictly, and the database gives back a string.
 	 *
 	 * @param null|bool $check   Null, since nothing else uses this filter.
 	 * @param int       $user_id The user.
@@ -95,12 +125,13 @@ final class Memberhook_New_User_Meta {
 	 * @param mixed     $value   Its new value.
 	 * @return null|bool
 	 */
-	public static function skip_number( $check, $user_id, $key, $value ) {
-		if ( self::$user_id !== (int) $user_id || ! array_key_exists( $key, self::$numbers ) ) {
+	public static function skip_level( $check, $user_id, $key, $value ) {
+		global $wpdb;
+		if ( self::$user_id !== (int) $user_id || $wpdb->get_blog_prefix() . 'user_level' !== $key ) {
 			return $check;
 		}
-		$is_same = null === $check && self::$numbers[ $key ] === $value;
-		unset( self::$numbers[ $key ] );
+		$is_same     = null === $check && self::$level === $value;
+		self::$level = null;
 		return $is_same ? false : $check;
 	}
 
@@ -137,29 +168,32 @@ final class Memberhook_New_User_Meta {
 	 * @param WP_User $user The new user.
 	 * @param array   $meta Values by key, slashed.
 	 * @param array   $data As given to `wp_insert_user()`.
+	 * @return array What is left to core.
 	 * @throws Memberhook_Rejection If the database refuses them.
 	 */
 	private static function write( WP_User $user, $meta, $data ) {
 		global $wpdb;
+		$rest   = array();
+		$rows   = array();
+		$cached = array();
 		$values = array();
 		foreach ( $meta as $key => $value ) {
-			$values[ wp_unslash( (string) $key ) ] = wp_unslash( $value );
-		}
-		$values += self::role_meta( $user, $data );
-		$rows    = array();
-		$cached  = array();
-		$numbers = array();
-		foreach ( $values as $key => $value ) {
-			if ( ! has_filter( "sanitize_user_meta_$key" ) && ! has_filter( "sanitize_user_meta_{$key}_for_user" ) ) {
-				$stored         = (string) maybe_serialize( $value );
-				$rows[]         = $wpdb->prepare( '(%d, %s, %s)', $user->ID, $key, $stored );
-				$cached[ $key ] = array( $stored );
-				if ( ! is_string( $value ) && ! is_array( $value ) ) {
-					$numbers[ $key ] = $value;
-				}
+			if ( self::is_sanitized( wp_unslash( (string) $key ) ) ) {
+				$rest[ $key ] = $value;
+			} else {
+				$values[ wp_unslash( (string) $key ) ] = wp_unslash( $value );
 			}
 		}
-		$count = $wpdb->query( "INSERT INTO $wpdb->usermeta (user_id, meta_key, meta_value) VALUES " . implode( ', ', $rows ) ); // phpcs:ignore WordPress.DB.PreparedSQL.NotPrepared -- each row is prepared.
+		foreach ( $values + self::role_meta( $user, $data ) as $key => $value ) {
+			$stored         = (string) maybe_serialize( $value );
+			$rows[]         = $wpdb->prepare( '(%d, %s, %s)', $user->ID, $key, $stored );
+			$cached[ $key ] = array( $stored );
+		}
+		if ( ! $rows ) {
+			return $rest;
+		}
+		// phpcs:ignore WordPress.DB.PreparedSQL.NotPrepared -- each row is prepared.
+		$count = $wpdb->query( "INSERT INTO $wpdb->usermeta (user_id, meta_key, meta_value) VALUES " . implode( ', ', $rows ) );
 		if ( count( $rows ) !== $count ) {
 			throw new Memberhook_Rejection( 'error', 'The database of the WordPress site refused a field of the member.' );
 		}
@@ -167,13 +201,23 @@ final class Memberhook_New_User_Meta {
 			wp_cache_set_users_last_changed();
 		}
 		wp_cache_set( $user->ID, $cached, 'user_meta' );
-		self::$user_id = $user->ID;
-		self::$numbers = $numbers;
-		add_filter( 'update_user_metadata', array( __CLASS__, 'skip_number' ), PHP_INT_MAX, 4 );
+		self::$cached = $rest ? null : $cached;
+		add_filter( 'update_user_metadata', array( __CLASS__, 'skip_level' ), PHP_INT_MAX, 4 );
+		return $rest;
 	}
 
 	/**
-	 * The meta that `WP_User::set_role()` writes for the first role.
+	 * Whether other code sanitizes the key.
+	 *
+	 * @param string $key The key.
+	 * @return bool
+	 */
+	private static function is_sanitized( $key ) {
+		return has_filter( "sanitize_user_meta_$key" ) || has_filter( "sanitize_user_meta_{$key}_for_user" );
+	}
+
+	/**
+	 * The meta that `WP_User::set_role()` writes for the first role, unless other code sanitizes it.
 	 *
 	 * @param WP_User $user The new user.
 	 * @param array   $data As given to `wp_insert_user()`.
@@ -181,15 +225,20 @@ final class Memberhook_New_User_Meta {
 	 */
 	private static function role_meta( WP_User $user, $data ) {
 		global $wpdb;
-		if ( ! isset( $data['role'] ) ) {
+		$level_key     = $wpdb->get_blog_prefix() . 'user_level';
+		self::$user_id = $user->ID;
+		self::$level   = null;
+		if ( ! isset( $data['role'] ) || self::is_sanitized( $user->cap_key ) || self::is_sanitized( $level_key ) ) {
 			return array();
 		}
 		$role = get_role( $data['role'] );
 		$caps = '' === $data['role'] ? array() : array( $data['role'] => true );
 		$all  = array_merge( $role ? $role->capabilities : array(), $caps );
+
+		self::$level = array_reduce( array_keys( $all ), array( $user, 'level_reduction' ), 0 );
 		return array(
-			$user->cap_key                          => $caps,
-			$wpdb->get_blog_prefix() . 'user_level' => array_reduce( array_keys( $all ), array( $user, 'level_reduction' ), 0 ),
+			$user->cap_key => $caps,
+			$level_key     => self::$level,
 		);
 	}
 }
