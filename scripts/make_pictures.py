@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/wordpress.md and docs/without_connector.md: each step, in a real WordPress and in the real console.
+"""Makes the pictures of the pages about WordPress: each step, in a real WordPress and in the real console.
 
     python scripts/make_pictures.py --wordpress FOLDER           makes them all
     python scripts/make_pictures.py --wordpress FOLDER upload    only those that are named

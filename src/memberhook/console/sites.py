@@ -31,8 +31,8 @@ class SiteForm(AccountForm):
     """`full_cost_hash` and `wp_fusion` are the site's options."""
 
     help_for_new = (
-        "An application password of that user, who needs the rights of an administrator (WordPress: Users, then Edit). "
-        "It is stored encrypted and not shown again."
+        "An application password of that user. With the connector, WordPress makes both under Settings > Memberhook; "
+        "without it the user needs the rights of an administrator. It is stored encrypted and not shown again."
     )
 
     kind = forms.ChoiceField(choices=tuple(REMOTE.items()), widget=Select)

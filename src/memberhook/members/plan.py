@@ -212,7 +212,10 @@ def _change(wish: Wish, options: HookOptions, contact: Contact, member: Member, 
 
 
 def _protect(changes: Changes) -> tuple[Changes, tuple[str, ...]]:
-    """Without what nobody but the site's owner changes of a protected member; says so if that is anything."""
+    """Without what nobody but the site's owner changes of a protected member; says so if that is anything.
+
+    The connector has the same rule: `memberhook_is_protected()` in its `protection.php`.
+    """
     names = changes.names()
     words = (("e-mail", "user_email"), ("role", "role"), ("password", "user_pass"))
     held_back = ", ".join(word for word, name in words if name in names)
