@@ -74,6 +74,13 @@ class RulesTest extends TestCase {
 		}
 	}
 
+	public function test_the_owner_may_close_more_keys_and_open_none() {
+		add_filter( 'memberhook_is_closed_key', fn( $closed, $key ) => 'totp_secret' === $key );
+		$this->assertTrue( memberhook_is_closed_key( 'totp_secret' ) );
+		$this->assertTrue( memberhook_is_closed_key( 'session_tokens' ) );
+		$this->assertFalse( memberhook_is_closed_key( 'city' ) );
+	}
+
 	public function test_tags_after_a_plan() {
 		$plan = array(
 			'tags_applied' => array( array( 'id' => '3' ), array( 'id' => '1' ) ),

@@ -162,7 +162,7 @@ function memberhook_network_roles( $user_id ) {
 }
 
 /**
- * Whether the field is closed: no request may ever set it.
+ * Whether the field is closed: no request may ever read or set it.
  *
  * @param string $key A user meta key, or a column of the users table.
  * @return bool
@@ -180,5 +180,15 @@ function memberhook_is_closed_key( $key ) {
 	$closed = '/^(|_.*|(.*_)?memberhook_.*|id|user_login|user_email|user_pass|user_registered|user_activation_key|user_status'
 		. '|spam|deleted|role|roles|caps|allcaps|cap_key|capabilities|user_level|session_tokens|primary_blog|source_domain'
 		. '|.*capabilities|.*user_level)$/';
-	return 1 === preg_match( $closed, $plain );
+	if ( 1 === preg_match( $closed, $plain ) ) {
+		return true;
+	}
+
+	/**
+	 * Filters whether a field is closed, for user meta in which other plugins keep secrets.
+	 *
+	 * @param bool   $closed Whether it is.
+	 * @param string $key    The user meta key.
+	 */
+	return (bool) apply_filters( 'memberhook_is_closed_key', false, $key );
 }
