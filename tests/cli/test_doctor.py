@@ -23,7 +23,7 @@ def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def results(examine: Any) -> dict[str, tuple[bool, str]]:
-    return {check.name: (check.ok, check.message) for check in examine(system_runtime())}
+    return {check.name: (not check.is_failure, check.message) for check in examine(system_runtime())}
 
 
 @pytest.fixture
@@ -44,6 +44,13 @@ def test_sites_are_looked_at_and_what_they_tell_is_kept(wordpress: FakeWordPress
         "club: connector": (True, "The plugin is not there."),
     }
     assert Site.objects.get(name="club").capabilities == {**CORE, "wordpress": "9"}
+
+
+def test_a_note_is_marked_and_fails_nothing(wordpress: FakeWordPress, club: Site, no_clock: None) -> None:
+    more = CheckResult("user", False, "The WordPress user can do more than Memberhook needs.", needed=False)
+    wordpress.checked = SiteCheck((GOOD, more), CONNECTOR)
+    marks = {check.name: (check.ok, check.is_failure) for check in doctor.site_checks(system_runtime())}
+    assert marks == {"club: credentials": (True, False), "club: user": (False, False)}
 
 
 def test_a_connector_that_is_gone_is_reported_and_the_transport_stays(

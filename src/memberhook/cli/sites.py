@@ -47,8 +47,8 @@ def add(
     """Add a site: test the credentials, store them encrypted, find out what the site has and can do.
 
     Run it again with the same name to change the address, the password or an option; options that are not given are
-    switched off. The user needs the rights of an administrator. The password is one of that user's application
-    passwords, which WordPress creates on the user's page (Users, then Edit).
+    switched off. With the connector, WordPress makes a user and an application password under Settings > Memberhook;
+    without it, the user needs the rights of an administrator.
     """
     with checks.results_shown(as_json=as_json):
         added = sites.add(

@@ -20,10 +20,14 @@ class CheckResult:
     message: str
     needed: bool = True
 
+    @property
+    def is_failure(self) -> bool:
+        return self.needed and not self.ok
+
 
 def first_problem(results: Iterable[CheckResult]) -> CheckResult | None:
     """The first failure without which nothing works."""
-    return next((result for result in results if result.needed and not result.ok), None)
+    return next((result for result in results if result.is_failure), None)
 
 
 def passed(name: str, message: str) -> CheckResult:

@@ -104,11 +104,9 @@ def _account(
     account: Connection | Site, results: Sequence[CheckResult], runtime: Runtime, *, all_needed: bool = False
 ) -> Iterator[CheckResult]:
     """The results of testing a CRM or a site, and whether its clock agrees with ours."""
-    checks = [
-        CheckResult(f"{account.name}: {r.name}", r.ok or not (r.needed or all_needed), r.message) for r in results
-    ]
+    checks = [CheckResult(f"{account.name}: {r.name}", r.ok, r.message, r.needed or all_needed) for r in results]
     yield from checks
-    if all(check.ok for check in checks):
+    if not any(check.is_failure for check in checks):
         yield from _clock(account, runtime)
 
 
