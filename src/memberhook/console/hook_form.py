@@ -12,6 +12,7 @@ from django import forms
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from memberhook.conf import words
 from memberhook.console.admin_classes import Checkboxes, ModelForm, Select, TextInput
@@ -26,9 +27,9 @@ from memberhook.services.catalog import known_fields
 from memberhook.sites.local.setup import LOCAL
 
 USERNAMES = (
-    (UsernameFormat.EMAIL, "the e-mail address (ada@example.com)"),
-    (UsernameFormat.FIRST_LAST, "first and last name (ada-lovelace)"),
-    (UsernameFormat.FIRST_NUMBER, "first name and a number (ada1)"),
+    (UsernameFormat.EMAIL, _("the e-mail address (ada@example.com)")),
+    (UsernameFormat.FIRST_LAST, _("first and last name (ada-lovelace)")),
+    (UsernameFormat.FIRST_NUMBER, _("first name and a number (ada1)")),
 )
 SITE_FIELDS = ("user_email", "user_login", "user_pass", "role", "first_name", "last_name", "display_name")
 
@@ -107,7 +108,7 @@ def with_stored(choices: Choices, *stored: str, note: str = "not known") -> Choi
     known = {
         key
         for value, entry in choices
-        for key in ([value] if isinstance(entry, str) else [inner for inner, _ in entry])
+        for key in ([value] if isinstance(entry, str) else [inner for inner, _title in entry])
     }
     return [*choices, *((value, f"{value} ({note})") for value in stored if value and value not in known)]
 
@@ -119,26 +120,28 @@ class HookForm(ModelForm):
     user: Any = None
 
     default_role = forms.CharField(
-        widget=Select, help_text="New members get it when neither the address nor the contact asks for a role."
+        widget=Select, help_text=_("New members get it when neither the address nor the contact asks for a role.")
     )
     allowed_roles = AnyOf(
         widget=Checkboxes,
         required=False,
-        help_text="Further roles that an address (…&role=customer) or a contact may ask for.",
+        help_text=_("Further roles that an address (…&role=customer) or a contact may ask for."),
     )
     confirm_privileged = forms.CharField(
-        label="Confirm privileged roles",
+        label=_("Confirm privileged roles"),
         required=False,
         widget=TextInput(attrs={"autocomplete": "off"}),
-        help_text="A privileged role can manage users, settings, code or others' content. Anyone who knows the access "
-        "key could give it to anyone. To allow one anyway, tick it above and type its name (slug) here.",
+        help_text=_(
+            "A privileged role can manage users, settings, code or others' content. Anyone who knows the access "
+            "key could give it to anyone. To allow one anyway, tick it above and type its name (slug) here."
+        ),
     )
-    username_format = forms.ChoiceField(label="Usernames", choices=USERNAMES, widget=Select)
+    username_format = forms.ChoiceField(label=_("Usernames"), choices=USERNAMES, widget=Select)
     return_password_field = forms.CharField(
-        label="Return password to",
+        label=_("Return password to"),
         required=False,
         widget=Select,
-        help_text="The CRM field that generated passwords are written to, for a welcome e-mail of your own.",
+        help_text=_("The CRM field that generated passwords are written to, for a welcome e-mail of your own."),
     )
 
     class Meta:

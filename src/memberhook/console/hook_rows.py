@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from memberhook.console.admin_classes import InlineFormSet, ModelForm, Select, TabularInline, TextInput
 from memberhook.console.hook_form import HookChoices, with_stored
@@ -96,8 +97,8 @@ class RowInline(TabularInline):
 class MappedFieldInline(RowInline):
     model = MappedField
     form = MappedFieldForm
-    verbose_name = "mapped field"
-    verbose_name_plural = "field map (copied from the CRM at every add and update)"
+    verbose_name = _("mapped field")
+    verbose_name_plural = _("field map (copied from the CRM at every add and update)")
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
         return 1 if obj else 1 + len(DEFAULT_MAP)
@@ -107,5 +108,5 @@ class TagRuleInline(RowInline):
     model = TagRule
     form = TagRuleForm
     extra = 1
-    verbose_name = "tag rule"
-    verbose_name_plural = "roles that follow tags (the member has the role as long as the contact has the tag)"
+    verbose_name = _("tag rule")
+    verbose_name_plural = _("roles that follow tags (the member has the role as long as the contact has the tag)")

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from memberhook.console.admin_classes import ConsoleAdmin
 from memberhook.console.hook_form import HookChoices, HookForm
@@ -31,9 +32,9 @@ class HookAdmin(ConsoleAdmin):
     ordering = ("name",)
     fieldsets = (
         (None, {"fields": ("name", "connection", "site")}),
-        ("Roles", {"fields": ("default_role", "allowed_roles", "confirm_privileged")}),
-        ("New members", {"fields": ("username_format", "welcome", "return_password_field")}),
-        ("Where the data comes from", {"fields": ("trust_payload",)}),
+        (_("Roles"), {"fields": ("default_role", "allowed_roles", "confirm_privileged")}),
+        (_("New members"), {"fields": ("username_format", "welcome", "return_password_field")}),
+        (_("Where the data comes from"), {"fields": ("trust_payload",)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -69,15 +70,15 @@ class HookAdmin(ConsoleAdmin):
         unused = isinstance(obj, Hook) and not obj.deliveries.exists()
         return unused and super().has_delete_permission(request, obj)
 
-    @admin.display(description="may also give")
+    @admin.display(description=_("may also give"))
     def further_roles(self, hook: Hook) -> str:
         return ", ".join(hook.allowed_roles)
 
-    @admin.display(description="keys", ordering="number_of_keys")
+    @admin.display(description=_("keys"), ordering="number_of_keys")
     def access_keys(self, hook: Any) -> int:
         return int(hook.number_of_keys)
 
-    @admin.display(description="deliveries")
+    @admin.display(description=_("deliveries"))
     def deliveries(self, hook: Hook) -> SafeString | str:
         return link(f"{admin_url(Delivery, 'changelist')}?hook={hook.pk}", "show")
 

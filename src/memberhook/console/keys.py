@@ -13,11 +13,13 @@ from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedi
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from memberhook.conf import words
 from memberhook.console.admin_classes import Checkboxes, ModelForm, Radios, StackedInline, TextInput, set_choices
 from memberhook.console.hook_form import AnyOf
 from memberhook.console.hook_rows import HookFormSet
+from memberhook.console.labels import Text
 from memberhook.core.types import Action
 from memberhook.models.connections import AccessKey, Hook
 from memberhook.services import hooks, keys
@@ -43,17 +45,17 @@ class AccessKeyForm(ModelForm):
         required=False,
         widget=Checkboxes,
         choices=[(action.value, action.value) for action in Action],
-        help_text="None ticked: all.",
+        help_text=_("None ticked: all."),
     )
     roles = AnyOf(
         required=False,
         widget=Checkboxes,
-        help_text="Roles that webhooks with this key may ask for. None ticked: all.",
+        help_text=_("Roles that webhooks with this key may ask for. None ticked: all."),
     )
     networks = WordsField(
         required=False,
         widget=TextInput,
-        help_text="Addresses that webhooks may come from, like 203.0.113.7 or 203.0.113.0/24. Empty: from anywhere.",
+        help_text=_("Addresses that webhooks may come from, like 203.0.113.7 or 203.0.113.0/24. Empty: from anywhere."),
     )
 
     class Meta:
@@ -85,13 +87,13 @@ class KeyInline(StackedInline):
     fields = (("key", "created_at"), "expires_at", "actions", "roles", "networks")
     readonly_fields = ("key", "created_at")
     ordering = ("-created_at", "-pk")
-    verbose_name = "access key"
-    verbose_name_plural = "access keys (delete one to revoke it)"
+    verbose_name = _("access key")
+    verbose_name_plural = _("access keys (delete one to revoke it)")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @admin.display(description="ends in")
+    @admin.display(description=_("ends in"))
     def key(self, access_key: AccessKey) -> str:
         ended = access_key.expires_at is not None and access_key.expires_at <= timezone.now()
         signs = " (signs)" if access_key.signing_secret else ""
@@ -102,13 +104,13 @@ class NewKeyForm(forms.Form):
     """`newest`: the hook's newest key when the page was opened, so that submitting twice makes one key."""
 
     old_keys = forms.ChoiceField(
-        label="Existing keys",
+        label=_("Existing keys"),
         widget=Radios,
         initial="keep",
         choices=(
-            ("keep", "keep working for 24 hours, to give you time to replace the old address"),
-            ("drop", "stop working now"),
-            ("stay", "keep working: this is an additional key"),
+            ("keep", _("keep working for 24 hours, to give you time to replace the old address")),
+            ("drop", _("stop working now")),
+            ("stay", _("keep working: this is an additional key")),
         ),
     )
     newest = forms.CharField(widget=forms.HiddenInput, required=False)
@@ -124,10 +126,10 @@ def new_key_view(model_admin: Any, request: HttpRequest, object_id: str) -> Http
     newest = str(hook.keys.order_by("-created_at", "-pk").values_list("pk", flat=True).first() or "")
     form = NewKeyForm(request.POST or None, initial={"newest": newest})
     if not form.is_valid():
-        context = {**_context(model_admin, request, hook, "New access key"), "form": form}
+        context = {**_context(model_admin, request, hook, _("New access key")), "form": form}
         return TemplateResponse(request, "memberhook/console/new_key.html", context)
     if form.cleaned_data["newest"] != newest:
-        messages.warning(request, "A new key has been made in the meantime, so none was made now.")
+        messages.warning(request, _("A new key has been made in the meantime, so none was made now."))
         return HttpResponseRedirect(reverse("admin:memberhook_hook_change", args=[hook.pk]))
     with transaction.atomic():
         key = _make(hook, form.cleaned_data["old_keys"])
@@ -145,7 +147,7 @@ def _make(hook: Hook, old_keys: str) -> str:
 def show_key(model_admin: Any, request: HttpRequest, hook: Hook, key: str) -> TemplateResponse:
     """The key and its addresses, in this response only: not in the session, a message or a cache."""
     context = {
-        **_context(model_admin, request, hook, "Access key"),
+        **_context(model_admin, request, hook, _("Access key")),
         "key": key,
         "addresses": hooks.urls(hook, key),
         "addresses_for_header": list(hooks.urls(hook, None).values()),
@@ -156,7 +158,7 @@ def show_key(model_admin: Any, request: HttpRequest, hook: Hook, key: str) -> Te
     return response
 
 
-def _context(model_admin: Any, request: HttpRequest, hook: Hook, title: str) -> dict[str, Any]:
+def _context(model_admin: Any, request: HttpRequest, hook: Hook, title: Text) -> dict[str, Any]:
     return {
         **model_admin.admin_site.each_context(request),
         "opts": Hook._meta,

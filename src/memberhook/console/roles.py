@@ -10,6 +10,7 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from memberhook.console.admin_classes import ConsoleAdmin, ModelForm, ReadOnlyAdmin
 from memberhook.console.markup import admin_url, badge, link
@@ -28,9 +29,10 @@ class RoleForm(ModelForm):
         model = RoleInfo
         fields = ("slug", "title", "privileged")
         help_texts = {
-            "slug": "Its short name, used in addresses (…&role=customer). It cannot be changed later.",
-            "privileged": "Webhooks may not give it, whatever its permissions are. Permissions can make a role "
-            "privileged too.",
+            "slug": _("Its short name, used in addresses (…&role=customer). It cannot be changed later."),
+            "privileged": _(
+                "Webhooks may not give it, whatever its permissions are. Permissions can make a role privileged too."
+            ),
         }
 
     def clean_slug(self) -> str:
@@ -54,7 +56,7 @@ class RoleAdmin(ConsoleAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("slug", "privileges", "permissions") if obj else ()
 
-    @admin.display(description="privileged")
+    @admin.display(description=_("privileged"))
     def privileges(self, role: RoleInfo) -> SafeString:
         """Whether the role is privileged, and why."""
         if not any(entry.role.privileged for entry in group_roles() if entry.group_id == role.group_id):
@@ -65,11 +67,11 @@ class RoleAdmin(ConsoleAdmin):
         reasons += [f"may {', '.join(risky[:REASONS_SHOWN])}{more}"] if risky else []
         return format_html("{} {}", badge("privileged", "warn"), "; ".join(reasons))
 
-    @admin.display(description="permissions", ordering="number_of_permissions")
+    @admin.display(description=_("permissions"), ordering="number_of_permissions")
     def permissions(self, role: Any) -> SafeString | str:
         return link(admin_url(Group, "change", role.group_id), role.number_of_permissions)
 
-    @admin.display(description="members")
+    @admin.display(description=_("members"))
     def members(self, role: RoleInfo) -> int:
         return int(role.group.user_set.count())
 
@@ -111,6 +113,6 @@ class TagAdmin(ReadOnlyAdmin):
     fields = ("title", "slug", "crm_id", "connection", "members")
     ordering = ("title",)
 
-    @admin.display(description="members")
+    @admin.display(description=_("members"))
     def members(self, tag: Tag) -> int:
         return tag.members.count()

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from memberhook import encryption
 from memberhook.core.errors import PermanentError
@@ -24,14 +25,16 @@ class Account(models.Model):
         max_length=64, unique=True, error_messages={"unique": "This name is taken. Choose another name."}
     )
     kind = models.CharField(max_length=32)
-    url = models.CharField("address", max_length=500, blank=True)
+    url = models.CharField(_("address"), max_length=500, blank=True)
     username = models.CharField(max_length=200, blank=True)
     secret = models.TextField(blank=True, editable=False, help_text="Encrypted; see encryption.py.")
     allow_private = models.BooleanField(
-        "allow private addresses",
+        _("allow private addresses"),
         default=False,
-        help_text="Only for an address in your own network or on this machine. Without it, private addresses are never "
-        "called.",
+        help_text=_(
+            "Only for an address in your own network or on this machine. Without it, private addresses are never "
+            "called."
+        ),
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     paused_until = models.DateTimeField(null=True, editable=False, help_text="It is down, or asked us to wait.")
@@ -101,7 +104,7 @@ class Hook(models.Model):
     name = models.SlugField(
         max_length=64,
         unique=True,
-        help_text="Part of its address; it cannot be changed later.",
+        help_text=_("Part of its address; it cannot be changed later."),
         error_messages={"unique": "A hook with this name exists already. Choose another name."},
     )
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="hooks")
@@ -113,18 +116,20 @@ class Hook(models.Model):
         max_length=20, default=UsernameFormat.EMAIL.value, choices=[(f.value, f.value) for f in UsernameFormat]
     )
     welcome = models.BooleanField(
-        "always send the welcome e-mail",
+        _("always send the welcome e-mail"),
         default=False,
-        help_text="To every new member, whether or not the webhook asks for it.",
+        help_text=_("To every new member, whether or not the webhook asks for it."),
     )
-    return_password_field = models.CharField("return password to", max_length=200, blank=True)
+    return_password_field = models.CharField(_("return password to"), max_length=200, blank=True)
     trust_payload = models.BooleanField(
-        "trust the webhook alone",
+        _("trust the webhook alone"),
         default=False,
-        help_text="Only for a CRM that cannot be asked. The contact is not loaded from the CRM; whatever the webhook "
-        "says is believed. Anyone who knows the access key can then change the fields, e-mail and password of every "
-        "member (except the e-mail and password of members with a privileged role). Late webhooks are recognised by "
-        "their updated_at.",
+        help_text=_(
+            "Only for a CRM that cannot be asked. The contact is not loaded from the CRM; whatever the webhook says is "
+            "believed. Anyone who knows the access key can then change the fields, e-mail and password of every member "
+            "(except the e-mail and password of members with a privileged role). Late webhooks are recognised by their "
+            "updated_at."
+        ),
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

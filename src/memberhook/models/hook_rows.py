@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from memberhook.core.closed_fields import is_closed
 from memberhook.core.types import FieldType
@@ -15,16 +16,16 @@ from memberhook.models.connections import Connection, Hook
 from memberhook.models.tags import Tag
 
 TYPES = {
-    FieldType.AUTO: "as it comes",
-    FieldType.TEXT: "text",
-    FieldType.MULTILINE: "text of several lines",
-    FieldType.NUMBER: "number",
-    FieldType.DATE: "date",
-    FieldType.DATETIME: "date and time",
-    FieldType.CHECKBOX: "yes or no",
-    FieldType.SELECT: "choice",
-    FieldType.MULTISELECT: "several choices",
-    FieldType.RAW: "raw (markup stays)",
+    FieldType.AUTO: _("as it comes"),
+    FieldType.TEXT: _("text"),
+    FieldType.MULTILINE: _("text of several lines"),
+    FieldType.NUMBER: _("number"),
+    FieldType.DATE: _("date"),
+    FieldType.DATETIME: _("date and time"),
+    FieldType.CHECKBOX: _("yes or no"),
+    FieldType.SELECT: _("choice"),
+    FieldType.MULTISELECT: _("several choices"),
+    FieldType.RAW: _("raw (markup stays)"),
 }
 UNKNOWN_TYPE = f"There is no type %(value)r; there are: {', '.join(FieldType)}."
 
@@ -38,18 +39,18 @@ class MappedField(models.Model):
     hook = models.ForeignKey(Hook, on_delete=models.CASCADE, related_name="mapped_fields")
     site_field = models.CharField(
         max_length=100,
-        help_text="A field of the member. user_email, user_login, user_pass and role have a meaning of their own.",
+        help_text=_("A field of the member. user_email, user_login, user_pass and role have a meaning of their own."),
     )
-    crm_field = models.CharField("CRM field", max_length=200)
+    crm_field = models.CharField(_("CRM field"), max_length=200)
     type = models.CharField(
         max_length=20,
         blank=True,
         default="",
-        choices=[("", "that of the CRM's field"), *((kind.value, title) for kind, title in TYPES.items())],
+        choices=[("", _("that of the CRM's field")), *((kind.value, title) for kind, title in TYPES.items())],
         error_messages={"invalid_choice": UNKNOWN_TYPE},
     )
     clears = models.BooleanField(
-        "empty clears", default=False, help_text="When the CRM's field is empty, the member's is emptied too."
+        _("empty clears"), default=False, help_text=_("When the CRM's field is empty, the member's is emptied too.")
     )
 
     class Meta:
@@ -73,8 +74,8 @@ class TagRule(models.Model):
     """
 
     hook = models.ForeignKey(Hook, on_delete=models.CASCADE, related_name="tag_rules")
-    tag = models.CharField(max_length=100, help_text="The title, slug or id of the tag.")
-    role = models.CharField(max_length=100, help_text="The default role, or one of the allowed roles.")
+    tag = models.CharField(max_length=100, help_text=_("The title, slug or id of the tag."))
+    role = models.CharField(max_length=100, help_text=_("The default role, or one of the allowed roles."))
 
     class Meta:
         default_permissions = ()
