@@ -109,7 +109,9 @@ def test_what_a_column_does_not_take_is_a_warning(send: Any) -> None:
     send()
     outcome = send("update", date_of_birth="in spring", phone="1", updated_at="2026-11-24 00:00:00")
     assert (outcome["status"], outcome["changes"]) == ("applied", ["phone"])
-    assert outcome["warnings"] == ["The site's field birthday does not accept the contact's value, so it stays unchanged."]
+    assert outcome["warnings"] == [
+        "The site's field birthday does not accept the contact's value, so it stays unchanged."
+    ]
     assert Person.objects.get().birthday == date(1990, 4, 1)
 
 
