@@ -121,7 +121,7 @@ TRAIL = {
         "tags": ["Course"],
         "version": "2026-11-20 10:00:00",
     },
-    "plan": ["create a member with the login ada", "set first_name to Ada", "set temp_password to shown-by-mistake"],
+    "plan": ["create a member with the username ada", "set first_name to Ada", "set temp_password to shown-by-mistake"],
 }
 
 

@@ -141,7 +141,7 @@ class SiteContract:
         assert member
         assert (member["roles"], member["first_name"], member["contact"]["id"]) == (["customer"], "Augusta", upper.id)
 
-    def test_a_taken_login_is_replaced_by_the_nearest_free_one(self, world: World) -> None:
+    def test_a_taken_username_is_replaced_by_the_nearest_free_one(self, world: World) -> None:
         world.set(username_format="first-last")
         first, second = (
             world.contact(fields={"first_name": f"Ann{secrets.token_hex(4)}", "last_name": "Smith"}) for _ in "12"
