@@ -39,7 +39,7 @@ def svg(title: str, about: str, bars: Sequence[tuple[str, str, float]]) -> str:
     return "\n".join(
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {ATTRIBUTES}>',
-            f'<title id="t">{escape(title)}: {escape(told(bars))}.</title>',
+            f'<title id="t">{escape(title)}: {escape(description(bars))}.</title>',
             STYLE,
             f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
             f'<text class="t" x="12" y="28" font-weight="600">{escape(title)}</text>',
@@ -49,5 +49,5 @@ def svg(title: str, about: str, bars: Sequence[tuple[str, str, float]]) -> str:
     )
 
 
-def told(bars: Sequence[tuple[str, str, float]]) -> str:
+def description(bars: Sequence[tuple[str, str, float]]) -> str:
     return "; ".join(f"{group}, {name}: {value:,.0f}" for group, name, value in bars)

@@ -16,7 +16,7 @@ USER, PASSWORD = "memberhook", "bench-bench"
 
 def main() -> None:
     port, contacts, latency = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
-    crm = SimulatedFluentCRM(datetime.now, seed=1)
+    crm = SimulatedFluentCRM(datetime.now)
     crm.add_user(USER, PASSWORD)
     tags = [crm.add_tag(title) for title in ("Course", "Newsletter")]
     for number, person in enumerate(islice(people(seed=1), contacts), start=1):

@@ -4,7 +4,7 @@
 
 Each figure stands beside a baseline measured in the same run, on the same machine, with the same client:
 - acknowledged, beside a bare ASGI answer and beside one SQLite transaction per request;
-- applied (load from a simulated FluentCRM, plan, member with role, fields, tags, link, journal), beside a bare loop
+- applied (load from a simulated FluentCRM, plan, member with role, fields, tags, link, outcome), beside a bare loop
   that only creates Django users, one transaction each.
 """
 

@@ -37,7 +37,7 @@ from memberhook.core.types import Action, Contact, FieldMapping, HookOptions, In
 from memberhook.core.usernames import candidates
 from memberhook.sites.contract import MemberQuery, SiteContext
 from memberhook.sites.wordpress.connector import USERNAME_RULES, ConnectorSite
-from memberhook.sites.wordpress.rest_client import Rest
+from memberhook.sites.wordpress.rest.rest_client import RestClient
 from memberhook.testing.fluentcrm.people import Person, people
 from tests.wordpress.runner import NotInstalledError, WordPress, running
 
@@ -65,9 +65,9 @@ class Site:
     wordpress: WordPress
     http: HttpClient
 
-    def rest(self) -> Rest:
+    def rest(self) -> RestClient:
         site = self.wordpress
-        return Rest(site.url, site.admin_user, site.application_password, self.http)
+        return RestClient(site.url, site.admin_user, site.application_password, self.http)
 
     def connector(self, contacts: Sequence[Contact], action: Action) -> int:
         """One batch, as the worker handles it."""
@@ -82,13 +82,13 @@ class Site:
 
     def core(self, path: str, body: dict[str, object]) -> str:
         """The id of the user that was made or changed."""
-        response = self.rest().answer("POST", f"/wp/v2/users{path}", params=[("_fields", "id")], json=body)
+        response = self.rest().request("POST", f"/wp/v2/users{path}", params=[("_fields", "id")], json=body)
         if response.status not in (200, 201):
             raise click.ClickException(f"Core REST answered {response.status}: {response.body.decode()}")
         return response.body.decode().split(":")[1].strip("}")
 
     def boot(self) -> int:
-        response = self.rest().answer("GET", "/wp/v2/users/me", params=[("_fields", "id")])
+        response = self.rest().request("GET", "/wp/v2/users/me", params=[("_fields", "id")])
         if response.status != 200:
             raise click.ClickException(f"WordPress answered {response.status}: {response.body.decode()}")
         return 1
@@ -104,7 +104,7 @@ def _plans(site: ConnectorSite, contacts: Sequence[Contact], action: Action) -> 
             fields=[mapped.site_field for mapped in MAP],
         )
     )
-    facts = SiteSnapshot(site.roles(), site.username_rules, found.emails, found.taken, site.normalize)
+    facts = SiteSnapshot(site.roles(), site.username_rules, found.emails, found.taken_usernames, site.normalize)
     members = [found.members.get(found.contacts.get(contact.id or "", "")) for contact in contacts]
     items = [
         PlanInput(Intent(action), contact, mapping.read(contact, OPTIONS), member)

@@ -1,9 +1,9 @@
-"""Writes the pages that are made from the code: docs/settings.md and docs/cli.md.
+"""Generate docs/settings.md and docs/cli.md from the code.
 
     python scripts/make_docs.py            writes them
-    python scripts/make_docs.py --check    only says which are out of date (exit status 1 then)
+    python scripts/make_docs.py --check    only lists the pages that are out of date (and exits with status 1)
 
-A test compares them with the code, so they cannot fall behind.
+A test compares them with the code.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ SETTINGS = f"""{NOTE}
 
 # Settings
 
-The service reads its settings from environment variables. You can start without setting any. In a Django project of
-your own, the same names can also be set in its settings, as Python values; these win over environment variables (see
+The service reads its settings from environment variables. All of them are optional. In your own Django project, you can
+use the same names in the Django settings, as Python values; they take precedence (see
 [in your Django project](django.md)).
 
-Write durations like `30s`, `15m`, `24h` or `7d`, and lists with spaces or commas. If a value cannot be read, the
-service does not start, and `memberhook doctor` says which one it is. Restart the service after a change.
+Write durations like `30s`, `15m`, `24h` or `7d`, and lists with spaces or commas. If a value is invalid, the service
+does not start and says which one it is; so does `memberhook doctor`. Restart the service after a change.
 
 | Variable | Default | What it does |
 | --- | --- | --- |
@@ -59,14 +59,14 @@ CLI = f"""{NOTE}
 
 # Commands
 
-All state is in the folder that `MEMBERHOOK_DATA` names (`./memberhook-data` if it is not set), so run commands with the
-same [settings](settings.md) as the service. A command that works ends with status 0. One that cannot do what it was
-asked ends with status 1 and says why in one sentence, on standard error. `--json` prints data for programs.
+All data is in the folder `MEMBERHOOK_DATA` (default `./memberhook-data`), so run commands with the same
+[settings](settings.md) as the service. On success, a command exits with status 0. On failure, it exits with status 1
+and prints the reason in one sentence to standard error. `--json` prints data for programs.
 """
 
 
 def pages() -> dict[Path, str]:
-    """Path → text of each page as the code would have it."""
+    """Path → text of each page."""
     from memberhook.cli import set_up
 
     set_up()
@@ -95,7 +95,7 @@ def cli_page() -> str:
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command with the words that call it, groups before what is in them."""
+    """Every command with its words, groups before their commands."""
     from memberhook.cli import cli
 
     yield from below(("memberhook",), cli)
@@ -112,7 +112,7 @@ def below(path: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple
 
 
 def help_of(command: click.Command) -> str:
-    """Help as Markdown. What click is told to leave as it is (`\\b`) becomes a block: commands, or plain text."""
+    """Help as Markdown. A paragraph that click does not wrap (`\\b`) becomes a block: commands, or plain text."""
     paragraphs = []
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
         if not paragraph.startswith("\b\n"):
@@ -126,7 +126,7 @@ def help_of(command: click.Command) -> str:
 
 
 def pieces(command: click.Command) -> Iterator[str]:
-    """`[OPTIONS] NAME [IDS]…`: what follows the command."""
+    """`[OPTIONS] NAME [IDS]…`: the usage after the command."""
     if options(command):
         yield "[OPTIONS]"
     for parameter in command.params:
@@ -151,7 +151,7 @@ def table(command: click.Command) -> str:
 
 
 def written(option: click.Option) -> str:
-    """The option with what it takes: `--role ROLE`, `--action add/update`."""
+    """The option with its value: `--role ROLE`, `--action add/update`."""
     name = ", ".join(option.opts)
     if option.is_flag:
         return name

@@ -39,7 +39,7 @@ WIDTH = 1000
 CONSOLE_PASSWORD = "correct horse battery"
 SHOWN_PASSWORD = "abcd EFGH 1234 ijkl MNOP 5678"
 
-# What the owner of a new site would have: a name, and no pictures of people, which come from elsewhere.
+# A new site as its owner would have it, with a name. Avatars are off: they come from another server.
 OWNERS_SITE = """
 update_option('blogname', 'Sourdough School');
 update_option('show_avatars', 0);
@@ -176,7 +176,7 @@ class Steps:
         self.page.follow("#result_list a[href*='/site/'][href$='/change/']")
         self.page.run(
             """(() => {
-                document.querySelector('#id_address').value = 'https://club.example';
+                document.querySelector('#id_url').value = 'https://club.example';
                 document.querySelector('#id_allow_private').checked = false;
             })()"""
         )
@@ -220,7 +220,7 @@ def small(picture: bytes) -> bytes:
 
 @contextmanager
 def shop() -> Iterator[Running]:
-    simulated = SimulatedFluentCRM(datetime.now, seed=1)
+    simulated = SimulatedFluentCRM(datetime.now)
     simulated.add_user("memberhook", PASSWORD)
     simulated.add_tag("Course")
     for email, first, last, _ in PEOPLE:

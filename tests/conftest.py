@@ -29,9 +29,10 @@ from memberhook.engine.runtime import Runtime
 from memberhook.engine.wakeup import message_queue
 from memberhook.models.connections import Connection, Hook, Site
 from memberhook.models.deliveries import Delivery, Origin
+from memberhook.services.hooks import DEFAULT_MAP
 from memberhook.sites.local.setup import add_role
 
-pytest_plugins = ["tests.no_skips", "tests.sites.contract"]
+pytest_plugins = ["pytester", "tests.servers", "tests.sites.contract"]
 
 Send = Callable[..., Delivery]
 
@@ -89,6 +90,12 @@ class FakeCrm:
         yield ContactPage(tuple(self.people.values()), len(self.people))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"db", "transactional_db"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("django_db"):
+            item.add_marker("database")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _close_the_queue() -> Iterator[None]:
     """Huey keeps its connection open."""
@@ -139,15 +146,34 @@ def make_hook(db: None) -> Callable[..., Hook]:
             "connection": connection,
             "site": Site.objects.get(name="local"),
             "allowed_roles": ["customer"],
-            "field_map": [
-                {"site": "first_name", "crm": "first_name"},
-                {"site": "last_name", "crm": "last_name"},
-                {"site": "user_email", "crm": "email"},
-            ],
         }
-        return Hook.objects.create(**(values | options))
+        rows = {"field_map": USUAL_MAP, "tag_roles": ()} | {n: options.pop(n) for n in ROWS & set(options)}
+        hook = Hook.objects.create(**(values | options))
+        set_rows(hook, **rows)
+        return hook
 
     return make
+
+
+USUAL_MAP = [{"site": s, "crm": c} for s, c in DEFAULT_MAP.items()]
+ROWS = {"field_map", "tag_roles"}
+
+
+def set_rows(hook: Hook, **rows: Sequence[Mapping[str, Any]]) -> None:
+    """Replaces the hook's `field_map` (entries with `site`, `crm`, perhaps `type` and `clears`) or its `tag_roles`."""
+    if "field_map" in rows:
+        hook.mapped_fields.all().delete()
+        for row in rows["field_map"]:
+            columns = {"site_field": row["site"], "crm_field": row["crm"], "type": row.get("type", "")}
+            hook.mapped_fields.create(**columns, clears=row.get("clears", False))
+    if "tag_roles" in rows:
+        hook.tag_rules.all().delete()
+        for row in rows["tag_roles"]:
+            hook.tag_rules.create(tag=row["tag"], role=row["role"])
+
+
+def stored_map(hook: Hook) -> list[tuple[str, str, str, bool]]:
+    return list(hook.mapped_fields.values_list("site_field", "crm_field", "type", "clears"))
 
 
 @pytest.fixture

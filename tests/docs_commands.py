@@ -1,7 +1,7 @@
-"""Runs `memberhook` commands, each in a process of its own that is forked from one which has loaded everything.
+"""Run `memberhook` commands, each in a process forked from one that has already loaded everything.
 
-Starting Python and Django anew for each of the many commands of the tests would take most of their time. What is about
-the start itself (`serve`, `worker`, `demo`, settings that cannot be read) starts anew all the same.
+Starting Python and Django for each of the many commands would take most of the tests' time. `serve`, `worker` and
+`demo` do not run here: tests start them as users do.
 """
 
 from __future__ import annotations

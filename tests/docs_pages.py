@@ -1,7 +1,7 @@
-"""The pages of the documentation as tests see them: blocks, headings, links, quotes.
+"""Parse the pages of the documentation for the tests: blocks, headings, links, quotes.
 
-A block's info string says what becomes of it (see `KINDS`). “Quotes” like these are words of the program; a test finds
-them in its source, where `…` stands for anything.
+A block's info string says how it is tested (see `KINDS`). “Quotes” like these are messages of the program; a test looks
+them up in the source, where `…` stands for anything.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from memberhook.core.error_codes import ErrorCode
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "memberhook"
@@ -24,13 +26,13 @@ KINDS = {
     "output": "what the `sh` block before it prints; … stands for anything",
     "json": "the answer to the `curl` before it: the same names, and the same kinds of values",
     "python": "compiles, and imports of memberhook are there; runs on the pages of RUN_PYTHON",
-    "php": "a file of docs/recipes, whole; or lines for a WordPress with the connector, which PHP takes",
-    "apache": "a file of another program: for the eye only",
-    "text": "for the eye only",
-    "html": "a template: for the eye only",
-    "ini": "a file of another program: for the eye only",
-    "nginx": "a file of another program: for the eye only",
-    "caddy": "a file of another program: for the eye only",
+    "php": "a whole file of docs/recipes; or lines for a WordPress with the connector, which must be valid PHP",
+    "apache": "a file of another program: not tested",
+    "text": "not tested",
+    "html": "a template: not tested",
+    "ini": "a file of another program: not tested",
+    "nginx": "a file of another program: not tested",
+    "caddy": "a file of another program: not tested",
 }
 
 
@@ -46,7 +48,7 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    """The fenced blocks of a page, but for Sphinx's directives (`{toctree}`)."""
+    """The fenced blocks of a page, except Sphinx's directives (`{toctree}`)."""
     fence = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
     text = page.read_text("utf-8")
     found = [Block(page, text.count("\n", 0, m.start()) + 1, m[1].strip(), m[2]) for m in fence.finditer(text)]
@@ -91,16 +93,22 @@ def program_strings() -> list[str]:
 
 
 def raised_codes(*families: str) -> dict[str, str]:
-    """Error code → where it is raised, for errors of these classes. The simulator's are its own affair."""
+    """Error code → where it is raised, for errors of these classes. Those of the simulator are left out."""
     return {
-        str(word.value.value): f"{path.relative_to(ROOT)}:{node.lineno}"
+        code: f"{path.relative_to(ROOT)}:{node.lineno}"
         for path in SOURCE.rglob("*.py")
         if "testing" not in path.parts
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in families
         for word in node.keywords
-        if word.arg == "code" and isinstance(word.value, ast.Constant)
+        if word.arg == "code" and (code := _code(word.value))
     }
+
+
+def _code(value: ast.expr) -> str | None:
+    if isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name) and value.value.id == "ErrorCode":
+        return str(ErrorCode[value.attr])
+    return str(value.value) if isinstance(value, ast.Constant) else None
 
 
 def imported(block: Block) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
-"""Somebody who follows a page of the documentation: runs its commands, in order, against the real service.
+"""Follow a page of the documentation: run its commands, in order, against the real service.
 
-`WORDS` is the whole list of what is put in place of the examples' names; `NOT_RUN` of what is left alone, and why.
+`WORDS` lists the example names that are replaced; `NOT_RUN` lists the commands that are not run, and why.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ WORDS = {
     "memberhook-data": "the data folder of the running service",
 }
 NOT_RUN = {
-    "make": "CI runs `make test` and `make docs`; `make run` does not end",
     "sudo": "changes the machine",
-    "pip": "installing is tried by .ci/run, in empty environments",
-    "python3 -m venv": "so is this",
+    "pip": "installing is tested by .ci/run, in empty environments",
+    "python3 -m venv": "tested there too",
+    "source": "only changes the shell",
     "python manage.py collectstatic": "only for projects that use it; the example does not",
 }
 NEVER_ENDING = ("serve", "worker", "demo")
 TYPED = {"connect": PASSWORD, "site": PASSWORD, "member": "correct horse battery"}
-"""What is typed where a command asks."""
+"""Input for commands that ask for a password."""
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Reader:
     key: str = ""
 
     def follow(self, block: Block) -> str:
-        """Runs the commands of a block; what they printed. Fails with the first that does not end well."""
+        """Run the commands of a block and return their output. Fails at the first command that fails."""
         return "".join(self.run(line) for line in commands(block))
 
     def run(self, line: str) -> str:
@@ -76,6 +76,9 @@ class Reader:
             env[name] = self._word(value)
         program, arguments = words[0], [new for word in words[1:] for new in self._words(word)]
         if any(f"{line} ".startswith(f"{start} ") for start in NOT_RUN):
+            return ""
+        if program == "make":  # what it would run, CI runs; and `make run` does not end
+            subprocess.run(["make", "--dry-run", *arguments], cwd=ROOT, capture_output=True, check=True)
             return ""
         if program == "export":
             for name, _, value in (argument.partition("=") for argument in arguments):
@@ -89,7 +92,7 @@ class Reader:
             if arguments[:2] in (["-m", "memberhook"], ["manage.py", "memberhook"]):
                 return self._memberhook(arguments[2:], env, arguments[:2])
             return self._process([sys.executable, *arguments], env)
-        raise AssertionError(f"nobody knows how to run {program!r}; see tests/docs_reader.py")
+        raise AssertionError(f"{program!r} cannot be run; see tests/docs_reader.py")
 
     def _words(self, word: str) -> list[str]:
         others = {CRM: self.crm.url, WORDPRESS: self.wordpress}
@@ -101,7 +104,7 @@ class Reader:
         return word.replace("YOURACCESSKEY", self.key).replace("memberhook-data", str(self.service.folder))
 
     def shown(self, text: str) -> str:
-        """What was printed, with the examples' names again."""
+        """The output with the example names restored."""
         text = text.replace(f"http://127.0.0.1:{self.service.port}", MEMBERS)
         for real, shown in ((self.crm.url, CRM), (self.wordpress, WORDPRESS)):
             text = text.replace(real, shown).replace(urlsplit(real).netloc, urlsplit(shown).netloc)
@@ -137,7 +140,7 @@ class Reader:
         return done.stdout
 
     def _worker(self, command: list[str], env: dict[str, str]) -> str:
-        """It runs until it has been heard of, then ends when it is told to."""
+        """Run a worker until it is in the database, then stop it."""
         database = self.folder / "data/club.sqlite3" if self.project else self.service.folder / "memberhook.sqlite3"
         before = _workers(database)
         with subprocess.Popen(command, env={**self.service.env, **self.env, **env}, cwd=self.folder) as process:
@@ -146,12 +149,15 @@ class Reader:
                 assert process.poll() is None
                 time.sleep(0.05)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) in (0, -signal.SIGTERM)  # the latter when it was told before it had begun
+            assert process.wait(30) in (
+                0,
+                -signal.SIGTERM,
+            )  # the latter if it got the signal before its handler was set
         assert _workers(database) > before
         return ""
 
     def _curl(self, arguments: list[str]) -> str:
-        """Those of its options that the pages use. The answer must be 2xx."""
+        """Send the request. Supports the options that the pages use; the response must be 2xx."""
         parser = argparse.ArgumentParser(exit_on_error=False)
         parser.add_argument("-H", dest="headers", action="append", default=[])
         parser.add_argument("-d", dest="body")
@@ -178,7 +184,7 @@ def _workers(database: Path) -> int:
 
 @dataclass
 class Snapshot:
-    """The service's database at one moment. Putting it back takes no restart: SQLite does it as one change."""
+    """A copy of the service's database. Restoring it needs no restart: SQLite does it in one transaction."""
 
     service: Service
     copy: sqlite3.Connection = field(default_factory=lambda: sqlite3.connect(":memory:", check_same_thread=False))
@@ -203,7 +209,7 @@ class Snapshot:
 
 
 def example_project(folder: Path) -> Path:
-    """A copy of the example project, as it comes: without a database."""
+    """Copy the example project, without a database."""
     kept = shutil.ignore_patterns("data", "__pycache__", "tests")
     return Path(shutil.copytree(ROOT / "example", folder / "club", ignore=kept))
 
@@ -216,7 +222,7 @@ def same_shape(shown: Any, real: Any) -> bool:
 
 
 def matches(shown: str, printed: str) -> bool:
-    """Whether that is what was printed: `…` stands for anything in a line, a line of it for any lines."""
+    """Whether the output is as shown: `…` stands for anything within a line."""
     pattern = "\n".join(re.escape(line.rstrip()).replace("…", "[^\n]*") for line in shown.strip("\n").splitlines())
     lines = "\n".join(line.rstrip() for line in printed.strip("\n").splitlines())
     return re.fullmatch(pattern, lines) is not None

@@ -1,6 +1,6 @@
-"""A WordPress site in memory: it says what a test lets it say, and answers from the facts in its row as a real one.
+"""A WordPress site in memory, whose check a test determines. Its roles come from the capabilities in its row.
 
-`over_http` is one for programs that run in processes of their own: it answers what a look at a real one asks for.
+`over_http` is one for programs in processes of their own: it answers a check and lists one member.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from memberhook.core.types import Role
 from memberhook.models.connections import Site
 from memberhook.sites.contract import SiteCheck, SiteContext
 from memberhook.sites.wordpress.site_data import SiteCapabilities
-from tests.loopback import Reply, RequestedRoles, json_reply
+from tests.loopback import Reply, Request, json_reply
 
 ROLES = [
     {"slug": "administrator", "title": "Administrator", "privileged": True},
@@ -32,20 +32,20 @@ CONNECTOR: Mapping[str, Any] = {
     "meta_keys": [],
 }
 CORE: Mapping[str, Any] = {**CONNECTOR, "transport": "core", "connector": None, "meta_keys": ["city"]}
-GOOD = CheckResult("credentials", True, "User name and application password are right.")
+GOOD = CheckResult("credentials", True, "Username and application password are correct.")
 BAD = CheckResult("credentials", False, "The application password is wrong.")
 
 
 @dataclass
 class FakeWordPress:
-    """`places`: as which it was opened. `broken` is raised by `roles`."""
+    """`contexts`: with which it was opened. `broken` is raised by `roles`."""
 
     checked: SiteCheck = field(default_factory=lambda: SiteCheck((GOOD,), CONNECTOR))
     broken: MemberhookError | None = None
-    places: list[SiteContext] = field(default_factory=list)
+    contexts: list[SiteContext] = field(default_factory=list)
 
     def open_site(self, context: SiteContext) -> Any:
-        self.places.append(context)
+        self.contexts.append(context)
         return self
 
     def check(self) -> SiteCheck:
@@ -54,7 +54,7 @@ class FakeWordPress:
     def roles(self) -> tuple[Role, ...]:
         if self.broken:
             raise self.broken
-        return SiteCapabilities.of(self.places[-1].capabilities).roles
+        return SiteCapabilities.of(self.contexts[-1].capabilities).roles
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def wordpress(monkeypatch: pytest.MonkeyPatch) -> FakeWordPress:
 
 @pytest.fixture
 def club(db: None) -> Site:
-    """A WordPress that was looked at once."""
+    """A WordPress that was checked once."""
     site = Site(
         name="club", kind="wordpress", url="https://club.example", username="memberhook", capabilities=dict(CONNECTOR)
     )
@@ -93,9 +93,9 @@ ROUTES: Mapping[str, object] = {
 }
 
 
-def over_http(asked: RequestedRoles) -> Reply:
-    """With the connector and one member; for `Loopback`. There is no second page of members."""
-    found = ROUTES.get(asked.path.removeprefix("/wp-json"))
+def over_http(request: Request) -> Reply:
+    """With the connector and one member on the only page; for `Loopback`."""
+    found = ROUTES.get(request.path.removeprefix("/wp-json"))
     if found is None:
         return json_reply({"code": "rest_no_route"}, 404)
-    return json_reply({"members": []} if asked.params.get("after") == ADA["id"] else found)
+    return json_reply({"members": []} if request.params.get("after") == ADA["id"] else found)

@@ -1,4 +1,4 @@
-"""A small web server on the loopback address for tests: it says what each test tells it to, and notes what came in."""
+"""A small web server on the loopback interface. Tests determine its replies and read its requests."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 
 @dataclass(frozen=True)
-class RequestedRoles:
-    """A request that came in. `connection` is the client's port: the same for requests over one connection."""
+class Request:
+    """A received request. `connection`: the client's port, the same for requests over one connection."""
 
     method: str
     target: str
@@ -38,9 +38,9 @@ class RequestedRoles:
 
 @dataclass(frozen=True)
 class Reply:
-    """`raw`, where it is set, is all that is written, piece by piece; then the connection is closed.
+    """`raw`: written instead of all else, piece by piece; then the connection is closed.
 
-    `hang`: nothing is written before this is set. `then_close`: the connection is closed without being announced.
+    `hang`: nothing is written before this event. `then_close`: the connection is closed without notice.
     """
 
     status: int = 200
@@ -61,7 +61,7 @@ def page_reply(text: str, status: int = 200, **headers: str) -> Reply:
     return Reply(status, body, "text/html; charset=UTF-8", {k.replace("_", "-"): v for k, v in headers.items()})
 
 
-Answer = Callable[[RequestedRoles], Reply]
+Answer = Callable[[Request], Reply]
 
 
 class Loopback:
@@ -69,7 +69,7 @@ class Loopback:
 
     def __init__(self, answer: Answer, tls: ssl.SSLContext | None = None) -> None:
         self.answer = answer
-        self.asked: list[RequestedRoles] = []
+        self.requests: list[Request] = []
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.loopback = self
         if tls is not None:
@@ -105,9 +105,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        asked = RequestedRoles(self.command, self.path, dict(self.headers), body, self.client_address[1])
-        self.server.loopback.asked.append(asked)
-        reply = self.server.loopback.answer(asked)
+        request = Request(self.command, self.path, dict(self.headers), body, self.client_address[1])
+        self.server.loopback.requests.append(request)
+        reply = self.server.loopback.answer(request)
         if reply.hang is not None:
             reply.hang.wait(10)
         if reply.raw is not None:

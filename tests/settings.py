@@ -1,4 +1,4 @@
-"""Settings of the test suite: the service's, with a data folder of its own, on SQLite or PostgreSQL as it is told."""
+"""Settings of the test suite: the service's, with a data folder of its own, on SQLite or PostgreSQL."""
 
 from __future__ import annotations
 

@@ -7,16 +7,12 @@ import json
 import os
 import re
 import runpy
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
 
-import psycopg
 import pytest
 
 from memberhook import conf
@@ -42,6 +38,7 @@ from tests.docs_reader import Reader, Snapshot, example_project, matches, same_s
 from tests.fake_wordpress import over_http
 from tests.loopback import Loopback
 from tests.server.conftest import PASSWORD, Service, connect
+from tests.servers import new_postgresql_database
 
 DJANGO_PAGE = ROOT / "docs" / "django.md"
 FROM_NOTHING = {"README.md", "start.md", "fluentcrm.md", "django.md"}
@@ -81,7 +78,7 @@ class World:
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Running]:
     """The CRM of the pages: Ada, contact 1254, has bought the course."""
-    simulated = SimulatedFluentCRM(datetime.now, seed=1)
+    simulated = SimulatedFluentCRM(datetime.now)
     simulated.add_user("memberhook", PASSWORD)
     simulated.add_tag("Course")
     simulated.add_field("wp_password", "text", "WP Password")
@@ -95,18 +92,15 @@ def other_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not POSTGRESQL:
         yield f"sqlite:///{tmp_path_factory.mktemp('other') / 'memberhook.sqlite3'}"
         return
-    name = f"memberhook_{uuid4().hex[:12]}"
-    with psycopg.connect(POSTGRESQL, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")  # a name of ours
-        yield urlunsplit(urlsplit(POSTGRESQL)._replace(path=f"/{name}"))
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with new_postgresql_database() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, shop: Running, other_database: str) -> Iterator[World]:
     service = Service(tmp_path_factory.mktemp("data"))
-    service.start()
     try:
+        service.start()
         nothing = Snapshot(service).take()
         service.cli("role", "add", "customer")
         with_a_role = Snapshot(service).take()
@@ -191,14 +185,11 @@ def test_php_names_what_the_connector_has(block: Block) -> None:
     assert set(re.findall(r"\bmemberhook_\w+", block.text)) <= set(re.findall(r"\bmemberhook_\w+", PLUGIN.read_text()))
 
 
-@pytest.mark.wordpress
+@pytest.mark.php
 @pytest.mark.parametrize("block", all_blocks("php"), ids=str)
 def test_php_takes_it(block: Block) -> None:
-    php = shutil.which("php")
-    if php is None:
-        pytest.skip("php is not installed")
     code = block.text if is_file(block) else f"<?php\n{block.text}"
-    done = subprocess.run([php, "-l"], input=code, capture_output=True, text=True)
+    done = subprocess.run(["php", "-l"], input=code, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 

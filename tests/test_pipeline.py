@@ -21,7 +21,7 @@ from memberhook.models.followups import FollowUp
 from memberhook.models.tags import Tag as TagRow
 from memberhook.services import accounts
 from memberhook.services.members import members
-from tests.conftest import Clock, FakeCrm, Send, ended
+from tests.conftest import USUAL_MAP, Clock, FakeCrm, Send, ended, set_rows
 
 COURSE, NEWS = Tag("10", "course", "Course"), Tag("11", "news", "News")
 
@@ -93,7 +93,7 @@ def test_a_contact_known_by_id_here_and_by_e_mail_there_is_one(
 def test_a_member_is_found_by_the_address_that_is_mapped_to_it(
     send: Send, work: Callable[[], int], fake_crm: FakeCrm
 ) -> None:
-    Hook.objects.update(field_map=[{"site": "user_email", "crm": "work_email"}])
+    set_rows(Hook.objects.get(), field_map=[{"site": "user_email", "crm": "work_email"}])
     accounts.new_member("ada", "ada@work.example", "subscriber", "", "", None)
     fake_crm.add(ada(fields={"email": "ada@example.com", "work_email": "Ada@work.example"}))
     delivery = send()
@@ -288,7 +288,7 @@ def test_a_renamed_tag_keeps_its_members(send: Send, work: Callable[[], int], fa
 
 
 def test_a_role_comes_and_goes_with_the_tag(send: Send, work: Callable[[], int], fake_crm: FakeCrm) -> None:
-    Hook.objects.update(tag_roles=[{"tag": COURSE.id, "role": "customer"}])
+    set_rows(Hook.objects.get(), tag_roles=[{"tag": COURSE.id, "role": "customer"}])
     outcomes = []
     for tags in ((COURSE,), (COURSE,), (NEWS,), (COURSE, NEWS)):
         fake_crm.add(ada(tags=tags))
@@ -414,7 +414,7 @@ def test_a_generated_password_is_hashed_cheaply_at_first_and_in_full_at_log_in(
 def test_a_mapped_password_is_set_once_and_the_members_own_choice_stays(
     send: Send, work: Callable[[], int], fake_crm: FakeCrm
 ) -> None:
-    Hook.objects.update(field_map=[{"site": "user_email", "crm": "email"}, {"site": "user_pass", "crm": "secret"}])
+    set_rows(Hook.objects.get(), field_map=[*USUAL_MAP[2:], {"site": "user_pass", "crm": "secret"}])
     fake_crm.add(ada(fields={"email": "ada@example.com", "secret": "s3cret-one"}))
     send()
     work()

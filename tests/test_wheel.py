@@ -53,11 +53,13 @@ def test_it_holds_what_is_not_a_module(wheel: ZipFile) -> None:
     assert "memberhook/sites/wordpress/plugin/memberhook-connector.php" in names
     assert "memberhook/migrations/0001_initial.py" in names
     assert [name for name in names if name.startswith("memberhook/templates/") and name.endswith(".html")]
+    for language in ("de", "es", "fr"):
+        assert f"memberhook/locale/{language}/LC_MESSAGES/django.mo" in names
 
 
 def test_only_known_kinds_of_file_are_in_it(wheel: ZipFile, project: dict[str, object]) -> None:
     """A database, a key or a recording that was left in the source would be published."""
-    known = {".py", ".php", ".html", ".txt", ".css", ".js", ".svg"}
+    known = {".py", ".php", ".html", ".txt", ".css", ".js", ".svg", ".po", ".mo"}
     info = INFO.format(version=project["version"])
     strange = [n for n in wheel.namelist() if not n.startswith(f"{info}/") and Path(n).suffix not in known]
     assert strange == ["memberhook/py.typed"]

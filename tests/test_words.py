@@ -91,6 +91,7 @@ def test_it_finds_a_word_in_every_kind_of_file(
         ("# The member's login.", ["login"]),
         ("# Hashed again at the first login; see the login page.", []),
         ('login = {"login": 1, "user_login": 2}', []),
+        ('f"Log in at /login/ as {user}."; "members/login.html"; "/elsewhere"', []),
         ("class RetryLater: ...", ["RetryLater"]),
         ("# Raises RetryLater.", ["RetryLater"]),
         ("class Refused: ...", ["Refused"]),

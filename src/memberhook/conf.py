@@ -20,6 +20,9 @@ from django.core.exceptions import ImproperlyConfigured
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español", "fr": "Français"}
+"""The languages in which members see pages and e-mails."""
+
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -27,7 +30,7 @@ def seconds(text: str) -> float:
     """Read a duration like `90`, `90s`, `15m`, `24h` or `7d`. Raises ValueError for anything else."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip().lower())
     if not match:
-        raise ValueError(f"{text!r} is not a duration; write it like 30s, 15m, 24h or 7d")
+        raise ValueError(f"{text!r} is no duration; write it like 30s, 15m, 24h or 7d")
     return float(match[1]) * _UNITS[match[2]]
 
 
@@ -41,6 +44,13 @@ def words(text: str) -> tuple[str, ...]:
 
 def networks(text: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(word, strict=False) for word in words(text))
+
+
+def language(text: str) -> str:
+    code = text.strip().lower()
+    if code not in LANGUAGES:
+        raise ValueError(f"{text!r} is not one of {', '.join(LANGUAGES)}")
+    return code
 
 
 def yes(text: str) -> bool:
@@ -80,6 +90,9 @@ EMAIL_URL = Setting(
 FROM_EMAIL = Setting("FROM_EMAIL", "Memberhook <memberhook@localhost>", str, "Sender of the welcome e-mail.")
 PUBLIC_URL = Setting("PUBLIC_URL", "http://127.0.0.1:8000", str, "Public address of the service, with its path.")
 SITE_NAME = Setting("SITE_NAME", "Members", str, "Name of the local site on pages and in e-mails.")
+LANGUAGE = Setting(
+    "LANGUAGE", "en", language, "Language of pages and e-mails if the member's is not known: `en`, `de`, `es` or `fr`."
+)
 LOG_LEVEL = Setting("LOG_LEVEL", "INFO", str, "How much is logged: DEBUG, INFO, WARNING or ERROR.")
 MAX_BODY = Setting("MAX_BODY", str(1024 * 1024), int, "Largest body of a webhook that is accepted, in bytes.")
 WAIT = Setting("WAIT", "3s", seconds, "How long a request waits for the outcome before the answer is 202.")

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from memberhook.core.errors import MemberhookError, TransientError
 from memberhook.core.outcome import Outcome, outcome, secret_fields
-from memberhook.core.types import Intent
+from memberhook.core.types import ApplyStatus, Intent
 from memberhook.crms.contract import ContactEvent
 from memberhook.engine import claims, inbox
 from memberhook.engine.applying import apply_plans, record
@@ -27,7 +27,7 @@ from memberhook.models.deliveries import Delivery
 from memberhook.sites.contract import Site
 
 ROUNDS = 4
-"""How often a plan that turned out stale is made again in one attempt."""
+"""How often a plan that conflicts with the site is made again in one attempt."""
 
 
 def process(claim: Claim[Delivery], runtime: Runtime) -> None:
@@ -68,14 +68,16 @@ def _plan_and_apply(claim: Claim[Delivery], contacts: Sequence[Loaded], hook: Ho
 def _round(
     claim: Claim[Delivery], contacts: Sequence[Loaded], hook: Hook, site: Site, runtime: Runtime
 ) -> list[Loaded]:
-    """Those whose plans turned out stale."""
+    """Plan and apply once. Returns those whose plans conflict with what has changed on the site meanwhile."""
     plans = make_plans(contacts, hook, site)  # 5 plan
     done = apply_plans(claim, contacts, plans, site, runtime)  # 6 apply
-    record(claim, [one for one in done if not (one.is_stale or one.later)], site, runtime)  # 7 follow up, 8 outcome
+    unfinished = (ApplyStatus.CONFLICT, ApplyStatus.TRY_LATER)
+    record(claim, [one for one in done if one.status not in unfinished], site, runtime)  # 7 follow up, 8 outcome
     for one in done:
-        if one.later:
-            postpone(claim, one.group.deliveries, TransientError(one.later, code="site_broke_down"), runtime)
-    return [Loaded(one.group, one.plan.contact) for one in done if one.is_stale]
+        if one.applied and one.status is ApplyStatus.TRY_LATER:
+            problem = TransientError(one.applied.message, code="site_broke_down")
+            postpone(claim, one.group.deliveries, problem, runtime)
+    return [Loaded(one.group, one.plan.contact) for one in done if one.status is ApplyStatus.CONFLICT]
 
 
 def postpone(

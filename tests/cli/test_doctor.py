@@ -11,8 +11,9 @@ from memberhook.core.check_result import CheckResult
 from memberhook.core.errors import TransientError
 from memberhook.models.connections import Connection, Hook, Site
 from memberhook.sites.contract import SiteCheck
+from tests.conftest import set_rows
 from tests.fake_wordpress import BAD, CONNECTOR, CORE, GOOD, FakeWordPress
-from tests.loopback import Loopback, Reply, RequestedRoles
+from tests.loopback import Loopback, Reply, Request
 
 
 @pytest.fixture
@@ -28,7 +29,9 @@ def told(examine: Any) -> dict[str, tuple[bool, str]]:
 def club_hook(club: Site, no_clock: None) -> Hook:
     connection = Connection.objects.create(name="shop", kind="fluentcrm", url="https://shop.example")
     mapped = [{"site": "user_email", "crm": "email"}, {"site": "city", "crm": "city"}, {"site": "vip", "crm": "vip"}]
-    return Hook.objects.create(name="members", connection=connection, site=club, welcome=True, field_map=mapped)
+    hook = Hook.objects.create(name="members", connection=connection, site=club, welcome=True)
+    set_rows(hook, field_map=mapped)
+    return hook
 
 
 def test_sites_are_looked_at_and_what_they_tell_is_kept(wordpress: FakeWordPress, club: Site, no_clock: None) -> None:
@@ -74,7 +77,7 @@ def test_a_site_that_cannot_be_opened_does_not_hide_the_next(
 def test_the_clock_of_a_site_is_compared(wordpress: FakeWordPress, club: Site, behind: int, ok: bool) -> None:
     date = format_datetime(datetime.now(UTC) - timedelta(seconds=behind), usegmt=True)
 
-    def answer(asked: RequestedRoles) -> Reply:
+    def answer(request: Request) -> Reply:
         head = f"HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\n\r\n"
         return Reply(raw=[head.encode()])
 
@@ -84,7 +87,7 @@ def test_the_clock_of_a_site_is_compared(wordpress: FakeWordPress, club: Site, b
 
 
 def test_a_clock_that_cannot_be_asked_is_no_finding(wordpress: FakeWordPress, club: Site) -> None:
-    def leads_on(asked: RequestedRoles) -> Reply:
+    def leads_on(request: Request) -> Reply:
         return Reply(raw=[b"HTTP/1.1 302 Found\r\nLocation: /en/\r\nContent-Length: 0\r\n\r\n"])
 
     with Loopback(leads_on) as server:
@@ -120,7 +123,7 @@ def test_a_missing_role_is_told_as_its_site_makes_roles(wordpress: FakeWordPress
 def test_a_site_that_cannot_tell_its_roles_does_not_hide_other_checks(
     wordpress: FakeWordPress, club_hook: Hook
 ) -> None:
-    wordpress.broken = TransientError("club.example takes no connections.", code="unreachable")
+    wordpress.broken = TransientError("club.example Could not connect.", code="unreachable")
     found = told(doctor.hook_checks)
-    assert found["hook members: roles"] == (False, "club.example takes no connections.")
+    assert found["hook members: roles"] == (False, "club.example Could not connect.")
     assert "hook members: fields" in found

@@ -9,7 +9,7 @@ from memberhook.core.types import Tag
 from memberhook.crms.contract import Catalog
 from memberhook.models.connections import Connection, Hook
 from memberhook.models.tags import Tag as TagRow
-from tests.conftest import FakeCrm
+from tests.conftest import FakeCrm, set_rows
 
 
 @pytest.fixture(autouse=True)
@@ -20,8 +20,7 @@ def crm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ruled(hook: Hook, *rules: tuple[str, str]) -> None:
-    hook.tag_roles = [{"tag": tag, "role": role} for tag, role in rules]
-    hook.save()
+    set_rows(hook, tag_roles=[{"tag": tag, "role": role} for tag, role in rules])
     TagRow.objects.create(connection=Connection.objects.get(), crm_id="11", slug="trial", title="Trial")
 
 

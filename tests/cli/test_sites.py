@@ -34,7 +34,7 @@ def test_a_site_is_looked_at_and_stored(cli: Cli, wordpress: FakeWordPress) -> N
         "checks": [{"check": "credentials", "ok": True, "message": GOOD.message}],
         "roles": ROLES,
     }
-    [context] = wordpress.places
+    [context] = wordpress.contexts
     assert (context.url, context.username, context.password) == ("https://club.example", "owner", PASSWORD)
     site = Site.objects.get(name="club")
     assert (site.kind, site.username, site.password, site.allow_private) == ("wordpress", "owner", PASSWORD, True)
@@ -103,7 +103,7 @@ def test_another_address_with_linked_members_is_warned_of(cli: Cli, wordpress: F
         ((*ADD[:4], "not a slug", *ADD[5:], *AT), "--name: "),
         ((*ADD, "--url", "club.example"), "is no address"),
         ((*ADD, "--url", "https://me:secret@club.example"), "not in the address"),
-        ((*ADD, *AT, "--wp-fusion", "Fluent CRM"), "is no slug of WP Fusion"),
+        ((*ADD, *AT, "--wp-fusion", "Fluent CRM"), "is not a slug of WP Fusion"),
         (("site", "add", "local", *ADD[3:], *AT), "'local' is not 'wordpress'"),
         (("site", "check", "nowhere"), "no site 'nowhere'"),
         (("site", "remove", "local"), "is always there"),
@@ -116,7 +116,7 @@ def test_what_cannot_be_done_is_told_in_one_sentence(
     error = cli(*arguments, stdin=PASSWORD, status=1)
     assert words in error
     assert error.count("\n") == 1
-    assert wordpress.places == []
+    assert wordpress.contexts == []
     assert Site.objects.count() == 1
 
 
@@ -143,7 +143,7 @@ def test_a_check_that_fails_changes_nothing(cli: Cli, wordpress: FakeWordPress, 
 
 
 def test_the_local_site_can_be_checked(cli: Cli) -> None:
-    assert cli("site", "check", "local") == "  ok   database: Members are users of this database.\n"
+    assert cli("site", "check", "local") == "  ok   database: Members are users in this database.\n"
     assert cli.json("site", "check", "local")["transport"] is None
 
 
@@ -207,7 +207,7 @@ def test_a_hook_takes_the_roles_of_its_site(cli: Cli, wordpress: FakeWordPress, 
 
 def test_a_site_that_cannot_tell_its_roles_stops_a_hook(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
     Connection.objects.create(name="shop", kind="fluentcrm", url="https://shop.example")
-    wordpress.broken = TransientError("club.example takes no connections.", code="unreachable")
+    wordpress.broken = TransientError("club.example Could not connect.", code="unreachable")
     error = cli("hook", "add", "--connection", "shop", "--site", "club", status=1)
-    assert error == "memberhook: club.example takes no connections.\n"
+    assert error == "memberhook: club.example Could not connect.\n"
     assert not Hook.objects.exists()

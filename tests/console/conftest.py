@@ -71,7 +71,7 @@ def crm(monkeypatch: pytest.MonkeyPatch) -> FakeCrm:
 
 @pytest.fixture
 def notified(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The hooks that workers were told of."""
+    """The hooks that workers were notified of."""
     heard: list[int] = []
     monkeypatch.setattr("memberhook.engine.wakeup.notify_workers", heard.extend)
     return heard
@@ -140,7 +140,7 @@ def make_ada(hook: Hook, shop: Connection) -> User:
 def world(
     hook: Hook, shop: Connection, club: Site, wordpress: FakeWordPress, deliver: Callable[..., Delivery]
 ) -> World:
-    hook.field_map = [*hook.field_map, {"site": "user_pass", "crm": "start_code"}]
+    hook.mapped_fields.create(site_field="user_pass", crm_field="start_code")
     hook.return_password_field = "wp_password"
     hook.save()
     key = keys.new_key(hook, timezone.now(), networks=["203.0.113.0/24"])

@@ -24,11 +24,11 @@ def change(connection: Connection) -> str:
 
 
 def form(**values: Any) -> dict[str, Any]:
-    usual = {"name": "club", "kind": "fluentcrm", "address": "https://club.example", "username": "hook", "password": ""}
+    usual = {"name": "club", "kind": "fluentcrm", "url": "https://club.example", "username": "hook", "password": ""}
     return usual | values
 
 
-def told(answer: Any) -> list[str]:
+def messages_of(answer: Any) -> list[str]:
     return [str(message) for message in get_messages(answer.wsgi_request)]
 
 
@@ -49,13 +49,13 @@ def test_a_new_connection_is_stored_and_tested(
     assert connection.allow_private is False
     assert [field["name"] for field in connection.fields] == ["phone"]
     assert TagRow.objects.get().title == "Course"
-    assert "club, log in: The credentials are right." in told(answer)
-    assert "club: loaded 1 tags and 1 fields." in told(answer)
+    assert "club, log in: The credentials are right." in messages_of(answer)
+    assert "club: Loaded 1 tag and 1 field." in messages_of(answer)
 
 
 def test_the_password_is_never_rendered_back(console: Client, db: None) -> None:
-    answer = console.post(ADD, form(password="typed-just-now", address="nonsense"))
-    assert "address" in errors(answer)
+    answer = console.post(ADD, form(password="typed-just-now", url="nonsense"))
+    assert "url" in errors(answer)
     assert "typed-just-now" not in answer.content.decode()
 
 
@@ -63,33 +63,33 @@ def test_the_password_is_never_rendered_back(console: Client, db: None) -> None:
     ("values", "field"),
     [
         ({}, "password"),
-        ({"password": "x", "address": "shop.example"}, "address"),
-        ({"password": "x", "address": "ftp://shop.example"}, "address"),
-        ({"password": "x", "address": "https://user:secret@shop.example"}, "address"),
+        ({"password": "x", "url": "shop.example"}, "url"),
+        ({"password": "x", "url": "ftp://shop.example"}, "url"),
+        ({"password": "x", "url": "https://user:secret@shop.example"}, "url"),
         ({"password": "x", "name": "not a slug"}, "name"),
         ({"password": "x", "kind": "unknown"}, "kind"),
     ],
 )
-def test_mistakes_are_told(console: Client, db: None, values: dict[str, Any], field: str) -> None:
+def test_mistakes_are_reported(console: Client, db: None, values: dict[str, Any], field: str) -> None:
     assert field in errors(console.post(ADD, form(**values)))
     assert not Connection.objects.exists()
 
 
 def test_a_host_without_a_dot_is_an_address(console: Client, crm: FakeCrm) -> None:
-    assert console.post(ADD, form(password="x", address="http://wordpress:8080")).status_code == 302
+    assert console.post(ADD, form(password="x", url="http://wordpress:8080")).status_code == 302
 
 
 def test_an_empty_password_keeps_the_stored_one(console: Client, shop: Connection, crm: FakeCrm) -> None:
-    values = form(name="shop", address=shop.url, username=shop.username, allow_private="on")
+    values = form(name="shop", url=shop.url, username=shop.username, allow_private="on")
     assert console.post(change(shop), values).status_code == 302
     shop.refresh_from_db()
     assert shop.password == "the-crm-password"
     assert shop.allow_private
 
 
-@pytest.mark.parametrize("moved", [{"address": "https://evil.example"}, {"username": "somebody"}])
+@pytest.mark.parametrize("moved", [{"url": "https://evil.example"}, {"username": "somebody"}])
 def test_the_stored_password_does_not_move_along(console: Client, shop: Connection, moved: dict[str, str]) -> None:
-    values = form(name="shop", address=shop.url, username=shop.username) | moved
+    values = form(name="shop", url=shop.url, username=shop.username) | moved
     assert "again" in errors(console.post(change(shop), values))["password"][0]
     shop.refresh_from_db()
     assert shop.url == "https://shop.example"
@@ -101,7 +101,7 @@ def test_a_new_password_replaces_the_old_one(console: Client, shop: Connection, 
     assert (shop.url, shop.password) == ("https://club.example", "new-one")
 
 
-def test_findings_are_told_one_by_one(
+def test_every_result_is_reported(
     console: Client, shop: Connection, crm: FakeCrm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = [
@@ -111,7 +111,7 @@ def test_findings_are_told_one_by_one(
     monkeypatch.setattr(crm, "check", lambda: results)
     answer = console.post(f"/console/memberhook/connection/{shop.pk}/test/")
     assert answer.headers["Location"] == change(shop)
-    assert told(answer) == ["shop, reach: It answers.", "shop, rights: The user may not read contacts."]
+    assert messages_of(answer) == ["shop, reach: It answers.", "shop, rights: The user may not read contacts."]
     assert len(Connection.objects.get().fields) == len(shop.fields)
 
 
@@ -120,11 +120,11 @@ def test_reloading_from_the_list(
 ) -> None:
     monkeypatch.setattr(crm, "catalog", lambda: CATALOG)
     chosen = {"action": "test_chosen", "_selected_action": shop.pk}
-    assert told(console.post("/console/memberhook/connection/", chosen)) == ["shop: loaded 1 tags and 1 fields."]
+    assert messages_of(console.post("/console/memberhook/connection/", chosen)) == ["shop: Loaded 1 tag and 1 field."]
     assert Connection.objects.get().fields[0]["name"] == "phone"
 
 
-def test_a_crm_that_is_down_is_told(
+def test_a_crm_that_is_down_is_reported(
     console: Client, shop: Connection, crm: FakeCrm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def down() -> Catalog:
@@ -132,13 +132,13 @@ def test_a_crm_that_is_down_is_told(
 
     monkeypatch.setattr(crm, "catalog", down)
     answer = console.post(f"/console/memberhook/connection/{shop.pk}/test/")
-    assert told(answer) == ["shop: shop.example does not answer."]
+    assert messages_of(answer) == ["shop: shop.example does not answer."]
 
 
-def test_a_changed_secret_key_is_told(console: Client, shop: Connection, settings: Any) -> None:
+def test_a_changed_secret_key_is_reported(console: Client, shop: Connection, settings: Any) -> None:
     Connection.objects.update(secret="no token of ours")
     answer = console.post(f"/console/memberhook/connection/{shop.pk}/test/")
-    assert "the secret key has changed" in told(answer)[0]
+    assert "the secret key has changed" in messages_of(answer)[0]
 
 
 def test_testing_is_no_get(console: Client, shop: Connection) -> None:

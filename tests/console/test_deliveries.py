@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from memberhook.console.html import badge, short
-from memberhook.console.requests import hide, readable
+from memberhook.console.markup import badge, short
+from memberhook.console.raw_request import hide, readable_request
 from memberhook.core.states import STATUSES
 from memberhook.models.connections import Hook
 from memberhook.models.deliveries import Delivery, with_status
@@ -95,14 +96,19 @@ def test_a_delivery_that_has_not_been_tried(console: Client, deliver: Deliver) -
     delivery = deliver("pending", method="", body=b"", origin="import", message="")
     text = page(console, delivery)
     assert "Waiting for a worker." in text
-    assert "pulled from the CRM (Import)" in text
-    assert "None yet." in text
+    assert "loaded from the CRM (Import)" in text
+    assert "No attempts yet." in text
     assert "replay/?id=" not in text
 
 
 def test_a_follow_up_that_is_done_or_failed(console: Client, world: World) -> None:
     FollowUp.objects.create(
-        delivery=world.delivery, kind=Kind.WELCOME, member_id="1", email="a@example.com", state="failed"
+        delivery=world.delivery,
+        kind=Kind.WELCOME,
+        member_id="1",
+        email="a@example.com",
+        state="failed",
+        finished_at=timezone.now(),
     )
     assert '<span class="mh-badge mh-bad">Failed</span>' in page(console, world.delivery)
 
@@ -121,13 +127,13 @@ def test_a_delivery_that_is_not_there(console: Client, db: None) -> None:
 )
 def test_requests_of_every_kind_are_read(deliver: Deliver, content_type: str, query: str, body: bytes) -> None:
     delivery = deliver(content_type=content_type, query=query, body=body, method="POST" if body else "GET")
-    shown = readable(delivery, ())
+    shown = readable_request(delivery, ())
     assert shown is not None
     assert json.loads(shown.data) == {"custom_field": {"user_secret": "(hidden)", "city": "Bonn"}}
 
 
 def test_what_cannot_be_read_is_not_shown(deliver: Deliver) -> None:
-    shown = readable(deliver(body=b'{"my_password": "hush"'), ())
+    shown = readable_request(deliver(body=b'{"my_password": "hush"'), ())
     assert shown is not None
     assert shown.data == ""
     assert "not shown" in shown.problem
@@ -135,7 +141,7 @@ def test_what_cannot_be_read_is_not_shown(deliver: Deliver) -> None:
 
 
 def test_a_huge_request_is_cut(deliver: Deliver) -> None:
-    shown = readable(deliver(body=json.dumps({"note": "x" * 200_000}).encode()), ())
+    shown = readable_request(deliver(body=json.dumps({"note": "x" * 200_000}).encode()), ())
     assert shown is not None
     assert len(shown.data) < 101_000
     assert "more characters" in shown.data
@@ -169,11 +175,11 @@ def test_replay_of_one_asks_first(console: Client, deliver: Deliver, hook: Hook,
     address = f"{LIST}replay/?id={delivery.pk}"
     assert address in page(console, delivery)
     question = console.get(address)
-    assert "1 delivery will be tried again" in question.content.decode()
+    assert "1 delivery will be processed again" in question.content.decode()
     assert not replayed(delivery)
     answer = console.post(address, follow=True)
     assert answer.redirect_chain == [(f"{LIST}{delivery.pk}/change/", 302)]
-    assert "Replayed 1 delivery" in answer.content.decode()
+    assert "1 delivery will be replayed" in answer.content.decode()
     assert replayed(delivery)
     assert notified == [hook.pk]
 
@@ -183,8 +189,8 @@ def test_replay_of_the_chosen(console: Client, deliver: Deliver, hook: Hook, not
     ticked = {"action": "replay", "_selected_action": [chosen.pk, under_way.pk]}
     question = console.post(LIST, ticked)
     text = question.content.decode()
-    assert "1 delivery will be tried again" in text
-    assert "1 more is still on the way" in text
+    assert "1 delivery will be processed again" in text
+    assert "1 more is not finished" in text
     assert f'name="_selected_action" value="{chosen.pk}"' in text
     console.post(LIST, {**ticked, "confirmed": "yes"})
     assert replayed(chosen)
@@ -197,7 +203,7 @@ def test_replay_of_all_that_a_filter_finds(console: Client, deliver: Deliver, no
     failed, fine = [deliver("failed") for _ in range(3)], deliver("applied")
     form = {"action": "replay", "_selected_action": [failed[0].pk], "select_across": "1"}
     text = console.post(f"{LIST}?status=failed", form).content.decode()
-    assert "3 deliveries will be tried again" in text
+    assert "3 deliveries will be processed again" in text
     assert 'name="select_across" value="1"' in text
     console.post(f"{LIST}?status=failed", {**form, "confirmed": "yes"})
     assert all(replayed(delivery) for delivery in failed)
@@ -207,12 +213,12 @@ def test_replay_of_all_that_a_filter_finds(console: Client, deliver: Deliver, no
 def test_replay_of_all_failed(
     console: Client, deliver: Deliver, notified: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memberhook.console.replaying.AT_ONCE", 2)
+    monkeypatch.setattr("memberhook.console.replay.BATCH_SIZE", 2)
     failed, fine = [deliver("failed") for _ in range(5)], deliver("applied")
     address = f"{LIST}replay/?status=failed"
-    assert "5 deliveries will be tried again" in console.get(address).content.decode()
+    assert "5 deliveries will be processed again" in console.get(address).content.decode()
     answer = console.post(address, follow=True)
-    assert "Replayed 5 deliveries" in answer.content.decode()
+    assert "5 deliveries will be replayed" in answer.content.decode()
     assert all(replayed(delivery) for delivery in failed)
     assert not replayed(fine)
 
@@ -221,7 +227,7 @@ def test_replay_of_nothing(console: Client, deliver: Deliver, notified: list[int
     delivery = deliver("retrying")
     assert "nothing to replay" in console.get(f"{LIST}replay/?id={delivery.pk}").content.decode()
     answer = console.post(f"{LIST}replay/?id={delivery.pk}", follow=True)
-    assert "nothing was replayed" in answer.content.decode()
+    assert "No delivery was replayed" in answer.content.decode()
     assert notified == []
 
 

@@ -15,8 +15,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from memberhook import console as console_package
-from memberhook import signals
+from memberhook import console, models, signals
 from memberhook.cli.listings import delivery_data
 from memberhook.console.labels import ACTIONS, STATES, result_label
 from memberhook.console.overview import overview
@@ -39,7 +38,11 @@ Deliver = Callable[..., Delivery]
 FollowUpOf = Callable[[Kind, FollowUpState], FollowUp]
 
 
-MODULES = [f"{console_package.__name__}.{module.name}" for module in pkgutil.iter_modules(console_package.__path__)]
+MODULES = [
+    f"{package.__name__}.{module.name}"
+    for package in (console, models)
+    for module in pkgutil.iter_modules(package.__path__)
+]
 
 
 def tables(module: ModuleType) -> Iterator[tuple[str, list[Any]]]:
@@ -64,7 +67,7 @@ def test_a_table_over_an_enum_has_all_its_members(module: str) -> None:
 
 def test_the_tables_are_found() -> None:
     names = {name for module in MODULES for name, _ in tables(import_module(module))}
-    assert {"STATES", "ACTIONS", "FOLLOW_UP_TONES", "IN_STATE", "NEXT_STEPS"} <= names
+    assert {"STATES", "ACTIONS", "FOLLOW_UP_TONES", "IN_STATE", "NEXT_STEPS", "TYPES"} <= names
 
 
 def text(console: Client, address: str) -> str:
@@ -73,7 +76,7 @@ def text(console: Client, address: str) -> str:
     return html.unescape(answer.content.decode())
 
 
-def listed(console: Client, address: str) -> list[int]:
+def pks(console: Client, address: str) -> list[int]:
     return [row.pk for row in console.get(address).context["cl"].result_list]
 
 
@@ -104,9 +107,9 @@ def test_states(console: Client, deliver: Deliver, cli: Cli, state: State, attem
     assert shown in text(console, f"{DELIVERIES}{delivery.pk}/change/")
     status_word = str(delivery.status)
     assert status_word in STATUSES
-    assert listed(console, f"{DELIVERIES}?status={delivery.status}") == [delivery.pk]
+    assert pks(console, f"{DELIVERIES}?status={delivery.status}") == [delivery.pk]
     found = overview(timezone.now())
-    assert {str(t.text): t.number for t in (*found.finished, *found.on_the_way)}[str(label.text)] == "1"
+    assert {str(t.text): t.number for t in (*found.finished, *found.in_progress)}[str(label.text)] == "1"
     assert [row["status"] for row in cli.json("deliveries", "--status", status_word)] == [status_word]
     assert status_word in cli("deliveries")
     assert status_word in cli("deliveries", str(delivery.pk))
@@ -129,9 +132,11 @@ def test_actions(console: Client, deliver: Deliver, cli: Cli, action: Action) ->
     delivery = deliver("failed", action=action.value)
     deliver("failed", action=next(other for other in Action if other is not action).value)
     label = str(ACTIONS[action])
-    assert listed(console, f"{DELIVERIES}?action={action.value}") == [delivery.pk]
+    assert pks(console, f"{DELIVERIES}?action={action.value}") == [delivery.pk]
     assert [row["action"] for row in cli.json("deliveries", str(delivery.pk))] == [action.value]
-    [cell] = re.findall(r"field-action_name[^>]*>\s*([^<]+?)\s*<", text(console, f"{DELIVERIES}?action={action.value}"))
+    [cell] = re.findall(
+        r"field-action_name[^>]*>\s*<span[^>]*>([^<]+)<", text(console, f"{DELIVERIES}?action={action.value}")
+    )
     assert cell == label
     for page in (f"{delivery.pk}/change/", f"replay/?id={delivery.pk}"):
         assert f"<td>{label}" in text(console, f"{DELIVERIES}{page}")
@@ -142,7 +147,7 @@ def test_actions(console: Client, deliver: Deliver, cli: Cli, action: Action) ->
 def test_origins(console: Client, deliver: Deliver, origin: Origin) -> None:
     delivery = deliver(origin=origin.value, method="POST" if origin is Origin.WEBHOOK else "")
     deliver(origin=next(other for other in Origin if other is not origin).value)
-    assert listed(console, f"{DELIVERIES}?origin={origin.value}") == [delivery.pk]
+    assert pks(console, f"{DELIVERIES}?origin={origin.value}") == [delivery.pk]
     assert str(origin.label) in text(console, f"{DELIVERIES}{delivery.pk}/change/")
 
 
@@ -151,11 +156,15 @@ def follow_up(deliver: Deliver) -> FollowUpOf:
     delivery = deliver()
 
     def make(kind: Kind, state: FollowUpState) -> FollowUp:
-        ended = {FollowUpState.FAILED: State.FAILED, FollowUpState.DONE: State.APPLIED}.get(state)
+        ended = {FollowUpState.WAITING: "pending", FollowUpState.FAILED: "failed", FollowUpState.DONE: "applied"}
         return FollowUp.objects.create(
-            delivery=delivery, kind=kind, member_id=f"{kind}-{state}", email="ada@example.com",
-            state=ended or State.PENDING, finished_at=timezone.now() if ended else None,
-        )  # fmt: skip
+            delivery=delivery,
+            kind=kind,
+            member_id=f"{kind}-{state}",
+            email="ada@example.com",
+            state=ended[state],
+            finished_at=None if state is FollowUpState.WAITING else timezone.now(),
+        )
 
     return make
 
@@ -166,8 +175,8 @@ def test_follow_ups(console: Client, follow_up: FollowUpOf, cli: Cli, kind: Kind
     everything = {(k, s): follow_up(k, s) for k in Kind for s in FollowUpState}
     row = everything[kind, state]
     query = "" if state is FollowUpState.WAITING else f"state={state.value}&"
-    assert listed(console, f"{FOLLOW_UPS}?{query}kind__exact={kind.value}") == [row.pk]
-    assert len(listed(console, f"{FOLLOW_UPS}?state=all")) == len(everything)
+    assert pks(console, f"{FOLLOW_UPS}?{query}kind__exact={kind.value}") == [row.pk]
+    assert len(pks(console, f"{FOLLOW_UPS}?state=all")) == len(everything)
     of_kind, badge = str(kind.label), f"{state.label}</span>"
     page = text(console, f"{DELIVERIES}{row.delivery_id}/change/")
     for shown in (text(console, f"{FOLLOW_UPS}?{query}"), text(console, f"{FOLLOW_UPS}{row.pk}/change/"), page):
@@ -180,7 +189,7 @@ def test_follow_ups(console: Client, follow_up: FollowUpOf, cli: Cli, kind: Kind
 @pytest.mark.parametrize("kind", FieldType)
 def test_field_types(console: Client, shop: Connection, hook: Hook, kind: FieldType) -> None:
     Connection.objects.update(fields=[{"name": "x", "title": "Odd one", "type": kind.value, "options": []}])
-    Hook.objects.update(field_map=[{"site": "x", "crm": "x", "type": kind.value}])
+    hook.mapped_fields.create(site_field="x", crm_field="x", type=kind.value)
     assert "Odd one" in text(console, f"/console/memberhook/connection/{shop.pk}/change/")
     assert f'value="{kind.value}" selected' in text(console, f"/console/memberhook/hook/{hook.pk}/change/")
 
@@ -196,12 +205,11 @@ def test_username_formats(console: Client, hook: Hook, form: UsernameFormat) -> 
 @pytest.mark.parametrize("action", Action)
 def test_answers_as_pages(deliver: Deliver, state: State, action: Action) -> None:
     delivery = deliver(state.value, action=action.value)
-    rendered = answers.stored(delivery).render(as_page=True)
-    assert rendered.status == (200 if delivery.finished_at else 202)
-    assert (
-        f">{delivery_data(delivery)['status'] if delivery.finished_at else 'pending'}</span>" in rendered.body.decode()
-    )
-    assert action.value in rendered.body.decode()
+    page = answers.stored(delivery).render(as_page=True)
+    body = page.body
+    assert page.status == (200 if delivery.finished_at else 202)
+    assert f">{delivery_data(delivery)['status'] if delivery.finished_at else 'pending'}</span>" in body.decode()
+    assert action.value in body.decode()
 
 
 @pytest.mark.parametrize("error", [PermanentError, TransientError])

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from memberhook.console.html import span
+from memberhook.console.markup import span
 from memberhook.console.overview import Overview, overview
 from memberhook.models.connections import Connection, Hook
 from memberhook.models.deliveries import Delivery, Worker
@@ -17,24 +17,24 @@ Deliver = Callable[..., Delivery]
 
 
 def tiles(found: Overview) -> dict[str, str]:
-    return {str(tile.text): tile.number for tile in (*found.finished, *found.on_the_way)}
+    return {str(tile.text): tile.number for tile in (*found.finished, *found.in_progress)}
 
 
 @pytest.mark.usefixtures("db")
-def test_a_new_installation_is_told_where_to_start() -> None:
+def test_a_new_installation_shows_the_next_step() -> None:
     Worker.objects.create(name="w", seen_at=timezone.now())
-    assert [problem.link for problem in overview(timezone.now()).problems] == ["Add a connection"]
+    assert [str(notice.link.text) for notice in overview(timezone.now()).notices] == ["Add a connection"]
     Connection.objects.create(name="shop", kind="fluentcrm")
-    assert [problem.link for problem in overview(timezone.now()).problems] == ["Add a hook"]
+    assert [str(notice.link.text) for notice in overview(timezone.now()).notices] == ["Add a hook"]
 
 
-def test_what_is_well_needs_nobody(hook: Hook, deliver: Deliver) -> None:
+def test_without_problems_there_are_no_notices(hook: Hook, deliver: Deliver) -> None:
     now = timezone.now()
     Worker.objects.create(name="w", seen_at=now)
     deliver("applied")
     deliver("applied", finished_at=now - timedelta(hours=25))
     found = overview(now)
-    assert found.problems == []
+    assert found.notices == []
     assert tiles(found) == {
         "Applied": "1",
         "Unchanged": "0",
@@ -42,12 +42,12 @@ def test_what_is_well_needs_nobody(hook: Hook, deliver: Deliver) -> None:
         "Failed": "0",
         "Pending": "0",
         "Retrying": "0",
-        "follow-ups waiting": "0",
-        "workers alive": "1",
+        "Follow-ups waiting": "0",
+        "Workers running": "1",
     }
 
 
-def test_what_needs_the_owner(hook: Hook, deliver: Deliver) -> None:
+def test_notices(hook: Hook, deliver: Deliver) -> None:
     now = timezone.now()
     Worker.objects.create(name="w", seen_at=now - timedelta(days=1))
     Connection.objects.update(paused_until=now + timedelta(minutes=5))
@@ -61,16 +61,16 @@ def test_what_needs_the_owner(hook: Hook, deliver: Deliver) -> None:
         delivery=old, kind=Kind.WELCOME, member_id="2", email="b@example.com", state="failed", finished_at=now
     )
     found = overview(now)
-    expected = {"Failed": "2", "Pending": "1", "Retrying": "2", "follow-ups waiting": "1", "workers alive": "0"}
+    expected = {"Failed": "2", "Pending": "1", "Retrying": "2", "Follow-ups waiting": "1", "Workers running": "0"}
     assert expected.items() <= tiles(found).items()
-    assert [problem.text for problem in found.problems] == [
-        "No worker has been heard of lately, so nothing is applied. Start one: memberhook worker",
-        "shop is not called for 5 min: it was down or asked for it.",
-        "The oldest delivery that is not finished came in 3 h ago.",
-        "2 deliveries have failed in the last 24 hours.",
+    assert [notice.text for notice in found.notices] == [
+        "No worker is running, so deliveries are not applied. Start one with: memberhook worker",
+        "shop is paused for 5 min because it was unavailable or asked for a pause.",
+        "The oldest unfinished delivery was received 3 h ago.",
+        "2 deliveries failed in the last 24 hours.",
         "1 follow-up failed in the last 24 hours.",
     ]
-    assert found.problems[2].url == f"/console/memberhook/delivery/{old.pk}/change/"
+    assert found.notices[2].link.url == f"/console/memberhook/delivery/{old.pk}/change/"
 
 
 def test_the_front_page_leads_to_the_failed_ones(console: Client, deliver: Deliver) -> None:
@@ -78,7 +78,7 @@ def test_the_front_page_leads_to_the_failed_ones(console: Client, deliver: Deliv
     for page in ("/console/", "/console/memberhook/"):
         text = console.get(page).content.decode()
         assert 'href="/console/memberhook/delivery/?status=failed"' in text
-        assert "1 delivery has failed in the last 24 hours." in text
+        assert "1 delivery failed in the last 24 hours." in text
 
 
 def test_follow_ups_that_wait_come_first(console: Client, deliver: Deliver) -> None:
@@ -99,12 +99,12 @@ def test_follow_ups_that_wait_come_first(console: Client, deliver: Deliver) -> N
     assert console.get("/console/memberhook/followup/?state=all").context["cl"].result_list.count() == 3
 
 
-def test_workers_are_alive_or_silent(console: Client, hook: Hook) -> None:
+def test_workers_are_running_or_not_responding(console: Client, hook: Hook) -> None:
     Worker.objects.create(name="here", seen_at=timezone.now())
     Worker.objects.create(name="gone", seen_at=timezone.now() - timedelta(days=3))
     text = console.get("/console/memberhook/worker/").content.decode()
-    assert '<span class="mh-badge mh-good">alive</span>' in text
-    assert '<span class="mh-badge mh-bad">silent</span>' in text
+    assert '<span class="mh-badge mh-good">Running</span>' in text
+    assert '<span class="mh-badge mh-bad">Not responding</span>' in text
     assert "3 days ago" in text
 
 

@@ -12,7 +12,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
-from memberhook.console import base
+from memberhook.console import admin_classes
 from memberhook.models.connections import Connection
 from memberhook.models.deliveries import Delivery
 from memberhook.models.members import RoleInfo
@@ -64,11 +64,11 @@ def test_every_page_opens_and_shows_no_secret(console: Client, world: World) -> 
 
 
 def test_the_base_classes_are_unfolds_where_it_is_installed() -> None:
-    from_unfold = base.ModelAdmin.__module__.startswith("unfold")
+    from_unfold = admin_classes.ModelAdmin.__module__.startswith("unfold")
     assert from_unfold == apps.is_installed("unfold") == ("unfold" in settings.INSTALLED_APPS)
 
 
-def test_strangers_are_sent_to_the_login(client: Client, world: World) -> None:
+def test_strangers_are_sent_to_the_log_in_page(client: Client, world: World) -> None:
     for page in pages(world):
         answer = client.get(f"/console/{page}")
         assert answer.status_code == 302, page
@@ -126,7 +126,7 @@ def test_a_connection_without_hooks_goes_with_its_tags(console: Client, world: W
     assert not Tag.objects.filter(connection_id=spare.pk).exists()
 
 
-def test_users_and_groups_have_the_consoles_screens() -> None:
-    screens = {model.__name__: type(model_admin).__name__ for model, model_admin in admin.site._registry.items()}
-    assert screens["User"] == "MemberAdmin"
-    assert screens["Group"] == "GroupAdmin"
+def test_users_and_groups_have_the_consoles_admins() -> None:
+    admins = {model.__name__: type(model_admin).__name__ for model, model_admin in admin.site._registry.items()}
+    assert admins["User"] == "MemberAdmin"
+    assert admins["Group"] == "GroupAdmin"

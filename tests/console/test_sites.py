@@ -15,7 +15,7 @@ from memberhook.core.errors import TransientError
 from memberhook.models.connections import Connection, Hook, Link, Site
 from memberhook.sites.contract import SiteCheck
 from memberhook.sites.wordpress import plugin_file
-from tests.console.test_connections import errors, told
+from tests.console.test_connections import errors, messages_of
 from tests.console.test_hooks import form as hook_form
 from tests.fake_wordpress import BAD, CONNECTOR, CORE, GOOD, ROLES, FakeWordPress
 
@@ -31,7 +31,7 @@ def form(**values: Any) -> dict[str, Any]:
     usual = {
         "name": "club",
         "kind": "wordpress",
-        "address": "https://club.example",
+        "url": "https://club.example",
         "username": "memberhook",
         "password": "",
     }
@@ -61,26 +61,26 @@ def test_a_new_site_is_stored_and_tested(
     assert site.options == {"full_cost_hash": True, "wp_fusion": "fluentcrm-rest"}
     assert site.capabilities == CONNECTOR
     assert site.checked_at is not None
-    assert f"club, credentials: {GOOD.message}" in told(answer)
+    assert f"club, credentials: {GOOD.message}" in messages_of(answer)
 
 
 @pytest.mark.parametrize(
     ("values", "field"),
     [
         ({}, "password"),
-        ({"password": "x", "address": "club.example"}, "address"),
-        ({"password": "x", "address": "https://user:secret@club.example"}, "address"),
+        ({"password": "x", "url": "club.example"}, "url"),
+        ({"password": "x", "url": "https://user:secret@club.example"}, "url"),
         ({"password": "x", "name": "local"}, "name"),
         ({"password": "x", "kind": "local"}, "kind"),
         ({"password": "x", "wp_fusion": "Fluent CRM"}, "wp_fusion"),
     ],
 )
-def test_mistakes_are_told(
+def test_mistakes_are_reported(
     console: Client, wordpress: FakeWordPress, db: None, values: dict[str, Any], field: str
 ) -> None:
     assert field in errors(console.post(ADD, form(**values)))
     assert Site.objects.count() == 1
-    assert wordpress.places == []
+    assert wordpress.contexts == []
 
 
 def test_what_was_found_is_shown(console: Client, club: Site, wordpress: FakeWordPress) -> None:
@@ -89,13 +89,13 @@ def test_what_was_found_is_shown(console: Client, club: Site, wordpress: FakeWor
     assert "WordPress&#x27;s own REST API" in text
     assert "6.8.1" in text
     assert (
-        '<div>Administrator <code>administrator</code> <span class="mh-badge mh-warn">privileged</span></div>' in text
+        '<div>Administrator <code>administrator</code> <span class="mh-badge mh-warn">Privileged</span></div>' in text
     )
     assert "<div>Customer <code>customer</code> </div>" in text
     assert "<code>city</code> <code>&lt;b&gt;</code>" in text
     summaries = console.get("/console/memberhook/site/").content.decode()
     assert "6.8.1" in summaries
-    assert wordpress.places == []
+    assert wordpress.contexts == []
 
 
 def test_an_empty_password_keeps_the_stored_one(console: Client, club: Site, wordpress: FakeWordPress) -> None:
@@ -105,7 +105,7 @@ def test_an_empty_password_keeps_the_stored_one(console: Client, club: Site, wor
     assert 'value="crm"' in console.get(page(club)).content.decode()
 
 
-@pytest.mark.parametrize("moved", [{"address": "https://evil.example"}, {"username": "somebody"}])
+@pytest.mark.parametrize("moved", [{"url": "https://evil.example"}, {"username": "somebody"}])
 def test_the_stored_password_does_not_move_along(console: Client, club: Site, moved: dict[str, str]) -> None:
     assert "again" in errors(console.post(page(club), form() | moved))["password"][0]
     club.refresh_from_db()
@@ -116,8 +116,8 @@ def test_another_address_with_linked_members_is_warned_of(
     console: Client, hook: Hook, club: Site, wordpress: FakeWordPress
 ) -> None:
     Link.objects.create(connection=hook.connection, site=club, contact_id="1", member_id="7")
-    answer = console.post(page(club), form(address="https://other.example", password="x"))
-    assert "1 linked members of club are taken for the same users" in told(answer)[0]
+    answer = console.post(page(club), form(url="https://other.example", password="x"))
+    assert "1 linked members of club are taken for the same users" in messages_of(answer)[0]
 
 
 def test_a_test_tells_each_finding_and_keeps_what_was_found(
@@ -128,7 +128,7 @@ def test_a_test_tells_each_finding_and_keeps_what_was_found(
     wordpress.checked = SiteCheck((GOOD, missing), CORE)
     answer = console.post(page(club, "test"))
     assert answer.headers["Location"] == page(club)
-    first, second, third = told(answer)
+    first, second, third = messages_of(answer)
     assert (first, second) == (f"club, credentials: {GOOD.message}", "club, connector: The plugin is not there.")
     assert "Without the connector plugin" in third
     club.refresh_from_db()
@@ -138,7 +138,7 @@ def test_a_test_tells_each_finding_and_keeps_what_was_found(
 def test_a_test_that_fails_keeps_what_was_known(console: Client, club: Site, wordpress: FakeWordPress) -> None:
     wordpress.checked = SiteCheck((BAD,))
     chosen = {"action": "test_chosen", "_selected_action": club.pk}
-    assert told(console.post("/console/memberhook/site/", chosen)) == [f"club, credentials: {BAD.message}"]
+    assert messages_of(console.post("/console/memberhook/site/", chosen)) == [f"club, credentials: {BAD.message}"]
     club.refresh_from_db()
     assert (club.capabilities, club.checked_at) == (CONNECTOR, None)
 
@@ -181,7 +181,7 @@ def test_a_hook_of_a_site_has_its_roles(
         capabilities={**CONNECTOR, "roles": [*ROLES, {"slug": "vip", "privileged": False}]}
     )
     shown = console.get(f"{ADD_HOOK}?site={club.pk}").context["adminform"].form
-    assert ("vip", "vip (vip)") in shown.fields["default_role"].choices
+    assert ("vip", "vip (vip)") in shown.fields["default_role"].widget.choices
     values = hook_form(name="fresh", connection=shop.pk, site=club.pk, default_role="vip")
     assert console.post(ADD_HOOK, values).status_code == 200
     hook = Hook.objects.get(name="fresh")
@@ -190,7 +190,7 @@ def test_a_hook_of_a_site_has_its_roles(
 
 @pytest.fixture
 def down(wordpress: FakeWordPress) -> str:
-    wordpress.broken = TransientError("club.example takes no connections.", code="unreachable")
+    wordpress.broken = TransientError("club.example Could not connect.", code="unreachable")
     return wordpress.broken.message
 
 
@@ -231,5 +231,5 @@ def test_a_site_that_was_never_looked_at_says_so(
 def test_a_paused_site_is_on_the_front_page(console: Client, club: Site) -> None:
     Site.objects.filter(pk=club.pk).update(paused_until=timezone.now() + timedelta(minutes=10))
     text = console.get("/console/").content.decode()
-    assert "club is not called for" in text
+    assert "club is paused for" in text
     assert page(club) in text

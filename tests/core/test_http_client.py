@@ -1,4 +1,4 @@
-"""The HTTP client: whom it calls, what it waits for, what it takes, and what it says when something is wrong."""
+"""The HTTP client: which addresses it calls, timeouts, limits, and its errors."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from memberhook.core.errors import PermanentError, TransientError
-from memberhook.core.http_client import HttpClient, Response, read_json
+from memberhook.core.http_client import HttpClient, Response, read_json, retry_after
 from memberhook.core.url_check import is_public, redirect_message, target_of
-from tests.loopback import Answer, Loopback, Reply, RequestedRoles, json_reply
+from tests.loopback import Answer, Loopback, Reply, Request, json_reply
 
 MakeClient = Callable[..., HttpClient]
 
@@ -67,17 +67,17 @@ class TestRequest:
         )
         assert (answer.status, answer.body, answer.content_type) == (201, b'{"a": 1}', "application/json")
         assert answer.headers["x-extra"] == "yes"
-        (asked,) = server.asked
-        assert asked.target == "/a%20b?x=1&with%5B%5D=%C3%A9%20%26%2B&with%5B%5D=2"
-        assert (asked.headers["X-Key"], asked.headers["User-Agent"]) == ("k", "Test/1")
-        assert asked.headers["Host"] == f"127.0.0.1:{server.port}"
+        (request,) = server.requests
+        assert request.target == "/a%20b?x=1&with%5B%5D=%C3%A9%20%26%2B&with%5B%5D=2"
+        assert (request.headers["X-Key"], request.headers["User-Agent"]) == ("k", "Test/1")
+        assert request.headers["Host"] == f"127.0.0.1:{server.port}"
 
     def test_json_is_sent_as_json(self, client: MakeClient, serve: Serve) -> None:
         server = serve(Reply())
         client().request("PUT", server.url, json={"name": "Zoë 🐘"})
-        (asked,) = server.asked
-        assert asked.json == {"name": "Zoë 🐘"}
-        assert asked.headers["Content-Type"] == "application/json"
+        (request,) = server.requests
+        assert request.json == {"name": "Zoë 🐘"}
+        assert request.headers["Content-Type"] == "application/json"
 
     def test_errors_are_answers_too(self, client: MakeClient, serve: Serve) -> None:
         assert client().request("GET", serve(Reply(500, b"broken")).url).status == 500
@@ -90,14 +90,14 @@ class TestRequest:
         server, http = serve(Reply(body=b"{}")), client()
         for _ in range(3):
             http.request("GET", server.url)
-        assert len({asked.connection for asked in server.asked}) == 1
+        assert len({request.connection for request in server.requests}) == 1
 
     def test_a_kept_connection_that_was_dropped_costs_nothing(self, client: MakeClient, serve: Serve) -> None:
         server, http = serve(Reply(body=b"{}", then_close=True)), client()
         assert [http.request("GET", server.url).status for _ in range(3)] == [200] * 3
 
     def test_many_threads_share_one_client(self, client: MakeClient, serve: Serve) -> None:
-        server, http = serve(lambda asked: json_reply(asked.params)), client()
+        server, http = serve(lambda request: json_reply(request.params)), client()
         with ThreadPoolExecutor(8) as pool:
             bodies = pool.map(
                 lambda n: json.loads(http.request("GET", server.url, params=[("n", str(n))]).body), range(200)
@@ -111,7 +111,7 @@ class TestRequest:
         assert http.request("GET", server.url).status == 200
 
 
-class TestWhomItCalls:
+class TestWhichAddresses:
     @pytest.mark.parametrize(
         "address",
         [
@@ -137,7 +137,7 @@ class TestWhomItCalls:
         with pytest.raises(PermanentError, match=r"private address \(127\.0\.0\.1\)") as caught:
             client(False, resolve=lambda *_: ["127.0.0.1"]).request("GET", f"http://{host}:{server.port}/")
         assert caught.value.code == "private_address"
-        assert not server.asked
+        assert not server.requests
 
     def test_the_systems_resolver_reads_odd_spellings(self, client: MakeClient, serve: Serve) -> None:
         server = serve(Reply())
@@ -158,7 +158,7 @@ class TestWhomItCalls:
         http = client(False, resolve=lambda *_: ["10.255.255.1", "127.0.0.1"])
         assert http.request("GET", f"http://crm.example:{server.port}/").status == 200
         assert judged == ["10.255.255.1", "127.0.0.1"]
-        assert server.asked[0].headers["Host"] == f"crm.example:{server.port}"
+        assert server.requests[0].headers["Host"] == f"crm.example:{server.port}"
 
     def test_a_name_is_looked_up_once_in_half_a_minute(self, client: MakeClient, serve: Serve) -> None:
         server, looked_up, now = serve(Reply()), [], [100.0]
@@ -208,7 +208,7 @@ def closed_port() -> int:
 
 class TestWhatGoesWrong:
     def test_nobody_listens(self, client: MakeClient) -> None:
-        with pytest.raises(TransientError, match="takes no connections") as caught:
+        with pytest.raises(TransientError, match="Could not connect") as caught:
             client().request("GET", f"http://127.0.0.1:{closed_port()}/")
         assert caught.value.code == "unreachable"
 
@@ -216,17 +216,17 @@ class TestWhatGoesWrong:
         def resolve(host: str, port: int) -> list[str]:
             raise socket.gaierror(-2, "Name or service not known")
 
-        with pytest.raises(TransientError, match=r"under the name crm\.example\.") as caught:
+        with pytest.raises(TransientError, match=r"host name crm\.example could not be resolved") as caught:
             client(resolve=resolve).request("GET", "https://crm.example/")
         assert caught.value.code == "unreachable"
 
     @pytest.mark.parametrize(("method", "tries"), [("GET", 2), ("PUT", 2), ("POST", 1)])
     def test_hanging_up_without_an_answer(self, client: MakeClient, serve: Serve, method: str, tries: int) -> None:
         server = serve(Reply(raw=[]))
-        with pytest.raises(TransientError, match="ended the connection") as caught:
+        with pytest.raises(TransientError, match="closed the connection") as caught:
             client().request(method, server.url, json={})
         assert caught.value.code == "unreachable"
-        assert len(server.asked) == tries
+        assert len(server.requests) == tries
 
     @pytest.mark.parametrize(
         "head", [b"Content-Length: 100\r\n\r\n12345", b"Transfer-Encoding: chunked\r\n\r\n64\r\n12345"]
@@ -251,7 +251,7 @@ class TestWhatGoesWrong:
     def test_no_answer_in_time(self, client: MakeClient, serve: Serve) -> None:
         ready = threading.Event()
         server = serve(Reply(hang=ready))
-        with pytest.raises(TransientError, match="did not answer in time") as caught:
+        with pytest.raises(TransientError, match="did not respond in time") as caught:
             client(read_timeout=0.1).request("GET", server.url)
         ready.set()
         assert caught.value.code == "timeout"
@@ -287,23 +287,26 @@ class TestWhatGoesWrong:
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     def test_redirects_are_not_followed(self, client: MakeClient, serve: Serve, status: int) -> None:
-        server = serve(Reply(status, headers={"Location": "/elsewhere?token=secret"}))
-        with pytest.raises(TransientError, match="redirect to another of its pages") as caught:
+        server = serve(Reply(status, headers={"Location": "/other?token=secret"}))
+        with pytest.raises(TransientError, match="redirects to another of its pages") as caught:
             client().request("GET", server.url)
         assert caught.value.code == "redirected"
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
 
     @pytest.mark.parametrize(
         ("location", "message"),
         [
-            ("https://shop.example/x", "http://shop.example sends on to https://shop.example. Give"),
-            ("https://www.shop.example/x?k=v", "Give https://www.shop.example as the address."),
-            ("http://www.shop.example/", "Give http://www.shop.example as the address."),
-            ("//www.shop.example/", "Give http://www.shop.example as the address."),
-            ("https://u:p@shop.example/", "Give https://shop.example as the address."),
-            ("https://login.other.example/?k=v", "a redirect to https://login.other.example, which is not followed."),
-            ("/wp-login.php?k=v", "a redirect to another of its pages"),
-            ("http://[::1", "a redirect that cannot be read"),
+            ("https://shop.example/x", "http://shop.example redirects to https://shop.example. Use"),
+            ("https://www.shop.example/x?k=v", "Use https://www.shop.example as the address."),
+            ("http://www.shop.example/", "Use http://www.shop.example as the address."),
+            ("//www.shop.example/", "Use http://www.shop.example as the address."),
+            ("https://u:p@shop.example/", "Use https://shop.example as the address."),
+            (
+                "https://sso.other.example/?k=v",
+                "redirects to https://sso.other.example. Redirects are not followed;",
+            ),
+            ("/wp-login.php?k=v", "redirects to another of its pages"),
+            ("http://[::1", "a redirect that is not a valid URL"),
         ],
     )
     def test_redirects_in_words(self, location: str, message: str) -> None:
@@ -414,7 +417,7 @@ class TestCertificates:
         with pytest.raises(TransientError, match=why) as caught:
             client(resolve=lambda *_: ["127.0.0.1"]).request("GET", f"https://crm.example:{server.port}/")
         assert caught.value.code == "certificate"
-        assert not server.asked
+        assert not server.requests
 
     def test_one_of_nobody_known(self, client: MakeClient, serve: Serve, certificates: Certificates) -> None:
         server = serve(Reply(), certificates.server("crm.example"))
@@ -424,7 +427,7 @@ class TestCertificates:
 
     def test_no_tls_at_all(self, client: MakeClient, serve: Serve) -> None:
         server = serve(Reply())
-        with pytest.raises(TransientError, match="speak https") as caught:
+        with pytest.raises(TransientError, match="supports https") as caught:
             client().request("GET", server.url.replace("http:", "https:"))
         assert caught.value.code == "certificate"
 
@@ -439,18 +442,38 @@ class TestReadJson:
 
     @pytest.mark.parametrize("body", [b"", b"<html>", b'{"a": NaN}', b'{"a": ', b'"\xff"', b"[" * 100_000, b"9" * 5000])
     def test_bad(self, body: bytes) -> None:
-        with pytest.raises(TransientError, match=r"The answer of crm\.example is not readable JSON") as caught:
+        with pytest.raises(TransientError, match=r"The response from crm\.example is not valid JSON") as caught:
             read_json(Response(200, {}, body), "crm.example")
         assert caught.value.code == "bad_answer"
 
 
 def test_a_request_as_it_was_asked_is_seen_by_the_stub(client: MakeClient, serve: Serve) -> None:
     """The stub itself: what the tests above rely on."""
-    seen: list[RequestedRoles] = []
+    seen: list[Request] = []
 
-    def answer(asked: RequestedRoles) -> Reply:
-        seen.append(asked)
+    def answer(request: Request) -> Reply:
+        seen.append(request)
         return Reply(204)
 
     client().request("POST", serve(answer).url + "/p?a=1", body=b"raw")
     assert (seen[0].method, seen[0].path, seen[0].params, seen[0].body) == ("POST", "/p", {"a": "1"}, b"raw")
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "120"}, 120.0),
+        ({"Retry-After": "0"}, 0.0),
+        ({"Retry-After": "9" * 30}, 999_999_999.0),
+        ({"Retry-After": "Mon, 23 Nov 2026 12:01:30 GMT", "Date": "Mon, 23 Nov 2026 12:00:00 GMT"}, 90.0),
+        ({"Retry-After": "Mon, 23 Nov 2026 11:00:00 GMT", "Date": "Mon, 23 Nov 2026 12:00:00 GMT"}, 0.0),
+        ({"Retry-After": "Tue, 24 Nov 2026 13:00:00 GMT", "Date": "Mon, 23 Nov 2026 12:00:00 GMT"}, 90_000.0),
+        ({"Retry-After": "Mon, 23 Nov 2026 12:01:30 GMT"}, None),
+        ({"Retry-After": "Mon, 23 Nov 2026 12:01:30", "Date": "Mon, 23 Nov 2026 12:00:00 GMT"}, None),
+        ({"Retry-After": "soon", "Date": "Mon, 23 Nov 2026 12:00:00 GMT"}, None),
+        ({"Retry-After": "-5"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(Response(429, headers, b"")) == seconds

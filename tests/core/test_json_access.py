@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memberhook.core.json_access import BadFieldError, JsonCursor, kind, whole_number
+from memberhook.core.json_access import BadFieldError, JsonCursor, type_name, whole_number
 
 ANSWER = JsonCursor({"subscriber": {"id": "007", "name": None, "tags": [{"id": 3}, {"id": True}], "total": 0}})
 
@@ -24,13 +24,16 @@ def test_what_passes() -> None:
 def test_errors_say_where_and_what_but_not_the_value() -> None:
     subscriber = ANSWER.member("subscriber")
     for read, message in (
-        (lambda: subscriber.member("tags").items()[1].member("id").identifier(), "subscriber.tags[1].id: an id was"),
-        (lambda: subscriber.member("total").identifier(), "subscriber.total: an id was expected, a number was there"),
-        (lambda: subscriber.member("name").text(), "subscriber.name: text was expected, nothing was there"),
-        (lambda: subscriber.member("id").items(), "subscriber.id: a list was expected, text was there"),
-        (lambda: subscriber.member("id").member("x"), "subscriber.id: an object was expected, text was there"),
-        (lambda: subscriber.member("name").integer(), "subscriber.name: a whole number was expected, nothing was"),
-        (lambda: JsonCursor([]).object(), "the answer: an object was expected, a list was there"),
+        (
+            lambda: subscriber.member("tags").items()[1].member("id").identifier(),
+            "subscriber.tags[1].id: expected an id",
+        ),
+        (lambda: subscriber.member("total").identifier(), "subscriber.total: expected an id, found a number"),
+        (lambda: subscriber.member("name").text(), "subscriber.name: expected text, found nothing"),
+        (lambda: subscriber.member("id").items(), "subscriber.id: expected a list, found text"),
+        (lambda: subscriber.member("id").member("x"), "subscriber.id: expected an object, found text"),
+        (lambda: subscriber.member("name").integer(), "subscriber.name: expected a whole number, found nothing"),
+        (lambda: JsonCursor([]).object(), "the response: expected an object, found a list"),
     ):
         with pytest.raises(BadFieldError) as caught:
             read()
@@ -54,8 +57,8 @@ def test_whole_numbers(value: object, number: int | None) -> None:
     assert whole_number(value) == number
 
 
-def test_kinds() -> None:
-    assert [kind(value) for value in (None, True, 1, 1.5, "", [], {})] == [
+def test_type_names() -> None:
+    assert [type_name(value) for value in (None, True, 1, 1.5, "", [], {})] == [
         *("nothing", "true or false", "a number", "a number", "text", "a list", "an object"),
     ]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from memberhook.core.outcome import HIDDEN, outcome, secret_fields
 from memberhook.core.states import State
-from memberhook.core.types import Applied, Changes, Contact, FieldMapping, Member, Plan, Tag
+from memberhook.core.types import Applied, ApplyStatus, Changes, Contact, FieldMapping, Member, Plan, Tag
 
 FIELDS = {"email": "ada@example.com", "wp_password": "s3cret-1", "temp_password": "s3cret-2", "pin": "s3cret-3"}
 CONTACT = Contact("1", "ada@example.com", FIELDS, (Tag("1", "course", "Course"),))
@@ -61,7 +61,7 @@ def test_changes_nothing_failed_ignored() -> None:
     assert (changed.state, changed.message) == (State.APPLIED, "Updated member ada@example.com: city.")
     same = outcome(Plan(CONTACT, member), None, SECRET)
     assert (same.state, same.message) == (State.UNCHANGED, "Member ada@example.com is already up to date.")
-    refused = outcome(change, Applied(error="Too long."), SECRET)
+    refused = outcome(change, Applied(status=ApplyStatus.REJECTED, message="Too long."), SECRET)
     assert (refused.state, refused.message, refused.data["member"]) == (State.FAILED, "Too long.", None)
     assert outcome(Plan(CONTACT, ignored="Nobody."), None, SECRET).state is State.IGNORED
     assert outcome(Plan(CONTACT, failed="No."), None, SECRET).state is State.FAILED

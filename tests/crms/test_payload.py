@@ -67,16 +67,16 @@ class TestJson:
             ("{'a': 1}", "at line 1, column 2."),
             ('{"a": "\n"}', "Invalid control character at line 1, column 8."),
             ('{"a": 1} x', "Extra data at line 1, column 10."),
-            ('{"a": NaN}', "The body holds NaN, which JSON does not have."),
-            ('{"a": -Infinity}', "The body holds -Infinity"),
+            ('{"a": NaN}', "The body contains NaN, which is not valid JSON."),
+            ('{"a": -Infinity}', "The body contains -Infinity"),
             ('{"a": 1, "a": 2}', "The body has a twice in one object."),
             ('{"x": {"a": 1, "a": 1}}', "The body has a twice in one object."),
             ('{"zoe@example.com": 1, "zoe@example.com": 2}', "The body has a parameter twice in one object."),
             ('{"a": ' + "9" * 5000 + "}", "a number that is too long"),
             ('{"a":' * 16 + "1" + "}" * 16 + "}", "Extra data"),
-            ('{"a":' * 17 + "1" + "}" * 17, "nested more than 16 deep"),
-            ('{"a":' + "[" * 16 + "]" * 16 + "}", "nested more than 16 deep"),
-            ('{"a":' + "[" * 200_000, "nested more than 16 deep"),
+            ('{"a":' * 17 + "1" + "}" * 17, "nested more than 16 levels deep"),
+            ('{"a":' + "[" * 16 + "]" * 16 + "}", "nested more than 16 levels deep"),
+            ('{"a":' + "[" * 200_000, "nested more than 16 levels deep"),
             ("[1]", "not an object"),
             ("null", "not an object"),
             ('"text"', "not an object"),
@@ -140,7 +140,7 @@ class TestForms:
     )
     def test_phps_brackets(self, body: str, data: object) -> None:
         assert form(body).data == data
-        assert form(body).doubled == frozenset()
+        assert form(body).repeated == frozenset()
 
     @pytest.mark.parametrize(
         ("body", "data", "doubled"),
@@ -155,9 +155,9 @@ class TestForms:
             ("a[=1&a[=2", {"a[": "2"}, {"a["}),
         ],
     )
-    def test_what_is_set_twice_is_told(self, body: str, data: object, doubled: set[str]) -> None:
+    def test_what_is_set_twice_is_reported(self, body: str, data: object, doubled: set[str]) -> None:
         payload = form(body)
-        assert (payload.data, payload.doubled) == (data, doubled)
+        assert (payload.data, payload.repeated) == (data, doubled)
 
     def test_limits(self) -> None:
         assert len(form("&".join(f"a{n}=1" for n in range(1000))).data) == 1000
@@ -166,7 +166,7 @@ class TestForms:
             "The body has more than 1,000 parameters.",
         )
         assert form("a" + "[b]" * 16 + "=1").data["a"]
-        assert "nested more than 16 deep" in refusal("a" + "[b]" * 17 + "=1", FORM)[1]
+        assert "nested more than 16 levels deep" in refusal("a" + "[b]" * 17 + "=1", FORM)[1]
 
     @pytest.mark.parametrize(
         ("body", "message"),
@@ -196,7 +196,7 @@ class TestQueries:
         assert query("a=x+y").data == {"a": "x y"}
         assert query("a=x+y%20z", plus_is_space_in_query=False).data == {"a": "x+y z"}
 
-    def test_the_body_comes_first_but_for_get(self) -> None:
+    def test_the_body_comes_first_except_for_get(self) -> None:
         assert read(WebhookRequest("POST", query="a=1", body=b"b=2")).data == {"b": "2"}
         assert read(WebhookRequest("POST", query="a=1", body=b" ")).data == {"a": "1"}
         assert read(WebhookRequest("GET", query="a=1", body=b"b=2")).data == {"a": "1"}
@@ -257,7 +257,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 def test_an_encoded_form_comes_back_as_it_was(data: dict[str, str]) -> None:
     payload = form(urlencode(data))
     assert payload.data == data
-    assert not payload.doubled
+    assert not payload.repeated
 
 
 @given(st.dictionaries(names, texts, min_size=1, max_size=6))

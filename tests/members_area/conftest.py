@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.test import Client
+from django.utils import translation
 
 from memberhook.models.connections import Connection
 from memberhook.models.members import MemberTag, RoleInfo
@@ -21,6 +22,13 @@ def cheap_passwords(settings: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.MEMBERHOOK_PUBLIC_URL = "https://club.example"
     settings.MEMBERHOOK_SITE_NAME = "The Club"
+
+
+@pytest.fixture(autouse=True)
+def no_language_of_an_earlier_request() -> Iterator[None]:
+    """Like Django's handlers, the test client leaves the language of a request active."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture

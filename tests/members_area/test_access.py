@@ -194,9 +194,9 @@ def test_superusers_pass_guards_and_staff_does_not(
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
-        ("/async/", "It is for members with the tag <strong>gold</strong>."),
+        ("/async/", "This page is for members with the tag <strong>gold</strong>."),
         ("/metal/1/", "one of these tags: <strong>gold</strong>, <strong>silver</strong>."),
-        ("/customers/", "It is for members with the role <strong>Paying Customer</strong>."),
+        ("/customers/", "This page is for members with the role <strong>Paying Customer</strong>."),
     ],
 )
 def test_the_page_says_what_is_missing(ada_logged_in: Client, address: str, sentence: str) -> None:

@@ -86,7 +86,7 @@ def test_the_display_name_that_was_mapped_counts_first(ada_logged_in: Client, ad
     assert "<h1>Countess</h1>" in text(ada_logged_in)
 
 
-def test_without_names_the_login_is_shown(client: Client, make_user: Callable[..., Any]) -> None:
+def test_without_names_the_username_is_shown(client: Client, make_user: Callable[..., Any]) -> None:
     client.force_login(make_user("nameless"))
     assert "<h1>nameless</h1>" in text(client)
 
@@ -102,7 +102,7 @@ def test_the_front_page_tells_what_runs_here_and_nothing_else(client: Client, ad
     response = client.get("/")
     page = response.content.decode()
     assert response.status_code == 200
-    assert "Memberhook runs here" in page
+    assert "Memberhook is running" in page
     assert 'href="/login/"' in page
     assert 'href="/console/"' in page
     assert "Ada" not in page

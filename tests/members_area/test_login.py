@@ -19,7 +19,7 @@ def log_in(client: Client, username: str, password: str = PASSWORD, address: str
 
 
 @pytest.mark.parametrize("entered", ["ada", "ADA", "ada@example.com", "Ada@Example.com", "ADA@EXAMPLE.COM", " ada "])
-def test_login_or_email_in_any_case(client: Client, ada: Any, entered: str) -> None:
+def test_username_or_email_in_any_case(client: Client, ada: Any, entered: str) -> None:
     response = log_in(client, entered)
     assert (response.status_code, response["Location"]) == (302, "/account/")
     assert get_user(client) == ada
@@ -28,7 +28,7 @@ def test_login_or_email_in_any_case(client: Client, ada: Any, entered: str) -> N
 def test_wrong_password_says_what_is_wrong_and_logs_nobody_in(client: Client, ada: Any) -> None:
     response = log_in(client, "ada@example.com", "wrong")
     assert response.status_code == 200
-    assert b"do not belong together" in response.content
+    assert b"is not correct" in response.content
     assert b'value="ada@example.com"' in response.content
     assert b"wrong" not in response.content
     assert get_user(client).is_anonymous
@@ -41,21 +41,21 @@ def test_an_email_of_two_logs_neither_in(client: Client, make_user: MakeUser) ->
     assert get_user(client).is_anonymous
 
 
-def test_a_login_as_it_stands_counts_before_somebody_elses_email(client: Client, make_user: MakeUser) -> None:
-    """Who takes another's e-mail as login gets no further than to their own account."""
+def test_an_exact_username_counts_before_another_members_email(client: Client, make_user: MakeUser) -> None:
+    """A username that is the e-mail of another member opens the own account only."""
     owner = make_user("bob@example.com", "robert@example.com")
     make_user("bob", "bob@example.com")
     log_in(client, "bob@example.com")
     assert get_user(client) == owner
 
 
-def test_logins_that_differ_in_case_only_are_told_apart(make_user: MakeUser) -> None:
+def test_usernames_that_differ_only_in_case_are_distinguished(make_user: MakeUser) -> None:
     make_user("ada", "one@example.com")
     make_user("Ada", "two@example.com")
     assert [username_of(entered) for entered in ("ada", "Ada", "ADA")] == ["ada", "Ada", "ADA"]
 
 
-def test_an_email_longer_than_any_login(client: Client, make_user: MakeUser) -> None:
+def test_an_email_longer_than_any_username(client: Client, make_user: MakeUser) -> None:
     email = f"{'a' * 60}@{'b' * 60}.{'c' * 60}.example"
     user = make_user("long", email)
     assert b'maxlength="254"' in client.get("/login/").content
@@ -87,14 +87,14 @@ def test_the_hosts_backends_decide(client: Client, settings: Any, make_user: Mak
 
 
 @pytest.mark.parametrize(
-    ("wanted", "lands"),
+    ("next_page", "lands"),
     [("/deep/page/?x=1", "/deep/page/?x=1"), ("https://evil.example/", "/account/"), ("//evil.example", "/account/")],
 )
-def test_next_is_followed_within_the_site_only(client: Client, ada: Any, wanted: str, lands: str) -> None:
-    page = client.get("/login/", {"next": wanted})
-    response = client.post("/login/", {"username": "ada", "password": PASSWORD, "next": wanted})
+def test_next_is_followed_within_the_site_only(client: Client, ada: Any, next_page: str, lands: str) -> None:
+    page = client.get("/login/", {"next": next_page})
+    response = client.post("/login/", {"username": "ada", "password": PASSWORD, "next": next_page})
     assert response["Location"] == lands
-    assert (f'name="next" value="{wanted}"' in page.content.decode()) is (lands == wanted)
+    assert (f'name="next" value="{next_page}"' in page.content.decode()) is (lands == next_page)
 
 
 def test_a_post_from_another_site_is_refused(ada: Any) -> None:
@@ -102,7 +102,7 @@ def test_a_post_from_another_site_is_refused(ada: Any) -> None:
     assert log_in(strict, "ada").status_code == 403
 
 
-def test_who_is_logged_in_is_told_so(ada_logged_in: Client) -> None:
+def test_the_log_in_page_shows_who_is_logged_in(ada_logged_in: Client) -> None:
     assert b"You are logged in as ada" in ada_logged_in.get("/login/").content
 
 

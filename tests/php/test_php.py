@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.php
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PLUGINS = (
@@ -18,25 +18,20 @@ PLUGINS = (
 
 
 def run(program: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    if not shutil.which(program):
-        pytest.skip(f"{program} is not installed: apt-get install php-cli phpunit php-codesniffer")
     return subprocess.run([program, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
-@pytest.mark.wordpress
 @pytest.mark.parametrize("path", sorted(path for folder in PLUGINS for path in folder.rglob("*.php")), ids=str)
 def test_syntax(path: Path) -> None:
     done = run("php", "-l", path)
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.wordpress
 def test_style() -> None:
     done = run("phpcs", "--standard=tests/php/phpcs.xml", "-s", *PLUGINS)
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.wordpress
 def test_what_php_decides() -> None:
     done = run("phpunit", "--bootstrap", HERE / "bootstrap.php", "--do-not-cache-result", HERE)
     assert done.returncode == 0, done.stdout

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +21,9 @@ import urllib3
 
 from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.docs_commands import Commands
+from tests.servers import new_postgresql_database
 
-START = 20.0
+START = 60.0  # a machine under load is slow
 PASSWORD = "abcd efgh ijkl mnop"
 
 
@@ -34,9 +36,9 @@ def free_port() -> int:
 
 def _children(pid: int) -> list[int]:
     """Of the kernel where it tells them (Linux; a small Debian has no `ps`), else of `pgrep` (macOS)."""
-    told = Path(f"/proc/{pid}/task/{pid}/children")
+    children_file = Path(f"/proc/{pid}/task/{pid}/children")
     if Path("/proc/self").exists():
-        tasks = told.parent.parent.glob("*/children") if told.exists() else ()
+        tasks = children_file.parent.parent.glob("*/children") if children_file.exists() else ()
         return [int(child) for task in tasks for child in task.read_text().split()]
     listing = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True)
     return [int(child) for child in listing.stdout.split()]
@@ -166,7 +168,7 @@ class Service:
 
 @pytest.fixture(scope="module")
 def crm() -> Iterator[Running]:
-    simulated = SimulatedFluentCRM(datetime.now, seed=1)
+    simulated = SimulatedFluentCRM(datetime.now)
     simulated.add_user("memberhook", PASSWORD)
     for title in ("Course", "Newsletter"):
         simulated.add_tag(title)
@@ -186,22 +188,23 @@ def connect(service: Service, crm: Running, *options: str) -> None:
 
 @pytest.fixture(scope="module")
 def make_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Service]]:
-    made: list[Service] = []
+    """On the database that MEMBERHOOK_TEST_DATABASE names, unless the settings name one."""
+    with ExitStack() as at_the_end:
 
-    def make(**settings: str) -> Service:
-        service = Service(tmp_path_factory.mktemp("data"), {f"MEMBERHOOK_{k}": v for k, v in settings.items()})
-        made.append(service)
-        return service
+        def make(**settings: str) -> Service:
+            if os.environ.get("MEMBERHOOK_TEST_DATABASE") == "postgresql":
+                settings = {"DATABASE_URL": at_the_end.enter_context(new_postgresql_database())} | settings
+            service = Service(tmp_path_factory.mktemp("data"), {f"MEMBERHOOK_{k}": v for k, v in settings.items()})
+            at_the_end.callback(service.stop)
+            return service
 
-    yield make
-    for service in made:
-        service.stop()
+        yield make
 
 
 @pytest.fixture(scope="module")
 def service(make_service: Callable[..., Service], crm: Running) -> Service:
     """Running, connected with the simulated CRM, its hook returns passwords."""
     service = make_service()
-    connect(service, crm, "--return-password", "wp_password", "--map", "interests=interests", "--map", "city=city")
     service.start()
+    connect(service, crm, "--return-password", "wp_password", "--map", "interests=interests", "--map", "city=city")
     return service

@@ -13,6 +13,7 @@ import pytest
 from memberhook.testing.fluentcrm import Running
 from tests.server.conftest import Service
 
+pytestmark = pytest.mark.database
 numbers = itertools.count(1)
 
 

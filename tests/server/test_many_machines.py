@@ -9,39 +9,30 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
 
-import psycopg
 import pytest
 
 from memberhook.testing.fluentcrm import Running
 from tests.server.conftest import Service, connect
+from tests.servers import new_postgresql_database
 
-POSTGRESQL, REDIS = (os.environ.get(f"MEMBERHOOK_TEST_{name}_URL", "") for name in ("POSTGRESQL", "REDIS"))
+REDIS = os.environ.get("MEMBERHOOK_TEST_REDIS_URL", "")
 
 
 @pytest.fixture
 def database() -> Iterator[str]:
-    """A database of its own."""
-    if not POSTGRESQL:
-        pytest.skip("needs PostgreSQL: set MEMBERHOOK_TEST_POSTGRESQL_URL=postgresql://user:password@host/database")
-    name = f"memberhook_{uuid4().hex[:12]}"
-    with psycopg.connect(POSTGRESQL, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]  # a name of ours
-        yield urlunsplit(urlsplit(POSTGRESQL)._replace(path=f"/{name}"))
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[call-overload]
+    with new_postgresql_database() as url:
+        yield url
 
 
-@pytest.mark.parametrize("queue", ["redis", "postgresql"])
+@pytest.mark.postgresql
+@pytest.mark.parametrize("queue", [pytest.param("redis", marks=pytest.mark.redis), "postgresql"])
 def test_two_workers_share_a_burst_and_one_dies(
     make_service: Callable[..., Service], crm: Running, database: str, queue: str
 ) -> None:
-    if queue == "redis" and not REDIS:
-        pytest.skip("needs Redis: set MEMBERHOOK_TEST_REDIS_URL=redis://127.0.0.1:6379/0")
     service = make_service(DATABASE_URL=database, QUEUE_URL=REDIS if queue == "redis" else database, BATCH="5")
-    connect(service, crm, "--welcome", "--return-password", "wp_password")
     service.start()
+    connect(service, crm, "--welcome", "--return-password", "wp_password")
     command = [sys.executable, "-m", "memberhook", "worker", "--name", "second"]
     second = subprocess.Popen(command, env=service.env, stderr=subprocess.DEVNULL)
     try:

@@ -19,7 +19,7 @@ from memberhook.engine.runtime import Runtime
 from memberhook.models.connections import Hook, Site
 from memberhook.models.deliveries import Delivery
 from memberhook.services.members import members
-from tests.conftest import Clock, FakeCrm, Send, ended
+from tests.conftest import ROWS, Clock, FakeCrm, Send, ended, set_rows
 
 COURSE, NEWS = Tag("10", "course", "Course"), Tag("11", "news", "News")
 MAP = [
@@ -68,9 +68,11 @@ class World:
         return found[0] if found else None
 
     def set(self, **options: Any) -> None:
+        rows = {name: options.pop(name) for name in ROWS & set(options)}
         for name, value in options.items():
             setattr(self.hook, name, value)
         self.hook.save()
+        set_rows(self.hook, **rows)
 
 
 @pytest.fixture

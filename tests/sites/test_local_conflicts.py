@@ -1,4 +1,4 @@
-"""What the local site's database refuses: plan again where somebody was quicker, else say that a rule is broken."""
+"""What the local site's database rejects: a conflict with somebody who was faster, or a violated constraint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.db import IntegrityError
 from django.db.models.signals import pre_save
 
-from memberhook.core.types import Changes, Contact, Plan
+from memberhook.core.types import ApplyStatus, Changes, Contact, Plan
 from memberhook.models.connections import Hook
 from memberhook.sites.contract import MemberQuery
 from memberhook.sites.local.site import LocalSite
@@ -42,10 +42,10 @@ def change(site: LocalSite, user: Any, **changes: Any) -> Plan:
     return Plan(CONTACT, site.find(MemberQuery([str(user.pk)])).members[str(user.pk)], changes=Changes(**changes))
 
 
-def test_a_login_that_was_taken_meanwhile(site: LocalSite) -> None:
+def test_a_username_that_was_taken_meanwhile(site: LocalSite) -> None:
     get_user_model().objects.create_user("ada", "other@example.com")
     taken, free = site.apply([creation("ada"), creation("bob")])
-    assert (taken.stale, taken.error) == (True, None)
+    assert (taken.status, taken.message) == (ApplyStatus.CONFLICT, "")
     assert free.created
 
 
@@ -53,15 +53,14 @@ def test_a_new_member_whose_email_came_meanwhile(site: LocalSite, rule: Callable
     get_user_model().objects.create_user("somebody", "Ada@Example.com")
     rule()
     [applied] = site.apply([creation("ada")])
-    assert applied.stale
+    assert applied.status is ApplyStatus.CONFLICT
 
 
 def test_a_rule_that_a_new_member_breaks(site: LocalSite, rule: Callable[..., None]) -> None:
     rule()
     [applied] = site.apply([creation("ada")])
-    assert not applied.stale
-    assert applied.error
-    assert "database refused" in applied.error
+    assert applied.status is ApplyStatus.REJECTED
+    assert "a unique value is taken" in applied.message
     assert not get_user_model().objects.exists()
 
 
@@ -70,8 +69,7 @@ def test_a_rule_that_a_change_breaks(site: LocalSite, rule: Callable[..., None])
     plan = change(site, user, fields={"first_name": "Ada"})
     rule()
     [applied] = site.apply([plan])
-    assert not applied.stale
-    assert applied.error
+    assert applied.status is ApplyStatus.REJECTED
 
 
 def test_a_change_to_an_email_that_somebody_has_by_now(site: LocalSite, rule: Callable[..., None]) -> None:
@@ -80,7 +78,7 @@ def test_a_change_to_an_email_that_somebody_has_by_now(site: LocalSite, rule: Ca
     get_user_model().objects.create_user("quicker", "NEW@example.com")
     rule()
     [applied] = site.apply([plan])
-    assert applied.stale
+    assert applied.status is ApplyStatus.CONFLICT
 
 
 def test_a_member_that_is_gone(site: LocalSite) -> None:
@@ -88,7 +86,7 @@ def test_a_member_that_is_gone(site: LocalSite) -> None:
     plan = change(site, user, fields={"first_name": "Ada"})
     user.delete()
     [applied] = site.apply([plan])
-    assert applied.stale
+    assert applied.status is ApplyStatus.CONFLICT
 
 
 def test_only_what_differs_is_a_change(site: LocalSite) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import models
 
-from memberhook.sites.local.user_columns import Unfit, to_column, to_value, user_columns
+from memberhook.sites.local.user_columns import UnsuitableValueError, to_column, to_value, user_columns
 
 TEXT = models.CharField(max_length=5)
 WHEN = models.DateTimeField(null=True)
@@ -69,7 +69,7 @@ def test_what_the_column_gets(column: Any, value: Any, held: Any) -> None:
     ],
 )
 def test_what_does_not_fit_is_said(column: Any, value: Any) -> None:
-    with pytest.raises(Unfit, match=column.name):
+    with pytest.raises(UnsuitableValueError, match=column.name):
         to_column(column, value)
 
 

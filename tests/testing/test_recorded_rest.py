@@ -1,4 +1,7 @@
-"""Every recorded REST call, replayed against a simulator in the state that the recording implies."""
+"""Recorded REST calls, replayed against a simulator in the state that the recording implies.
+
+Only calls that Memberhook makes are simulated; the other recordings are facts about FluentCRM for whoever needs them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,15 @@ from memberhook.testing.fluentcrm import SimulatedFluentCRM
 
 from .helpers import RECORDED, Clock, basic, call
 
-CALLS = sorted(path.stem for path in RECORDED.glob("*.json"))
+NOT_SIMULATED = (
+    *("add-tags", "add-tags-by-id", "add-tags-by-slug-on-update", "add-tags-unknown-subscriber", "remove-tags"),
+    *("add-unknown-tag-by-slug", "create-subscriber", "create-subscriber-duplicate", "create-subscriber-force-update"),
+    *("create-subscriber-invalid", "create-tag", "create-tag-duplicate", "search-subscriber-by-email"),
+    *("search-subscriber-by-email-no-match", "search-subscriber-by-email-wrong-contact-first", "search-tag-by-slug"),
+)
+CALLS = sorted({path.stem for path in RECORDED.glob("*.json")} - set(NOT_SIMULATED))
+NOT_ASKED_FOR = frozenset({"__bench", "subscribersCount", "totalCount"})
+"""Keys that Memberhook does not use: times and counts."""
 ADA = 1246
 CREATED = "11:07:57"
 
@@ -23,8 +34,8 @@ def ada(crm: SimulatedFluentCRM, clock: Clock, **changes: Any) -> None:
     """Ada Facts as she was created, and then changed at 11:09:36."""
     clock.at(CREATED)
     values = {"interests": ["a", "b"], "renewal": "2027-01-31"}
-    context = {"phone": "+1 555 0100", "city": "Lisbon", "country": "PT"}
-    crm.add_contact("facts-ada@example.com", "Ada", "Facts", values, **context)
+    columns = {"phone": "+1 555 0100", "city": "Lisbon", "country": "PT"}
+    crm.add_contact("facts-ada@example.com", "Ada", "Facts", values, **columns)
     if changes:
         clock.at("11:09:36")
         crm.update_contact(ADA, **changes)
@@ -36,25 +47,14 @@ def ada_and_grand(crm: SimulatedFluentCRM, clock: Clock) -> None:
     crm.add_contact("x.facts-ada@example.com", "Grand", "Facts")
 
 
-def facts_tags(crm: SimulatedFluentCRM, clock: Clock) -> None:
+def recorded_tags(crm: SimulatedFluentCRM, clock: Clock) -> None:
     clock.at(CREATED)
     crm.add_tag("facts-members", "facts-members")
     crm.add_tag("facts-course", "facts-course")
 
 
-def ada_tagged(*tags: str) -> State:
-    def state(crm: SimulatedFluentCRM, clock: Clock) -> None:
-        facts_tags(crm, clock)
-        ada(crm, clock)
-        clock.at("11:09:35")
-        for tag in tags:
-            crm.apply_tag(ADA, tag)
-
-    return state
-
-
 def zoe(crm: SimulatedFluentCRM, clock: Clock) -> None:
-    facts_tags(crm, clock)
+    recorded_tags(crm, clock)
     clock.at("11:10:49")
     columns = {
         "prefix": "Ms",
@@ -88,19 +88,9 @@ def bea(crm: SimulatedFluentCRM, clock: Clock) -> None:
     crm.add_contact("facts-bea@example.com", "Bea", tags=("trigger-json",), id=1250)
 
 
-def two_members(crm: SimulatedFluentCRM, clock: Clock) -> None:
-    ada_tagged("facts-members")(crm, clock)
-    zoe_id = crm.add_contact("facts-zoe@example.com", "Zoë", "Faktor")
-    crm.apply_tag(zoe_id, "facts-members")
-
-
 def newsletter(crm: SimulatedFluentCRM, clock: Clock) -> None:
     clock.at(CREATED)
     crm.add_list("facts-newsletter", "facts-newsletter")
-
-
-def nothing_more(crm: SimulatedFluentCRM, clock: Clock) -> None:
-    clock.at(CREATED)
 
 
 def became(**changes: Any) -> State:
@@ -108,16 +98,6 @@ def became(**changes: Any) -> State:
 
 
 STATES: dict[str, State] = {
-    "add-tags": ada_tagged(),
-    "add-tags-by-id": ada_tagged("facts-members"),
-    "add-tags-by-slug-on-update": ada_tagged("facts-members"),
-    "add-tags-unknown-subscriber": facts_tags,
-    "add-unknown-tag-by-slug": ada_tagged("facts-members"),
-    "remove-tags": ada_tagged("facts-members", "facts-course"),
-    "create-subscriber": nothing_more,
-    "create-subscriber-force-update": became(last_name="King", city="", date_of_birth="0000-00-00"),
-    "create-tag": nothing_more,
-    "create-tag-duplicate": facts_tags,
     "get-subscriber": zoe,
     "get-subscriber-with-custom-values": zoe,
     "get-subscriber-unsubscribed": una,
@@ -125,18 +105,16 @@ STATES: dict[str, State] = {
     "list-lists": newsletter,
     "list-subscribers-page-1": ada_and_grand,
     "list-subscribers-page-past-end": ada_and_grand,
-    "search-subscriber-by-email-wrong-contact-first": ada_and_grand,
-    "list-tags-page-1": facts_tags,
-    "list-tags-page-2": facts_tags,
-    "list-tags-page-past-end": facts_tags,
-    "search-tag-by-slug": two_members,
+    "list-tags-page-1": recorded_tags,
+    "list-tags-page-2": recorded_tags,
+    "list-tags-page-past-end": recorded_tags,
     "update-subscriber-email-taken": ada_and_grand,
     "update-subscriber-clear-custom-field": became(first_name="Augusta", last_name="King"),
     "update-subscriber-unknown-custom-field": became(last_name="King", city=""),
 }
-"""Where nothing is said, Ada Facts is there as she was created."""
+"""By default, Ada Facts is there as she was created."""
 
-NOW = {"add-tags": "11:09:35", "create-subscriber-force-update": "11:20:00", "update-subscriber": "11:09:36"}
+NOW = {"update-subscriber": "11:09:36"}
 
 AUTHORIZATION = {
     "bad-credentials": basic(password="wrong"),
@@ -160,19 +138,18 @@ def before(crm: SimulatedFluentCRM, clock: Clock) -> None:
 
 
 def differences(recorded: Any, answered: Any, where: str = "") -> list[str]:
-    """What is not the same: keys and their order, types, values. `__bench` is a time that the call took."""
+    """What is not the same: keys and their order, types, values."""
     if type(recorded) is not type(answered):
         return [f"{where}: {recorded!r} was recorded, {answered!r} answered"]
     if isinstance(recorded, dict):
-        if list(recorded) != list(answered):
-            return [f"{where}: keys {list(recorded)} were recorded, {list(answered)} answered"]
-        return [found for key in recorded for found in differences(recorded[key], answered[key], f"{where}/{key}")]
+        keys = [key for key in recorded if key not in NOT_ASKED_FOR]
+        if keys != list(answered):
+            return [f"{where}: keys {keys} were recorded, {list(answered)} answered"]
+        return [found for key in keys for found in differences(recorded[key], answered[key], f"{where}/{key}")]
     if isinstance(recorded, list) and len(recorded) == len(answered):
         pairs = enumerate(zip(recorded, answered, strict=True))
         return [found for index, (one, other) in pairs for found in differences(one, other, f"{where}/{index}")]
-    if recorded == answered or where in ("/__bench", "/data/error/message"):
-        return []
-    return [f"{where}: {recorded!r} was recorded, {answered!r} answered"]
+    return [] if recorded == answered else [f"{where}: {recorded!r} was recorded, {answered!r} answered"]
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -189,10 +166,8 @@ def test_answers_as_recorded(name: str, crm: SimulatedFluentCRM, clock: Clock) -
 
     assert reply.status == recorded["status"]
     assert differences(recorded["body"], reply.body) == []
-    told = {"Content-Type": "application/json; charset=UTF-8", **reply.headers}
-    assert told == recorded["headers"]
 
 
 def test_every_state_belongs_to_a_recording() -> None:
     assert set(STATES) | set(NOW) | set(AUTHORIZATION) <= set(CALLS)
-    assert len(CALLS) == 47
+    assert len(CALLS) + len(NOT_SIMULATED) == 47

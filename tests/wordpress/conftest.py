@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import memberhook
 from memberhook.core.http_client import HttpClient
 from memberhook.engine.runtime import Runtime
 from memberhook.models.connections import Site
-from tests.wordpress.runner import NotInstalledError, WordPress, running
+from tests.wordpress.runner import WordPress, running
 
 CONNECTOR = Path(memberhook.__file__).parent / "sites" / "wordpress" / "plugin" / "memberhook-connector.php"
 SITES_OWN = Path(__file__).parent / "plugins" / "sites-own.php"
@@ -26,25 +25,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("wordpress")
 
 
-@contextmanager
-def running_or_skip(**options: Any) -> Iterator[WordPress]:
-    try:
-        with running(**options) as site:
-            yield site
-    except NotInstalledError as missing:
-        pytest.skip(str(missing))
-
-
 @pytest.fixture(scope="session")
 def wordpress() -> Iterator[WordPress]:
-    with running_or_skip() as site:
+    with running() as site:
         yield site
 
 
 @pytest.fixture(scope="session")
 def connected() -> Iterator[WordPress]:
     """With the connector plugin, the role `customer`, and a plugin that notes what the connector tells."""
-    with running_or_skip(plugin=[CONNECTOR], mu_plugin=[SITES_OWN]) as site:
+    with running(plugin=[CONNECTOR], mu_plugin=[SITES_OWN]) as site:
         site.php("add_role('customer', 'Customer', ['read' => true]);")
         yield site
 
@@ -78,5 +68,5 @@ def site_row(wordpress: WordPress, **values: Any) -> Site:
 
 @pytest.fixture(scope="session")
 def multisite() -> Iterator[WordPress]:
-    with running_or_skip(multisite=True) as site:
+    with running(multisite=True) as site:
         yield site

@@ -13,10 +13,24 @@ def test_all_is_well(connected: WordPress, row: Site, http: HttpClient) -> None:
     assert [result.name for result in checked.results if not result.ok] == []
     assert checked.results[-1].name == "connector"
     capabilities = checked.capabilities
-    assert (capabilities["transport"], capabilities["plain"], capabilities["multisite"]) == ("connector", False, False)
+    assert (capabilities["transport"], capabilities["plain_permalinks"], capabilities["multisite"]) == (
+        "connector",
+        False,
+        False,
+    )
     assert (capabilities["wordpress"], capabilities["default_role"]) == (connected.version, "subscriber")
     assert set(capabilities) == {
-        *("transport", "plain", "wordpress", "php", "connector", "multisite", "default_role", "roles", "meta_keys"),
+        *(
+            "transport",
+            "plain_permalinks",
+            "wordpress",
+            "php",
+            "connector",
+            "multisite",
+            "default_role",
+            "roles",
+            "meta_keys",
+        ),
         *("fluentcrm", "rehash"),
     }
     privileged = {role["slug"]: role["privileged"] for role in capabilities["roles"]}

@@ -18,8 +18,8 @@ from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.docs_pages import ROOT, blocks, commands
 from tests.server.conftest import PASSWORD, Service
 from tests.server.test_contract import wait_until
-from tests.wordpress.conftest import CONNECTOR, running_or_skip
-from tests.wordpress.runner import WordPress
+from tests.wordpress.conftest import CONNECTOR
+from tests.wordpress.runner import WordPress, running
 from tests.wordpress.test_connector import apply, change, plan
 
 PAGE = ROOT / "docs" / "enrol.md"
@@ -40,7 +40,7 @@ HELD = """
 
 @pytest.fixture(scope="module")
 def site_b() -> Iterator[WordPress]:
-    with running_or_skip(plugin=[CONNECTOR], mu_plugin=[STAND_IN, RECIPE]) as site:
+    with running(plugin=[CONNECTOR], mu_plugin=[STAND_IN, RECIPE]) as site:
         site.php(
             "add_role('customer', 'Customer', ['read' => true]); add_role('student', 'Student', ['read' => true]);"
         )
@@ -58,7 +58,7 @@ def add_post(site: WordPress, number: int, kind: str) -> None:
 
 @pytest.fixture(scope="module")
 def site_a() -> Iterator[Running]:
-    crm = SimulatedFluentCRM(datetime.now, seed=1)
+    crm = SimulatedFluentCRM(datetime.now)
     crm.add_user("memberhook", PASSWORD)
     for title in ("Course", "Club", "Refunded"):
         crm.add_tag(title)

@@ -10,15 +10,15 @@ import pytest
 
 from memberhook.models.connections import Hook, Site
 from tests.sites.contract import COURSE, MAP, NEWS, World
-from tests.wordpress.conftest import CONNECTOR, running_or_skip, site_row
-from tests.wordpress.runner import WordPress
+from tests.wordpress.conftest import CONNECTOR, site_row
+from tests.wordpress.runner import WordPress, running
 
 ROLES = "switch_to_blog($blog); return array_values((new WP_User($id))->roles);"
 
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[tuple[WordPress, str]]:
-    with running_or_skip(multisite=True, plugin=[CONNECTOR]) as wordpress:
+    with running(multisite=True, plugin=[CONNECTOR]) as wordpress:
         yield wordpress, wordpress.add_site("/club/")
 
 

@@ -25,8 +25,8 @@ from memberhook.intake import signatures
 from memberhook.models.connections import AccessKey, Hook
 from memberhook.models.deliveries import Delivery
 from tests.intake import project_urls
-from tests.wordpress.conftest import CONNECTOR, running_or_skip
-from tests.wordpress.runner import NOBODY, WordPress
+from tests.wordpress.conftest import CONNECTOR
+from tests.wordpress.runner import NOBODY, WordPress, running
 
 STAND_IN = Path(__file__).parent / "plugins" / "fluentcrm-stand-in.php"
 KEY = f"whsec_{base64.b64encode(bytes(range(33))).decode()}"
@@ -231,7 +231,7 @@ class Browser:
 
 @pytest.fixture(scope="module")
 def running_shop() -> Iterator[Shop]:
-    with running_or_skip(plugin=[STAND_IN, CONNECTOR]) as site:
+    with running(plugin=[STAND_IN, CONNECTOR]) as site:
         site.get("/wp-cron.php", NOBODY)  # what a new WordPress has to do first
         yield Shop(site)
 
@@ -692,7 +692,7 @@ def test_without_fluentcrm_there_is_nothing_to_set(shop: Shop) -> None:
 
 def test_as_a_must_use_plugin_in_a_network(memberhook: Receiver) -> None:
     """Nobody activates it there, and each site of the network has its own outbox."""
-    with running_or_skip(multisite=True, plugin=[STAND_IN], mu_plugin=[CONNECTOR]) as site:
+    with running(multisite=True, plugin=[STAND_IN], mu_plugin=[CONNECTOR]) as site:
         site.get("/wp-cron.php", NOBODY)
         shop = Shop(site)
         shop.set(memberhook.url)

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wordpress.conftest import running_or_skip
-from tests.wordpress.runner import NOBODY, SCRIPT, WordPress
+from tests.wordpress.runner import NOBODY, SCRIPT, WordPress, running
 
 ME = "/wp-json/wp/v2/users/me?context=edit"
 
@@ -125,7 +124,7 @@ def test_plugins_and_settings(tmp_path: Path) -> None:
     (tmp_path / "probe/main.php").write_text(PLUGIN)
     (tmp_path / "must.php").write_text("<?php define('PROBE', true);")
     added = {"plugin": [tmp_path / "probe"], "mu_plugin": [tmp_path / "must.php"], "ini": {"precision": 3}}
-    with running_or_skip(**added, plain_permalinks=True) as site:
+    with running(**added, plain_permalinks=True) as site:
         expected = ["activated", True, "3", f"{site.folder}/site/wp-content/plugins/probe"]
         assert site.get("/?rest_route=/probe/v1/answer", NOBODY).json() == expected
         assert site.get("/wp-json/probe/v1/answer", NOBODY).status == 404
@@ -134,16 +133,16 @@ def test_plugins_and_settings(tmp_path: Path) -> None:
 
 def test_a_folder_is_used_again_at_another_address(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 30)  # more than the path of a socket may have
-    with running_or_skip(data=folder, multisite=True) as first:
+    with running(data=folder, multisite=True) as first:
         first.add_site("/shop/")
         started = groups(first.folder)
-        with pytest.raises(AssertionError, match="runs in"), running_or_skip(data=folder):
+        with pytest.raises(AssertionError, match="runs in"), running(data=folder):
             pass
     assert are_gone(started)
-    with running_or_skip(data=folder) as second:
+    with running(data=folder) as second:
         port = int(second.url.rsplit(":", 1)[1])
         assert (second.url, second.application_password) == (first.url, first.application_password)
-    with running_or_skip(data=folder, port=port + 1 if port < 65535 else port - 1) as third:
+    with running(data=folder, port=port + 1 if port < 65535 else port - 1) as third:
         assert third.url != first.url
         for url in (third.url, f"{third.url}/shop"):
             assert third.get(f"{url}/wp-json/").json()["home"] == url
@@ -151,7 +150,7 @@ def test_a_folder_is_used_again_at_another_address(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_behind() -> None:
-    with running_or_skip() as site:
+    with running() as site:
         started = groups(site.folder)
         assert all(map(is_alive, started))
     assert are_gone(started)

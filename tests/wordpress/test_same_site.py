@@ -19,8 +19,9 @@ import pytest
 from tests.docs_pages import ROOT, blocks, commands
 from tests.server.conftest import Service
 from tests.server.test_contract import wait_until
-from tests.wordpress.conftest import CONNECTOR, running_or_skip
+from tests.wordpress.conftest import CONNECTOR
 from tests.wordpress.runner import NOBODY
+from tests.wordpress.runner import running as running_wordpress
 from tests.wordpress.test_outbox import COURSE, NEWS, STAND_IN, Shop
 
 PAGE = ROOT / "docs" / "same_site.md"
@@ -76,7 +77,7 @@ class SameSite:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SameSite]:
-    with running_or_skip(plugin=[STAND_IN, CONNECTOR]) as site:
+    with running_wordpress(plugin=[STAND_IN, CONNECTOR]) as site:
         site.get("/wp-cron.php", NOBODY)  # what a new WordPress has to do first
         site.php(
             "add_role('customer', 'Customer', ['read' => true]); add_role('student', 'Student', ['read' => true]);"

@@ -21,8 +21,8 @@ from memberhook.engine.clients import crm_client
 from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Hook, Link
 from memberhook.models.deliveries import Delivery, Origin
+from memberhook.models.hook_rows import find_tag
 from memberhook.services.catalog import save_catalog
-from memberhook.services.hooks import find_tag
 
 
 @click.command("replay")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # the simulator needs the packages of the service
     from memberhook.testing.fluentcrm.people import Person
 
 NAME = "demo"
+PASSWORD_FIELD = "wp_password"  # noqa: S105  # a field, no password
 COURSE, NEWSLETTER = "Course: Sourdough", "Newsletter"
 PAUSE = 8.0
 """Seconds between two buyers."""
@@ -64,7 +65,7 @@ def demo_command(host: str, port: int, buyers: int) -> None:
     _refuse_real_data()
     use_address(host, port)
     save_address(settings.DATA, host, port)
-    crm = SimulatedFluentCRM(datetime.now, seed=port)
+    crm = SimulatedFluentCRM(datetime.now)
     with Running(crm) as running:
         access = set_up(running)
         story = threading.Thread(target=_report, args=(crm, running, access, buyers), daemon=True)
@@ -88,7 +89,7 @@ def set_up(running: Running) -> Access:
     crm.add_user("memberhook", password)
     crm.add_tag(COURSE, "course-sourdough")
     crm.add_tag(NEWSLETTER, "newsletter")
-    crm.add_field("wp_password", "text", "WP Password")
+    crm.add_field(PASSWORD_FIELD, "text", "WP Password")
     connection = Connection.objects.filter(name=NAME).first() or Connection(name=NAME)
     connection.kind, connection.url, connection.username = "fluentcrm", running.url, "memberhook"
     connection.password, connection.allow_private = password, True
@@ -106,12 +107,17 @@ def set_up(running: Running) -> Access:
 
 
 def _hook(connection: Connection) -> Hook:
-    hook = Hook.objects.filter(name=NAME).first() or Hook(name=NAME, connection=connection)
-    hook.site = Site.objects.get(name="local")
-    hook.allowed_roles, hook.return_password_field = ["customer"], "wp_password"
-    maps = [hooks.parse_mapping(text, connection) for text in ("phone=phone", "city=city")]
-    hook.field_map = hooks.field_map(maps, connection)
-    hook.save()
+    known = Hook.objects.filter(name=NAME).first()
+    if known:
+        return known
+    hook = Hook(
+        name=NAME,
+        connection=connection,
+        site=Site.objects.get(name="local"),
+        allowed_roles=["customer"],
+    )
+    hook.return_password_field = PASSWORD_FIELD
+    hooks.add(hook, mappings=("phone=phone", "city=city"), http=system_runtime().http, now=utc_now())
     return hook
 
 
@@ -172,8 +178,8 @@ def _buy(crm: SimulatedFluentCRM, person: Person, contact_id: int) -> None:
         _line("", f"note: {warning}")
     for path in _mails(delivery):
         _line("mail", f"welcome e-mail in {path}")
-    if password := crm.contact(contact_id)["custom_values"].get("wp_password"):
-        _line("CRM", f"the contact's field wp_password has the generated password now ({len(password)} characters)")
+    if password := crm.contact(contact_id)["custom_values"].get(PASSWORD_FIELD):
+        _line("CRM", f"the contact's field {PASSWORD_FIELD} has a generated password now ({len(password)} characters)")
 
 
 def _line(who: str, what: str) -> None:

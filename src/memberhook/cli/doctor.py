@@ -27,8 +27,7 @@ from memberhook.engine.welcome import mailer
 from memberhook.models.connections import AccessKey, Connection, Hook, Site
 from memberhook.models.deliveries import Delivery
 from memberhook.services import sites
-from memberhook.services.catalog import known_fields
-from memberhook.services.hooks import tag_rules
+from memberhook.services.hooks import rules_in_words
 from memberhook.sites.registry import REMOTE
 
 LEAST_DISK = 200 * 1024 * 1024
@@ -177,7 +176,7 @@ def _roles(hook: Hook) -> Check:
         roles = {role.slug: role for role in site_of(hook, system_runtime().http).roles()}
     except MemberhookError as error:
         return Check(f"hook {hook.name}: roles", False, error.message)
-    named = dict.fromkeys((hook.default_role, *hook.allowed_roles, *(rule["role"] for rule in hook.tag_roles)))
+    named = dict.fromkeys((hook.default_role, *hook.allowed_roles, *(rule.role for rule in hook.tag_rules.all())))
     missing = [slug for slug in named if slug not in roles]
     if missing:
         return Check(
@@ -195,9 +194,9 @@ def _roles(hook: Hook) -> Check:
 
 
 def _fields(hook: Hook) -> Check:
-    known = known_fields(hook.connection)
-    named = [m["crm"] for m in hook.field_map] + ([hook.return_password_field] if hook.return_password_field else [])
-    missing = sorted({name for name in named if known and name not in known})
+    known = hook.connection.field_types
+    named = [row.crm_field for row in hook.mapped_fields.all()] + [hook.return_password_field]
+    missing = sorted({name for name in named if name and known and name not in known})
     message = (
         f"{hook.connection.name} has no field {', '.join(missing)}; FluentCRM ignores unknown fields silently"
         if missing
@@ -208,9 +207,10 @@ def _fields(hook: Hook) -> Check:
 
 def rule_checks() -> Iterator[Check]:
     """The tags that rules name are asked of the CRM: what we keep of its tags forgets none."""
-    for hook in Hook.objects.exclude(tag_roles=[]).select_related("connection").order_by("name"):
+    for hook in Hook.objects.exclude(tag_rules=None).select_related("connection").order_by("name"):
         known = {tag.id for tag in crm_client(hook.connection, system_runtime().http).catalog().tags}
-        lost = [text for rule, text in zip(hook.tag_roles, tag_rules(hook), strict=True) if rule["tag"] not in known]
+        rules = zip(hook.tag_rules.all(), rules_in_words(hook), strict=True)
+        lost = [text for rule, text in rules if rule.tag not in known]
         problem = (
             f"{hook.connection.name} has no such tag any more: {'; '.join(lost)}; take the rule out in the console"
         )

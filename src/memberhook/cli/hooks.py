@@ -19,9 +19,7 @@ from memberhook.cli.common import (
     utc_now,
     with_database,
 )
-from memberhook.core.errors import UsageError
 from memberhook.core.types import Action, UsernameFormat
-from memberhook.engine.clients import site_of
 from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Hook
 from memberhook.services import hooks, keys
@@ -96,24 +94,14 @@ def add(
         name=name or account.name,
         connection=account,
         site=site_named(site),
-        field_map=hooks.field_map([hooks.parse_mapping(text, account) for text in maps], account),
+        default_role=role,
+        allowed_roles=list(allow_role),
         username_format=username_format,
         welcome=welcome,
         return_password_field=return_password or "",
         trust_payload=trust_payload,
     )
-    if return_password:
-        hooks.check_field(return_password, account)
-    if Hook.objects.filter(name=hook.name).exists():
-        raise UsageError(f"There is a hook {hook.name!r} already; choose another with --name.", code="name_taken")
-    roles = site_of(hook, system_runtime().http).roles()
-    hook.default_role, hook.allowed_roles = hooks.check_roles(role, allow_role, roles, hook.site)
-    granted = {hook.default_role, *hook.allowed_roles}
-    hook.tag_roles = [hooks.tag_rule(text, account, granted, roles) for text in dict.fromkeys(tag_roles)]
-    hook.clean_fields()
-    with transaction.atomic():
-        hook.save()
-        key = keys.new_key(hook, utc_now())
+    key = hooks.add(hook, mappings=maps, tag_rules=tag_roles, http=system_runtime().http, now=utc_now())
     urls = hooks.urls(hook, key)
     lines = [f"Hook {hook.name} is ready. Paste one of these into the automation's Outgoing Webhook:"]
     lines += [f"  {action:<12} {address}" for action, address in urls.items()]
@@ -137,12 +125,7 @@ def url(name: str, action: str, role: str | None, notify: bool, in_background: b
     """
     hook = hook_named(name)
     if role:
-        granted = {hook.default_role, *hook.allowed_roles}
-        if role.lower() not in {slug.lower() for slug in granted}:
-            raise UsageError(
-                f"The hook {name!r} does not allow the role {role!r}; it allows {', '.join(sorted(granted))}.",
-                code="role_not_allowed",
-            )
+        hooks.granted_role(hook, role)
     controls = {
         **({"role": role} if role else {}),
         **({"send_notification": "true"} if notify else {}),
@@ -166,14 +149,16 @@ def list_hooks(as_json: bool) -> None:
             "site": hook.site.name,
             "role": hook.default_role,
             "allowed_roles": hook.allowed_roles,
-            "tag_roles": hooks.tag_rules(hook) if not as_json else _rules(hook),
-            "map": {m["site"]: m["crm"] for m in hook.field_map},
+            "tag_roles": hooks.rules_in_words(hook) if not as_json else _rules(hook),
+            "map": {row.site_field: row.crm_field for row in hook.mapped_fields.all()},
             "welcome": hook.welcome,
             "return_password": hook.return_password_field or None,
             "username_format": hook.username_format,
             "trust_payload": hook.trust_payload,
         }
-        for hook in Hook.objects.select_related("connection", "site").order_by("name")
+        for hook in Hook.objects.select_related("connection", "site")
+        .prefetch_related(*Hook.OPTION_ROWS, "connection__tags")
+        .order_by("name")
     ]
     columns = ("hook", "connection", "site", "role", "allowed_roles", "tag_roles", "trust_payload")
     show(rows, columns, as_json=as_json)
@@ -182,7 +167,7 @@ def list_hooks(as_json: bool) -> None:
 def _rules(hook: Hook) -> list[dict[str, str]]:
     """For programs: the tag's slug, or its id if it is not known."""
     slugs = {tag.crm_id: tag.slug for tag in hook.connection.tags.all()}
-    return [{"tag": slugs.get(rule["tag"], rule["tag"]), "role": rule["role"]} for rule in hook.tag_roles]
+    return [{"tag": slugs.get(rule.tag, rule.tag), "role": rule.role} for rule in hook.tag_rules.all()]
 
 
 @click.group("key")
@@ -251,7 +236,7 @@ def add_key(
         expires_at=now + expires if expires else None,
         actions=list(actions),
         roles=list(roles),
-        networks=keys.checked_networks(networks),
+        networks=list(networks),
     )
     (_report_signing if signing else _report)(hook, key, f"A further key of the hook {hook.name}", as_json)
 
@@ -285,7 +270,5 @@ def list_keys(name: str, as_json: bool) -> None:
 @with_database
 def revoke(name: str, hint: str, as_json: bool) -> None:
     """End a key now; HINT is its last characters, as `key list` shows them."""
-    gone, _ = hook_named(name).keys.filter(hint=hint.lstrip("…")).delete()
-    if not gone:
-        raise UsageError(f"The hook {name!r} has no key that ends in {hint!r}.", code="not_found")
+    gone = keys.revoke(hook_named(name), hint)
     say({"hook": name, "revoked": gone}, f"{gone} key of {name} is gone.", as_json=as_json)

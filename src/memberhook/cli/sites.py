@@ -97,7 +97,7 @@ def _report(site: Site, checked: SiteCheck, notes: list[str], *, as_json: bool) 
     if sites.is_remote(site):
         lines += [
             f"{site.name} is {sites.kind_name(site)} {capabilities.wordpress or ''}".rstrip()
-            + f", reached by {capabilities.how}.",
+            + f", reached by {capabilities.transport_label}.",
             f"Roles: {sites.roles_in_words(capabilities.roles)}.",
             *([] if capabilities.connector else _offer(site)),
             *([] if site.hooks.exists() else [f"Next: memberhook hook add --connection … --site {site.name}"]),

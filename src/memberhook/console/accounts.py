@@ -1,5 +1,5 @@
-"""What the screens of connections and of sites that are elsewhere share: address, password, test. A password goes in
-here and never comes out again."""
+"""What the admins of connections and remote sites share: address, password and the test. A password can be set here,
+but is never shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import (
@@ -22,102 +22,74 @@ from django.http import (
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
-from memberhook.console.base import ConsoleAdmin, ModelForm, Password, TextInput
-from memberhook.console.html import badge
+from memberhook.console.admin_classes import ConsoleAdmin, ModelForm, Password
+from memberhook.console.labels import Text
+from memberhook.console.markup import Link, badge
 from memberhook.core.check_result import CheckResult
 from memberhook.core.errors import MemberhookError
-from memberhook.core.url_check import target_of
 from memberhook.models.connections import Account
 
-FIELDS = ("address", "username", "password", "allow_private")
-
-
-def address_field(help_text: str) -> forms.CharField:
-    return forms.CharField(max_length=500, widget=TextInput, help_text=help_text)
+FIELDS = ("url", "username", "password", "allow_private")
 
 
 class AccountForm(ModelForm):
-    """`address` and `password` are no model fields here: the first is checked as the HTTP client will, the second is
-    only ever written. Each form declares its own `kind` and `address`."""
+    """`password` can be set but is never shown. Each subclass declares its own `kind`."""
 
-    help_for_new = ""
+    help_for_new: Text = ""
 
     password = forms.CharField(
-        required=False, strip=False, widget=Password(attrs={"autocomplete": "new-password"}), label="Password"
+        required=False, strip=False, widget=Password(attrs={"autocomplete": "new-password"}), label=_("Password")
     )
 
     class Meta:
-        fields = ("name", "kind", "username", "allow_private")
-        labels = {"username": "User name", "allow_private": "Allow private addresses"}
-        help_texts = {
-            "allow_private": "Only for one that is in your own network or on this machine. Without it such addresses "
-            "are not called, whoever asks."
-        }
+        fields = ("name", "kind", "url", "username", "allow_private")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "address" in self.fields:
-            self.initial["address"] = self.instance.url
-            stored = "Stored encrypted; it is not shown again. Leave empty to keep it."
+        if "password" in self.fields:
+            self.moved_from = (self.instance.url, self.instance.username)
+            stored = _("Stored encrypted and not shown again. Leave empty to keep the current password.")
             self.fields["password"].help_text = stored if self.instance.pk else self.help_for_new
-
-    def clean_address(self) -> str:
-        address: str = self.cleaned_data["address"].strip()
-        try:
-            target_of(address)
-        except MemberhookError as error:
-            raise ValidationError(error.message) from error
-        return address
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("password"):
-            return cleaned
-        now = (cleaned.get("address"), cleaned.get("username"))
-        if self.instance.pk is None:
-            self.add_error("password", "Give the password.")
-        elif now != (self.instance.url, self.instance.username):
-            text = "Give the password again: it is not sent to another address or as another user unseen."
+            self.instance.password = cleaned["password"]
+        elif self.instance.pk and (cleaned.get("url"), cleaned.get("username")) != self.moved_from:
+            text = _(
+                "Enter the password again. It is never sent to a new address or for a new user without your consent."
+            )
             self.add_error("password", text)
         return cleaned
 
-    def save(self, commit: bool = True) -> Any:
-        self.instance.url = self.cleaned_data["address"]
-        if self.cleaned_data["password"]:
-            self.instance.password = self.cleaned_data["password"]
-        return super().save(commit)
-
 
 class AccountAdmin(ConsoleAdmin):
-    """`test_label`: what a press on the button does; `test_account` does it, and may raise `MemberhookError`."""
+    """Subclasses set `test_label`, the text of the button, and `test_account`, which may raise `MemberhookError`."""
 
     change_form_template = "memberhook/console/account.html"
     actions = ("test_chosen",)
     ordering = ("name",)
-    test_label = ""
+    test_label: Text = ""
 
     def test_account(self, request: HttpRequest, account: Any) -> None:
         raise NotImplementedError
 
-    def links(self, account: Any) -> list[tuple[str, str]]:
-        """Addresses with their words, beside the button; `account` is None where one is added."""
+    def links(self, account: Any) -> list[Link]:
+        """Return the links shown next to the button; `account` is None on the page that adds one."""
         return []
 
-    @admin.display(description="address")
-    def address(self, account: Account) -> str:
-        return account.url
+    @admin.display(description=_("password"))
+    def password(self, account: Account) -> Text:
+        return _("stored") if account.secret else _("none")
 
-    @admin.display(description="password")
-    def password(self, account: Account) -> str:
-        return "stored" if account.secret else "none"
-
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def state(self, account: Account) -> SafeString:
         paused = account.paused_until is not None and account.paused_until > timezone.now()
-        return badge("paused", "warn") if paused else badge("ready", "good")
+        return badge(_("Paused"), "warn") if paused else badge(_("Ready"), "good")
 
-    @admin.action(description="Test", permissions=["change"])
+    @admin.action(description=_("Test"), permissions=["change"])
     def test_chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for account in queryset:
             if self.has_change_permission(request, account):
@@ -130,7 +102,7 @@ class AccountAdmin(ConsoleAdmin):
             messages.error(request, f"{account}: {error.message}")
 
     def report(self, request: HttpRequest, account: Account, results: Iterable[CheckResult]) -> None:
-        """Each finding as a message."""
+        """Show each result as a message."""
         for result in results:
             bad = messages.ERROR if result.needed else messages.WARNING
             level = messages.SUCCESS if result.ok else bad
@@ -139,7 +111,7 @@ class AccountAdmin(ConsoleAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: Any) -> None:
         super().save_model(request, obj, form, change)
         if not change or set(FIELDS) & set(form.changed_data):
-            # After the transaction: nobody waits for a lock while the other side takes its time.
+            # After the commit: a slow answer must not keep the transaction open.
             transaction.on_commit(lambda: self.test(request, obj))
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:

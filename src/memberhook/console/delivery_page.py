@@ -1,4 +1,4 @@
-"""One delivery as its page shows it: outcome, member, contact, plan, attempts, follow-ups, request. No secret in it."""
+"""The data of a delivery's page: outcome, member, contact, plan, attempts, follow-ups and request, without secrets."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from memberhook.console.html import admin_url
 from memberhook.console.labels import Label, Text, action_label, follow_up_label, result_label, status_label
-from memberhook.console.requests import ReadableRequest, hide, readable
+from memberhook.console.markup import admin_url
+from memberhook.console.raw_request import ReadableRequest, hide, readable_request
 from memberhook.core.closed_fields import is_secret
 from memberhook.core.outcome import HIDDEN, secret_fields
 from memberhook.core.states import FINISHED, State
@@ -94,7 +94,7 @@ def delivery_page(delivery: Delivery, *, can_replay: bool) -> DeliveryPage:
         plan=_plan(trail.get("plan", []), delivery.hook, hidden),
         attempts=[AttemptLine(attempt, result_label(attempt.result)) for attempt in delivery.tries.all()],
         followups=[_followup(row) for row in delivery.followups.defer("secret").order_by("pk")],
-        request=readable(delivery, hidden),
+        request=readable_request(delivery, hidden),
         hook_url=admin_url(Hook, "change", delivery.hook_id),
         replay_url=f"{reverse('admin:memberhook_delivery_replay')}?id={delivery.pk}"
         if finished and can_replay
@@ -112,12 +112,13 @@ def _member_url(hook: Hook, member: Mapping[str, Any] | None) -> str | None:
 
 
 def _contact(contact: Mapping[str, Any] | None, hidden: Collection[str]) -> list[tuple[str, str]]:
-    """Id, e-mail, version, then all fields, as text."""
+    """Return id, e-mail and version, then all fields, as text."""
     if not contact:
         return []
     fields = hide(contact.get("fields") or {}, hidden)
-    rows = [("id", contact.get("id")), ("email", contact.get("email")), ("updated at", contact.get("version"))]
-    rows += [(name, value) for name, value in fields.items() if name != "email"] if isinstance(fields, dict) else []
+    rows = [("id", contact.get("id")), ("email", contact.get("email")), ("updated_at", contact.get("version"))]
+    shown = {name for name, _ in rows}
+    rows += [(name, value) for name, value in fields.items() if name not in shown] if isinstance(fields, dict) else []
     return [(name, _text(value)) for name, value in rows if value not in (None, "")]
 
 
@@ -126,7 +127,7 @@ def _text(value: object) -> str:
 
 
 def _plan(lines: Collection[str], hook: Hook, hidden: Collection[str]) -> list[str]:
-    """The plan's lines; what they set a secret to is not shown."""
+    """Return the lines of the plan with secret values hidden."""
     secret = {m.site_field for m in hook.options().field_map if m.crm_field in hidden or is_secret(m.crm_field)}
     return [_without_secret(line, secret) for line in lines]
 

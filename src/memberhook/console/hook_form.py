@@ -1,24 +1,28 @@
-"""The form of a hook, with every rule told in words. A privileged role is never the default, and is allowed only by
-typing its name."""
+"""The form of a hook. What it offers depends on the hook's site and connection."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 
 from memberhook.conf import words
-from memberhook.console.base import Checkboxes, ModelForm, Select, TextArea, TextInput, set_choices
-from memberhook.console.field_map import FieldMapField
-from memberhook.core.errors import MemberhookError, UsageError
-from memberhook.core.types import FieldType, Role, UsernameFormat
-from memberhook.engine.clients import open_site_row
+from memberhook.console.admin_classes import Checkboxes, ModelForm, Select, TextInput
+from memberhook.core.errors import MemberhookError
+from memberhook.core.types import Role, UsernameFormat
 from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Connection, Hook, Site
+from memberhook.models.hook_rows import MappedField
+from memberhook.models.tags import Tag
+from memberhook.services import hooks
 from memberhook.services.catalog import known_fields
-from memberhook.services.hooks import DEFAULT_MAP, tag_rule, tag_rules
 from memberhook.sites.local.setup import LOCAL
 
 USERNAMES = (
@@ -28,23 +32,96 @@ USERNAMES = (
 )
 SITE_FIELDS = ("user_email", "user_login", "user_pass", "role", "first_name", "last_name", "display_name")
 
+Choices = list[tuple[str, Any]]
 
-class RulesField(forms.CharField):
-    """Rules, one a line; the form turns them into what a hook stores."""
 
-    def to_python(self, value: Any) -> str:
-        return "\n".join(line for row in (super().to_python(value) or "").splitlines() if (line := row.strip()))
+class AnyOf(forms.MultipleChoiceField):
+    """Ticked boxes. The model decides whether a value is allowed, so that the command line gives the same message."""
+
+    def valid_value(self, value: Any) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class HookChoices:
+    """What there is to choose from for a hook. `roles_problem`: why the roles of its site are not known."""
+
+    hook: Hook
+    site: Site
+    connections: Sequence[Connection]
+    roles: tuple[Role, ...] = ()
+    roles_problem: str = ""
+
+    @classmethod
+    def of(cls, request: HttpRequest, hook: Hook) -> HookChoices:
+        """A hook that is being added is for the site that the form or the address names, else for the local one."""
+        if hook.pk:
+            site, connections = hook.site, [hook.connection]
+        else:
+            named = request.POST.get("site") or request.GET.get("site") or ""
+            found = Site.objects.filter(pk=named).first() if named.isdecimal() else None
+            site, connections = found or Site.objects.get(name=LOCAL), list(Connection.objects.order_by("name"))
+        try:
+            return cls(hook, site, connections, hooks.site_roles(site, system_runtime().http))
+        except MemberhookError as error:
+            return cls(hook, site, connections, roles_problem=error.message)
+
+    @cached_property
+    def crm_fields(self) -> Choices:
+        """The fields of the connection; those of several connections in groups."""
+        groups: Choices = [
+            (
+                account.name,
+                [(f.name, f"{f.title} ({f.name})" if f.title != f.name else f.name) for f in fields.values()],
+            )
+            for account in self.connections
+            if (fields := known_fields(account))
+        ]
+        if not groups:
+            return [(name, name) for name in hooks.DEFAULT_MAP.values()]
+        return groups if len(groups) > 1 else list(groups[0][1])
+
+    @cached_property
+    def tags(self) -> list[Tag]:
+        return list(Tag.objects.filter(connection__in=self.connections).order_by("title"))
+
+    @cached_property
+    def site_fields(self) -> list[str]:
+        """Suggestions: the usual ones, and those that other hooks map."""
+        mapped = MappedField.objects.order_by("site_field").values_list("site_field", flat=True).distinct()
+        return list(dict.fromkeys((*SITE_FIELDS, *mapped)))
+
+    def role_choices(self, *, privileged: bool) -> Choices:
+        return [
+            (r.slug, f"{r.title} ({r.slug})" + (self._note(r.slug) if privileged else ""))
+            for r in self.roles
+            if r.slug and r.privileged is privileged
+        ]
+
+    def _note(self, slug: str) -> str:
+        return ", privileged, confirmed" if slug in self.hook.confirmed_privileged else ", privileged"
+
+
+def with_stored(choices: Choices, *stored: str, note: str = "not known") -> Choices:
+    """The choices, and what is stored though it is not among them."""
+    known = {
+        key
+        for value, entry in choices
+        for key in ([value] if isinstance(entry, str) else [inner for inner, _ in entry])
+    }
+    return [*choices, *((value, f"{value} ({note})") for value in stored if value and value not in known)]
 
 
 class HookForm(ModelForm):
-    """`user`: who fills it in; set by the screen."""
+    """`choices` and `user`: set for each request by the admin."""
 
+    choices: HookChoices
     user: Any = None
 
-    default_role = forms.ChoiceField(
-        widget=Select, help_text="What new members become when neither the address nor the contact asks for a role."
+    default_role = forms.CharField(
+        widget=Select, help_text="New members get it when neither the address nor the contact asks for a role."
     )
-    allowed_roles = forms.MultipleChoiceField(
+    allowed_roles = AnyOf(
         widget=Checkboxes,
         required=False,
         help_text="Further roles that an address (…&role=customer) or a contact may ask for.",
@@ -53,28 +130,15 @@ class HookForm(ModelForm):
         label="Confirm privileged roles",
         required=False,
         widget=TextInput(attrs={"autocomplete": "off"}),
-        help_text="A privileged role can manage users, settings, code or others' content. Whoever knows the access key "
-        "could give it to anybody. To allow one all the same, tick it above and type its name (slug) here.",
+        help_text="A privileged role can manage users, settings, code or others' content. Anyone who knows the access "
+        "key could give it to anyone. To allow one anyway, tick it above and type its name (slug) here.",
     )
-    tag_roles = RulesField(
-        label="Roles that follow tags",
-        required=False,
-        widget=TextArea(attrs={"rows": 4, "placeholder": "Course = student"}),
-        help_text="One rule a line: tag = role. While the contact has the tag, the member has the role, beside its "
-        "others; without the tag it is taken away, whoever gave it. The role must be the default one or ticked above.",
-    )
-    field_map = FieldMapField(
-        required=False,
-        help_text="What the CRM knows goes into the site's fields at every add and update. An empty CRM field leaves "
-        "the site's as it is, unless “empty clears” is ticked. Site fields with a meaning: user_email, user_login, "
-        "user_pass, role.",
-    )
-    username_format = forms.ChoiceField(label="Logins", choices=USERNAMES, widget=Select)
-    return_password_field = forms.ChoiceField(
+    username_format = forms.ChoiceField(label="Usernames", choices=USERNAMES, widget=Select)
+    return_password_field = forms.CharField(
         label="Return password to",
         required=False,
         widget=Select,
-        help_text="The CRM's field that a generated password is written to, for your own welcome e-mail.",
+        help_text="The CRM field that generated passwords are written to, for a welcome e-mail of your own.",
     )
 
     class Meta:
@@ -85,178 +149,62 @@ class HookForm(ModelForm):
             "site",
             "default_role",
             "allowed_roles",
-            "tag_roles",
-            "field_map",
             "username_format",
             "welcome",
             "return_password_field",
             "trust_payload",
         )
-        labels = {"trust_payload": "Trust the webhook alone", "welcome": "Always send the welcome e-mail"}
-        help_texts = {
-            "name": "Part of its address; it cannot be changed later.",
-            "welcome": "To every member that is created, whether or not the address asks for it.",
-            "trust_payload": "Only for a CRM that cannot be asked. The contact is not loaded: whatever a webhook says "
-            "is believed, so whoever knows the access key can change every member's fields, e-mail and password (those "
-            "who hold a privileged role keep the last two). Webhooks that come late are told by their updated_at.",
-        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.site = self._site()
-        self.site_roles, self.roles_problem = site_roles(self.site)
-        self.privileged = {role.slug for role in self.site_roles if role.privileged}
-        self.roles = {role.slug: role.title for role in self.site_roles if role.slug}
-        self.initial["tag_roles"] = "\n".join(tag_rules(self.instance)) if self.instance.pk else ""
-        self.connections = self._connections()
-        self._fill_role_choices()
-        self._fill_field_choices()
-        if self.instance.pk is None:
-            self.initial.setdefault("field_map", [{"site": s, "crm": c} for s, c in DEFAULT_MAP.items()])
-            self.initial.setdefault("site", self.site)
-            self.initial.setdefault("default_role", self.instance.default_role)
-            self.initial.setdefault("username_format", self.instance.username_format)
-            if len(self.connections) == 1:
-                self.initial.setdefault("connection", self.connections[0])
+        self.before = copy.copy(self.instance) if self.instance.pk else None
+        self._fill_roles()
+        fields = with_stored(self.choices.crm_fields, self.instance.return_password_field)
+        self._offer("return_password_field", [("", "nowhere"), *fields])
+        if self.before is None:
+            for name in ("default_role", "username_format"):
+                self.initial.setdefault(name, getattr(self.instance, name))
+            self.initial.setdefault("site", self.choices.site)
+            if len(self.choices.connections) == 1:
+                self.initial.setdefault("connection", self.choices.connections[0])
 
-    def _site(self) -> Site:
-        if self.instance.pk:
-            own: Site = self.instance.site
-            return own
-        chosen = str(self.data.get(self.add_prefix("site")) or self.initial.get("site") or "")
-        site = Site.objects.filter(pk=chosen).first() if chosen.isdecimal() else None
-        return site or Site.objects.get(name=LOCAL)
-
-    def _connections(self) -> list[Connection]:
-        return [self.instance.connection] if self.instance.pk else list(Connection.objects.order_by("name"))
-
-    def _fill_role_choices(self) -> None:
-        named = {slug: f"{title} ({slug})" for slug, title in self.roles.items()}
-        granted = [(slug, name) for slug, name in named.items() if slug not in self.privileged]
-        confirmed = dict.fromkeys(self.instance.confirmed_privileged, ", confirmed")
-        privileged = [
-            (slug, f"{name}, privileged{confirmed.get(slug, '')}")
-            for slug, name in named.items()
-            if slug in self.privileged
-        ]
+    def _fill_roles(self) -> None:
         default, stored = self.instance.default_role, self.instance.allowed_roles
-        if self.roles_problem:
-            self._keep_roles(default, stored)
+        granted, privileged = (self.choices.role_choices(privileged=kind) for kind in (False, True))
+        if self.choices.roles_problem:
+            self._offer("default_role", with_stored([], default))
+            self._offer("allowed_roles", with_stored([], *stored))
+            for name in ("default_role", "allowed_roles"):
+                self.fields[
+                    name
+                ].help_text = f"The roles of {self.choices.site} are not known now. {self.choices.roles_problem}"
             return
-        lost = [(slug, f"{slug}, not on the site") for slug in stored if slug not in named]
         unfit = [] if default in dict(granted) else [("", f"— ({default} cannot be granted)")]
-        set_choices(self, "default_role", [*unfit, *granted])
-        set_choices(self, "allowed_roles", [*granted, *privileged, *lost])
+        self._offer("default_role", [*unfit, *granted])
+        self._offer("allowed_roles", with_stored([*granted, *privileged], *stored, note="not on the site"))
 
-    def _keep_roles(self, default: str, stored: Sequence[str]) -> None:
-        """Where the site cannot tell its roles, those of the hook stay as they are, and the form says why."""
-        set_choices(self, "default_role", [(default, f"{default} (not known)")])
-        set_choices(self, "allowed_roles", [(slug, f"{slug} (not known)") for slug in stored])
-        for name in ("default_role", "allowed_roles"):
-            self.fields[name].help_text = f"The roles of {self.site} are not known now. {self.roles_problem}"
+    def _offer(self, name: str, choices: Choices) -> None:
+        field: Any = self.fields[name]
+        field.widget.choices = choices
 
-    def _fill_field_choices(self) -> None:
-        choices = crm_choices(self.connections)
-        stored = self.instance.return_password_field
-        extra = [(stored, f"{stored} (not known)")] if stored and stored not in self._known() else []
-        set_choices(self, "return_password_field", [("", "nothing: it is not returned"), *choices, *extra])
-        widget: Any = self.fields["field_map"].widget
-        mapped = (row["site"] for hook in Hook.objects.only("field_map") for row in hook.field_map)
-        widget.crm_fields, widget.site_fields = choices, list(dict.fromkeys((*SITE_FIELDS, *mapped)))
-
-    def _known(self, connection: Connection | None = None) -> set[str]:
-        return {
-            name for account in ([connection] if connection else self.connections) for name in known_fields(account)
-        }
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        if self.roles_problem and self.instance.pk is None:
-            self.add_error("site", f"Its roles are not known, so it can have no hook yet. {self.roles_problem}")
-        self._check_privileged(cleaned)
-        connection = self.instance.connection if self.instance.pk else cleaned.get("connection")
-        if connection:
-            self._check_fields(cleaned, connection)
-            self._read_rules(cleaned, connection)
-        return cleaned
-
-    def _check_privileged(self, cleaned: dict[str, Any]) -> None:
-        """Each privileged role on the list must have been typed, now or before; also one that became so later."""
-        asked = self.privileged & set(cleaned.get("allowed_roles", ()))
-        fresh = asked - set(self.instance.confirmed_privileged)
-        typed = {word.lower() for word in words(cleaned.get("confirm_privileged", ""))}
-        missing = sorted(slug for slug in fresh if slug.lower() not in typed)
-        if missing:
-            names = ", ".join(missing)
-            self.add_error("confirm_privileged", f"Privileged: {names}. To allow this really, type here: {names}")
-        elif fresh and not _may_give_by_hand(self.user):
-            self.add_error("allowed_roles", "Only who may change users may let a hook give a privileged role.")
-        if self.roles_problem:
-            asked = set(self.instance.confirmed_privileged) & set(cleaned.get("allowed_roles", ()))
-        self.confirmed = sorted(asked)
-
-    def _check_fields(self, cleaned: dict[str, Any], connection: Connection) -> None:
-        """CRM fields must be ones that the connection is known to have (or that were chosen before)."""
-        known = known_fields(connection)
-        before = {row["crm"] for row in self.instance.field_map} | {self.instance.return_password_field, ""}
-        rows = cleaned.get("field_map", [])
-        unknown = [row["crm"] for row in rows if row["crm"] not in known and row["crm"] not in before]
-        if known and unknown:
-            self.add_error("field_map", _unknown(connection, unknown))
-        returned = cleaned.get("return_password_field", "")
-        if known and returned not in known and returned not in before:
-            self.add_error("return_password_field", _unknown(connection, [returned]))
-        for row in rows:
-            field = known.get(row["crm"])
-            row["type"] = row["type"] or (field.type if field else FieldType.AUTO).value
-
-    def _read_rules(self, cleaned: dict[str, Any], connection: Connection) -> None:
-        """From lines to what a hook stores. A tag that the CRM has lost may stay."""
-        granted = {cleaned.get("default_role", ""), *cleaned.get("allowed_roles", ())} - {""}
-        lost = {rule["tag"] for rule in self.instance.tag_roles}
-        rules = []
-        for number, line in enumerate(cleaned.get("tag_roles", "").splitlines(), 1):
+    def _post_clean(self) -> None:
+        """After the model's own rules, those about roles: they need the roles of the site."""
+        super()._post_clean()  # type: ignore[misc]  # the stubs do not have it
+        if self.before is None and self.choices.roles_problem:
+            self.add_error("site", self.choices.roles_problem)
+        elif not {"default_role", "allowed_roles", "site"} & set(self.errors):
             try:
-                rules.append(tag_rule(line, connection, granted, self.site_roles, lost))
-            except UsageError as error:
-                self.add_error("tag_roles", f"Line {number}: {error.message}")
-        cleaned["tag_roles"] = rules
-
-    def save(self, commit: bool = True) -> Any:
-        self.instance.confirmed_privileged = self.confirmed
-        return super().save(commit)
-
-
-def site_roles(site: Site) -> tuple[tuple[Role, ...], str]:
-    """The site's roles, or why they are not known: it is down, was never looked at, its password cannot be read."""
-    try:
-        roles = open_site_row(site, system_runtime().http).roles()
-    except MemberhookError as error:
-        return (), error.message
-    if not roles:
-        return (), f"Test the site {site} first; it tells its roles then."
-    return roles, ""
+                self.instance.confirmed_privileged = hooks.check_roles(
+                    self.instance,
+                    self.choices.roles,
+                    before=self.before,
+                    typed=words(self.cleaned_data.get("confirm_privileged", "")),
+                    may_confirm=may_change_users(self.user),
+                )
+            except ValidationError as error:
+                self.add_error(None, error)
 
 
-def crm_choices(connections: Sequence[Connection]) -> list[tuple[str, Any]]:
-    """The fields of a connection as choices; of several, in groups."""
-    groups = [
-        (account.name, [(f.name, f"{f.title} ({f.name})" if f.title != f.name else f.name) for f in fields.values()])
-        for account in connections
-        if (fields := known_fields(account))
-    ]
-    if not groups:
-        return [(name, name) for name in DEFAULT_MAP.values()]
-    return groups if len(groups) > 1 else list(groups[0][1])
-
-
-def _unknown(connection: Connection, names: Iterable[str]) -> str:
-    return (
-        f"{connection.name} has no field {', '.join(names)}. Made it just now? Open the connection, press “Test and "
-        "reload tags and fields”, then try again."
-    )
-
-
-def _may_give_by_hand(user: Any) -> bool:
+def may_change_users(user: Any) -> bool:
     meta = get_user_model()._meta
     return user is not None and bool(user.has_perm(f"{meta.app_label}.change_{meta.model_name}"))

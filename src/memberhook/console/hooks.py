@@ -1,4 +1,4 @@
-"""Hooks: what a webhook address may do, and its access keys."""
+"""The hook pages: options, field map, tag rules, access keys."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from memberhook.console.base import ConsoleAdmin
-from memberhook.console.hook_form import HookForm
-from memberhook.console.html import admin_url, link
+from memberhook.console.admin_classes import ConsoleAdmin
+from memberhook.console.hook_form import HookChoices, HookForm
+from memberhook.console.hook_rows import SITE_FIELD_LIST, TAG_LIST, MappedFieldInline, RowInline, TagRuleInline
 from memberhook.console.keys import KeyInline, new_key_view, show_key
+from memberhook.console.markup import admin_url, link
 from memberhook.models.connections import Hook
 from memberhook.models.deliveries import Delivery
 from memberhook.services import hooks, keys
@@ -30,8 +31,7 @@ class HookAdmin(ConsoleAdmin):
     ordering = ("name",)
     fieldsets = (
         (None, {"fields": ("name", "connection", "site")}),
-        ("Roles", {"fields": ("default_role", "allowed_roles", "confirm_privileged", "tag_roles")}),
-        ("Fields", {"fields": ("field_map",)}),
+        ("Roles", {"fields": ("default_role", "allowed_roles", "confirm_privileged")}),
         ("New members", {"fields": ("username_format", "welcome", "return_password_field")}),
         ("Where the data comes from", {"fields": ("trust_payload",)}),
     )
@@ -41,17 +41,31 @@ class HookAdmin(ConsoleAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, obj, change, **kwargs)  # a class made for this request
-        form.user = request.user
+        form.user, form.choices = request.user, HookChoices.of(request, obj or Hook())
         return form
+
+    def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
+        kwargs: dict[str, Any] = super().get_formset_kwargs(request, obj, inline, prefix)
+        if isinstance(inline, RowInline):
+            kwargs["form_kwargs"] = {"choices": HookChoices.of(request, obj)}
+        if isinstance(inline, MappedFieldInline) and not obj.pk and request.method == "GET":
+            kwargs["initial"] = [{"site_field": s, "crm_field": c} for s, c in hooks.DEFAULT_MAP.items()]
+        return kwargs
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        choices = context["adminform"].form.choices
+        tags = list(dict.fromkeys(tag.title for tag in choices.tags))
+        suggestions = {SITE_FIELD_LIST: choices.site_fields, TAG_LIST: tags}
+        return super().render_change_form(request, {**context, "suggestions": suggestions}, *args, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("name", "connection", "site") if obj else ()
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[type[Any]]:
-        return [KeyInline] if obj else []
+        return [MappedFieldInline, TagRuleInline, *([KeyInline] if obj else [])]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """One at a time, and none that has deliveries: it is part of their story. To close it, revoke its keys."""
+        """One at a time, and none that has deliveries. To close such a hook, revoke its keys."""
         unused = isinstance(obj, Hook) and not obj.deliveries.exists()
         return unused and super().has_delete_permission(request, obj)
 
@@ -68,7 +82,7 @@ class HookAdmin(ConsoleAdmin):
         return link(f"{admin_url(Delivery, 'changelist')}?hook={hook.pk}", "show")
 
     def response_add(self, request: HttpRequest, obj: Hook, post_url_continue: str | None = None) -> HttpResponse:
-        """The new hook's key is part of this answer, so there is no redirect."""
+        """Shows the key of the new hook: it is in this answer only, so there is no redirect."""
         return show_key(self, request, obj, keys.new_key(obj, timezone.now()))
 
     def get_urls(self) -> list[URLPattern]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -15,8 +15,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from memberhook.conf import words
-from memberhook.console.base import Checkboxes, InlineFormSet, ModelForm, Radios, StackedInline, TextInput, set_choices
-from memberhook.core.errors import UsageError
+from memberhook.console.admin_classes import Checkboxes, ModelForm, Radios, StackedInline, TextInput, set_choices
+from memberhook.console.hook_form import AnyOf
+from memberhook.console.hook_rows import HookFormSet
 from memberhook.core.types import Action
 from memberhook.models.connections import AccessKey, Hook
 from memberhook.services import hooks, keys
@@ -24,19 +25,32 @@ from memberhook.services import hooks, keys
 KEEP_OLD = timedelta(hours=24)
 
 
+class WordsField(forms.CharField):
+    """A list, written with commas or spaces."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        return list(words(super().to_python(value) or ""))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.to_python(data) != (initial or []))
+
+
 class AccessKeyForm(ModelForm):
-    actions = forms.MultipleChoiceField(
+    actions = AnyOf(
         required=False,
         widget=Checkboxes,
         choices=[(action.value, action.value) for action in Action],
         help_text="None ticked: all.",
     )
-    roles = forms.MultipleChoiceField(
+    roles = AnyOf(
         required=False,
         widget=Checkboxes,
         help_text="Roles that an address with this key may ask for. None ticked: all.",
     )
-    networks = forms.CharField(
+    networks = WordsField(
         required=False,
         widget=TextInput,
         help_text="Addresses that webhooks may come from, like 203.0.113.7 or 203.0.113.0/24. Empty: from anywhere.",
@@ -52,16 +66,9 @@ class AccessKeyForm(ModelForm):
             hook = self.instance.hook
             choices = dict.fromkeys((hook.default_role, *hook.allowed_roles, *self.instance.roles))
             set_choices(self, "roles", ((slug, slug) for slug in choices))
-            self.initial["networks"] = ", ".join(self.instance.networks)
-
-    def clean_networks(self) -> list[str]:
-        try:
-            return keys.checked_networks(words(self.cleaned_data["networks"]))
-        except UsageError as error:
-            raise ValidationError(error.message) from error
 
 
-class KeyFormSet(InlineFormSet):
+class KeyFormSet(HookFormSet):
     def add_fields(self, form: AccessKeyForm, index: int | None) -> None:
         super().add_fields(form, index)
         if "DELETE" in form.fields:

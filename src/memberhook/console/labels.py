@@ -7,15 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from memberhook.core.states import State
 from memberhook.core.types import Action
 from memberhook.models.followups import FollowUpState
 
-Text = str | Promise
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as LazyText
+else:
+    from django.utils.functional import Promise as LazyText
+
+Text = str | LazyText
+"""A text, translated now or when it is shown."""
 
 
 @dataclass(frozen=True, slots=True)

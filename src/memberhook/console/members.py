@@ -20,7 +20,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from memberhook.console.base import (
+from memberhook.console.admin_classes import (
     AdminPasswordChangeForm,
     ConsoleAdmin,
     ModelForm,
@@ -30,7 +30,7 @@ from memberhook.console.base import (
     UserChangeForm,
     UserCreationForm,
 )
-from memberhook.console.html import admin_url
+from memberhook.console.markup import admin_url
 from memberhook.core.closed_fields import is_secret
 from memberhook.core.outcome import HIDDEN
 from memberhook.models.connections import Link

@@ -6,10 +6,11 @@ from django.contrib.admin import AdminSite
 
 from memberhook.console.connections import ConnectionAdmin
 from memberhook.console.deliveries import DeliveryAdmin
+from memberhook.console.followups import FollowUpAdmin
 from memberhook.console.hooks import HookAdmin
 from memberhook.console.roles import RoleAdmin, TagAdmin
-from memberhook.console.running import FollowUpAdmin, WorkerAdmin
 from memberhook.console.sites import SiteAdmin
+from memberhook.console.workers import WorkerAdmin
 from memberhook.models.connections import Connection, Hook, Site
 from memberhook.models.deliveries import Delivery, Worker
 from memberhook.models.followups import FollowUp

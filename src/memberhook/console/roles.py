@@ -13,8 +13,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import slugify
 
-from memberhook.console.base import ConsoleAdmin, ModelForm, ReadOnlyAdmin
-from memberhook.console.html import admin_url, badge, link
+from memberhook.console.admin_classes import ConsoleAdmin, ModelForm, ReadOnlyAdmin
+from memberhook.console.markup import admin_url, badge, link
 from memberhook.models.members import RoleInfo
 from memberhook.models.tags import Tag
 from memberhook.sites.local.group_roles import group_roles, risky_permissions

@@ -1,18 +1,28 @@
-"""One result of a check, the same for CRMs and sites."""
+"""One result of a check, of a CRM or a site."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from memberhook.core.errors import MemberhookError
+
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What was checked, whether it is right, and what to do if not.
+    """`name`: what was checked; `message`: what was found and what to do about it.
 
-    Not `needed`: members can be created without it (a permission to write, where no passwords are returned).
+    `needed` is False where members can be created without it (the right to write passwords back to the CRM, say).
     """
 
     name: str
     ok: bool
     message: str
     needed: bool = True
+
+
+def passed(name: str, message: str) -> CheckResult:
+    return CheckResult(name, True, message)
+
+
+def failed(name: str, problem: str | MemberhookError, *, needed: bool = True) -> CheckResult:
+    return CheckResult(name, False, problem.message if isinstance(problem, MemberhookError) else problem, needed)

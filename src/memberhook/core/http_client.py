@@ -1,8 +1,8 @@
-"""The only HTTP client: time-outs, size limits, no redirects, private addresses only where the owner allows them.
+"""The only HTTP client: timeouts, size limits, no redirects, and private addresses only if the owner allows them.
 
-Its one decision: a host's name is resolved here, every address is judged, and the connection goes to that very address
-(TLS still checks the name). So no name can pass the check and lead elsewhere a moment later.
-Messages name the site, never the path, the query or a header: those may hold secrets and e-mails.
+The client resolves the host name, checks every address, and connects to an address that it has checked (TLS still
+verifies the name). So a name cannot pass the check and then resolve to a private address (DNS rebinding).
+Messages name the site, never path, query or headers: those may contain secrets and e-mail addresses.
 """
 
 from __future__ import annotations
@@ -15,27 +15,37 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 
 import urllib3
 from urllib3 import exceptions as http_errors
 
+from memberhook.core.error_codes import ErrorCode
 from memberhook.core.errors import PermanentError, TransientError
 from memberhook.core.url_check import Target, is_public, redirect_message, resolve_host, target_of
 
 Resolve = Callable[[str, int], Sequence[str]]
-"""Host and port → its addresses, best first. Raises OSError when there are none."""
+"""Host and port → the host's addresses, best first. Raises OSError if there are none."""
+
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = 15.0
+"""Seconds between two pieces of a response."""
+TOTAL_TIMEOUT = 60.0
+"""Seconds for a whole response."""
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
+_IDEMPOTENT = frozenset({"GET", "HEAD", "PUT"})
 _MAX_ADDRESSES = 4
 _MAX_POOLS = 32
-_DNS_SECONDS = 30.0
-_CHUNK = 64 * 1024
+_MAX_CACHED_HOSTS = 1000
+_DNS_CACHE_SECONDS = 30.0
+_READ_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole answer. `headers` takes names in any case; `content_type` is the bare media type in lower case."""
+    """`headers` ignores the case of names; `content_type` is the media type in lower case, without parameters."""
 
     status: int
     headers: Mapping[str, str]
@@ -44,21 +54,20 @@ class Response:
 
 
 class HttpClient:
-    """Keeps connections alive; may be used from many threads.
+    """Keeps connections alive; safe to share between threads.
 
-    `request` raises `RetryLater` with the codes `unreachable` (no such host, refused, hung up), `timeout`,
-    `certificate`, `redirected` and `too_large`, and `GiveUp` with `private_address` and `bad_address`.
-    Times are in seconds; `total_timeout` bounds the reading of one answer; `max_bytes` counts the unpacked body.
+    `request` raises `TransientError` (unknown host, no connection, timeout, certificate, redirect, response too large)
+    or `PermanentError` (private or malformed address). `max_bytes` limits the decompressed body.
     """
 
     def __init__(
         self,
         allow_private: bool = False,
         *,
-        connect_timeout: float = 5.0,
-        read_timeout: float = 15.0,
-        total_timeout: float = 60.0,
-        max_bytes: int = 16 * 1024 * 1024,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        read_timeout: float = READ_TIMEOUT,
+        total_timeout: float = TOTAL_TIMEOUT,
+        max_bytes: int = MAX_RESPONSE_BYTES,
         user_agent: str = "Memberhook",
         resolve: Resolve = resolve_host,
         clock: Callable[[], float] = time.monotonic,
@@ -84,21 +93,21 @@ class HttpClient:
         json: object = None,
         body: bytes | None = None,
     ) -> Response:
-        """One request, one whole answer of any status but a redirect. `json`, if not None, is sent as the body."""
+        """Return the response, whatever its status; redirects raise. `json`, unless None, is the request's body."""
         target = target_of(url, params)
         sent = {"Host": target.authority, "User-Agent": self._user_agent, "Accept-Encoding": "gzip", **(headers or {})}
         if json is not None:
             body = jsonlib.dumps(json).encode("ascii")
             sent["Content-Type"] = "application/json"
-        with _in_words(target):
+        with _translated_errors(target):
             response = self._exchange(method, target, sent, body)
         location = response.headers.get("Location")
         if response.status in _REDIRECTS and location is not None:
-            raise TransientError(redirect_message(target, location), code="redirected")
+            raise TransientError(redirect_message(target, location), code=ErrorCode.REDIRECTED)
         return response
 
     def close(self) -> None:
-        """Closes what is kept alive. The client can be used again."""
+        """Close idle connections. The client can still be used afterwards."""
         with self._lock:
             pools, self._pools = self._pools, OrderedDict()
         for pool in pools.values():
@@ -108,15 +117,15 @@ class HttpClient:
         try:
             return self._once(method, target, headers, body)
         except http_errors.ProtocolError:
-            # A server may drop a kept connection just as we use it; what can be repeated safely gets a second try.
-            if method not in _REPEATABLE:
+            # A server may close an idle connection just as we use it: retry once if that is safe.
+            if method not in _IDEMPOTENT:
                 raise
             return self._once(method, target, headers, body)
 
     def _once(self, method: str, target: Target, headers: dict[str, str], body: bytes | None) -> Response:
-        """Tries the host's addresses in turn until one takes the connection."""
-        until = self._clock() + self._total_timeout
-        addresses = self._checked(target)
+        """Try the host's addresses in turn until one accepts the connection."""
+        deadline = self._clock() + self._total_timeout
+        addresses = self._resolved(target)
         for number, address in enumerate(addresses, 1):
             try:
                 raw = self._pool(target, address).urlopen(
@@ -132,24 +141,24 @@ class HttpClient:
             except (http_errors.NewConnectionError, http_errors.ConnectTimeoutError):
                 if number < len(addresses):
                     continue
-                self._remember(target, [])
+                self._cache(target, [])
                 raise
             if number > 1:
-                self._remember(target, [address, *(a for a in addresses if a != address)])
-            return self._read(target, raw, until)
-        raise AssertionError("a host without addresses was refused before")
+                self._cache(target, [address, *(a for a in addresses if a != address)])
+            return self._read(target, raw, deadline)
+        raise AssertionError("a host without addresses was rejected before")
 
-    def _read(self, target: Target, raw: urllib3.BaseHTTPResponse, until: float) -> Response:
+    def _read(self, target: Target, raw: urllib3.BaseHTTPResponse, deadline: float) -> Response:
         body = bytearray()
         try:
-            while chunk := raw.read1(_CHUNK):
+            while chunk := raw.read1(_READ_BYTES):
                 body += chunk
                 if len(body) > self._max_bytes:
-                    message = f"The answer of {target.site} is larger than {self._max_bytes:,} bytes."
-                    raise TransientError(message, code="too_large")
-                if self._clock() > until:
-                    message = f"{target.site} took longer than {self._total_timeout:g} seconds for one answer."
-                    raise TransientError(message, code="timeout")
+                    message = f"The response from {target.site} is larger than {self._max_bytes:,} bytes."
+                    raise TransientError(message, code=ErrorCode.TOO_LARGE)
+                if self._clock() > deadline:
+                    message = f"{target.site} took longer than {self._total_timeout:g} seconds to respond."
+                    raise TransientError(message, code=ErrorCode.TIMEOUT)
         except BaseException:
             raw.close()
             raise
@@ -167,84 +176,99 @@ class HttpClient:
             oldest.close()
         return pool
 
-    def _checked(self, target: Target) -> list[str]:
-        """The host's addresses that may be called; never none."""
+    def _resolved(self, target: Target) -> list[str]:
+        """The host's addresses that may be called; never empty."""
         with self._lock:
-            until, known = self._addresses.get((target.host, target.port), (0.0, []))
-        if known and self._clock() < until:
+            expires, known = self._addresses.get((target.host, target.port), (0.0, []))
+        if known and self._clock() < expires:
             return known
         try:
             found = list(dict.fromkeys(self._resolve(target.host, target.port)))
         except (OSError, UnicodeError) as error:
-            message = f"No server is known under the name {target.host}. Is the address written right?"
-            raise TransientError(message, code="unreachable") from error
+            message = f"The host name {target.host} could not be resolved. Check the address for typing errors."
+            raise TransientError(message, code=ErrorCode.UNREACHABLE) from error
         allowed = [address for address in found if self._allow_private or is_public(address)][:_MAX_ADDRESSES]
         if not allowed:
             raise PermanentError(
-                f"{target.host} leads to a private address ({', '.join(found[:3])}), which is called only where the "
-                "connection allows it (--allow-private).",
-                code="private_address",
+                f"{target.host} resolves to a private address ({', '.join(found[:3])}). Private addresses are "
+                "called only with --allow-private.",
+                code=ErrorCode.PRIVATE_ADDRESS,
             )
-        self._remember(target, allowed)
+        self._cache(target, allowed)
         return allowed
 
-    def _remember(self, target: Target, addresses: list[str]) -> None:
+    def _cache(self, target: Target, addresses: list[str]) -> None:
         with self._lock:
-            if len(self._addresses) >= 1000:
+            if len(self._addresses) >= _MAX_CACHED_HOSTS:
                 self._addresses.clear()
-            self._addresses[target.host, target.port] = (self._clock() + _DNS_SECONDS, addresses)
+            self._addresses[target.host, target.port] = (self._clock() + _DNS_CACHE_SECONDS, addresses)
 
 
 def read_json(response: Response, site: str) -> object:
-    """The answer's JSON (UTF-8, a BOM is passed over). Raises `RetryLater` with the code `bad_answer`."""
+    """The JSON of a response (UTF-8, with or without a BOM). Raises `TransientError` (`bad_answer`)."""
     try:
         return jsonlib.loads(response.body.decode("utf-8-sig"), parse_constant=_no_such_number)
     except (ValueError, RecursionError) as error:
-        raise TransientError(f"The answer of {site} is not readable JSON.", code="bad_answer") from error
+        raise TransientError(f"The response from {site} is not valid JSON.", code=ErrorCode.BAD_ANSWER) from error
 
 
 def _no_such_number(name: str) -> object:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
+
+
+def retry_after(response: Response) -> float | None:
+    """The wait in seconds that `Retry-After` asks for, as a number or as a date relative to the response's `Date`.
+
+    Not capped here: `engine.retry` decides how long it waits at most.
+    """
+    text = response.headers.get("Retry-After", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        then, now = parsedate_to_datetime(text), parsedate_to_datetime(response.headers.get("Date", ""))
+        return max((then - now).total_seconds(), 0.0)
+    except (ValueError, TypeError):  # not a date, or one without a time zone
+        return None
 
 
 def _new_pool(target: Target, address: str) -> urllib3.HTTPConnectionPool:
     if target.scheme == "http":
         return urllib3.HTTPConnectionPool(address, target.port, maxsize=16)
-    # The connection goes to the checked address; the certificate must be that of the name.
+    # Connect to the checked address, but require a certificate for the name.
     return urllib3.HTTPSConnectionPool(
         address, target.port, maxsize=16, cert_reqs="CERT_REQUIRED", server_hostname=target.host
     )
 
 
 @contextmanager
-def _in_words(target: Target) -> Iterator[None]:
-    """Turns what goes wrong on the wire into our errors."""
+def _translated_errors(target: Target) -> Iterator[None]:
+    """Turn urllib3's errors into ours."""
     try:
         yield
-    except http_errors.NewConnectionError as error:  # of the family of ConnectTimeoutError, so first
-        message = f"{target.site} takes no connections. Is the site up, and is the address right?"
-        raise TransientError(message, code="unreachable") from error
+    except http_errors.NewConnectionError as error:  # a subclass of ConnectTimeoutError, so first
+        message = f"Could not connect to {target.site}. Check that the site is up and the address is correct."
+        raise TransientError(message, code=ErrorCode.UNREACHABLE) from error
     except (http_errors.ReadTimeoutError, http_errors.ConnectTimeoutError) as error:
-        raise TransientError(f"{target.site} did not answer in time.", code="timeout") from error
+        raise TransientError(f"{target.site} did not respond in time.", code=ErrorCode.TIMEOUT) from error
     except http_errors.SSLError as error:
-        raise TransientError(_certificate(target, error), code="certificate") from error
+        raise TransientError(_certificate_message(target, error), code=ErrorCode.CERTIFICATE) from error
     except http_errors.ProtocolError as error:
-        message = f"{target.site} ended the connection before its answer was complete."
-        raise TransientError(message, code="unreachable") from error
+        message = f"{target.site} closed the connection before its response was complete."
+        raise TransientError(message, code=ErrorCode.UNREACHABLE) from error
     except http_errors.HTTPError as error:
-        message = f"The answer of {target.site} could not be read ({type(error).__name__})."
-        raise TransientError(message, code="unreachable") from error
+        message = f"The response from {target.site} could not be read ({type(error).__name__})."
+        raise TransientError(message, code=ErrorCode.UNREACHABLE) from error
     except ValueError as error:
         raise PermanentError(
-            f"{target.site} cannot be called: the request is malformed.", code="bad_address"
+            f"The request to {target.site} is malformed, so it was not sent.", code=ErrorCode.BAD_ADDRESS
         ) from error
 
 
-def _certificate(target: Target, error: http_errors.SSLError) -> str:
+def _certificate_message(target: Target, error: http_errors.SSLError) -> str:
     cause = error.args[0] if error.args else None
     if not isinstance(cause, ssl.SSLCertVerificationError):
-        return f"No secure connection to {target.site} could be made. Does the site speak https at this address?"
+        return f"Could not establish a secure connection to {target.site}. Check that it supports https there."
     return (
         f"The certificate of {target.site} is not valid ({cause.verify_message.rstrip('.')}). "
-        "Have the site's host renew or complete it."
+        "Ask the site's hosting provider to renew or complete it."
     )

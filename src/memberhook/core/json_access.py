@@ -1,4 +1,4 @@
-"""Typed access to JSON from CRMs and sites. Errors name the path of a bad field, never its value."""
+"""Typed access to JSON from CRMs and sites. Errors name the path of the bad field, never its value."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from memberhook.core.error_codes import ErrorCode
 from memberhook.core.errors import TransientError
 
 
 class BadFieldError(Exception):
-    """The data is not of the expected shape. The message says where, what was expected and what was there."""
+    """JSON does not have the expected shape. The message says where, what was expected and what was found."""
 
     def __init__(self, path: str, expected: str, value: object) -> None:
-        super().__init__(f"{path or 'the answer'}: {expected} was expected, {kind(value)} was there")
+        super().__init__(f"{path or 'the response'}: expected {expected}, found {type_name(value)}")
         self.path = path
 
 
 @dataclass(frozen=True, slots=True)
 class JsonCursor:
-    """A value and its path in the JSON (`subscriber.tags[2].id`)."""
+    """A JSON value and its path (`subscriber.tags[2].id`). A value of another type raises `BadFieldError`."""
 
     value: object = field(repr=False)
     path: str = ""
 
     def member(self, name: str) -> JsonCursor:
-        """The member of an object; null where it is missing. Raises `BadFieldError` if this is not an object."""
+        """The member of an object; null if it is missing."""
         return JsonCursor(self.object().get(name), f"{self.path}.{name}" if self.path else name)
 
     def object(self) -> Mapping[str, object]:
@@ -44,18 +45,18 @@ class JsonCursor:
         return self.value
 
     def text_or_empty(self) -> str:
-        """Text; empty where it is null or missing."""
+        """Text; empty if it is null or missing."""
         return "" if self.value is None else self.text()
 
     def integer(self) -> int:
-        """A whole number ≥ 0, also where it is written as text of digits."""
+        """A whole number ≥ 0, or text of digits."""
         number = whole_number(self.value)
         if number is None:
             raise BadFieldError(self.path, "a whole number", self.value)
         return number
 
     def identifier(self) -> str:
-        """An id as text: a whole number > 0, without leading zeros."""
+        """A whole number > 0 as text, without leading zeros."""
         number = whole_number(self.value)
         if not number:
             raise BadFieldError(self.path, "an id", self.value)
@@ -63,17 +64,17 @@ class JsonCursor:
 
 
 @contextmanager
-def reading(who: str) -> Iterator[None]:
-    """Turns `BadFieldError` into `TransientError` (`bad_answer`). `who`: who gave the answer."""
+def reading(sender: str) -> Iterator[None]:
+    """Turn `BadFieldError` into `TransientError` (`bad_answer`). `sender`: whose response is read."""
     try:
         yield
     except BadFieldError as error:
-        message = f"{who} gave an answer of another shape than known ({error})."
-        raise TransientError(message, code="bad_answer") from error
+        message = f"{sender} sent a response in an unknown format ({error})."
+        raise TransientError(message, code=ErrorCode.BAD_ANSWER) from error
 
 
 def whole_number(value: object) -> int | None:
-    """A whole number ≥ 0 of at most 20 digits (an unsigned 64-bit id), or text of such digits; otherwise None."""
+    """A whole number ≥ 0 of at most 20 digits (an unsigned 64-bit id), given as number or as text; else None."""
     if isinstance(value, str):
         value = value.strip()
         return int(value) if value.isascii() and value.isdigit() and len(value) <= 20 else None
@@ -83,14 +84,14 @@ def whole_number(value: object) -> int | None:
 
 
 def object_at(value: object, *path: str) -> Mapping[str, object]:
-    """The object at this path; an empty one where there is none."""
+    """The object at this path; empty if there is none."""
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}
 
 
-def kind(value: object) -> str:
-    """What a JSON value is, in words."""
+def type_name(value: object) -> str:
+    """The type of a JSON value, for messages."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

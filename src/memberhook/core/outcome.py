@@ -8,7 +8,7 @@ from typing import Any
 
 from memberhook.core.closed_fields import is_secret
 from memberhook.core.states import State
-from memberhook.core.types import Applied, Contact, FieldMapping, Plan, Value
+from memberhook.core.types import Applied, ApplyStatus, Contact, FieldMapping, Plan, Value
 
 HIDDEN = "(hidden)"
 
@@ -30,7 +30,7 @@ def outcome(plan: Plan, applied: Applied | None, secret_fields: Container[str], 
     trail = {"contact": contact_data(plan.contact, secret_fields), "plan": plan_lines(plan, secret_fields)}
     warnings = [*plan.warnings, *(applied.warnings if applied else ())]
     data: dict[str, Any] = {"member": None, "changes": [], "warnings": warnings, "trail": trail}
-    reason = plan.failed or (applied.error if applied else None)
+    reason = plan.failed or (applied.message if applied and applied.status is ApplyStatus.REJECTED else None)
     if reason:
         return Outcome(State.FAILED, reason, data)
     if plan.ignored:

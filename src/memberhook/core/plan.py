@@ -11,7 +11,19 @@ from dataclasses import dataclass, field, replace
 from memberhook.core import mapping, roles, usernames
 from memberhook.core.mapping import Mapped
 from memberhook.core.text import one_line, shown
-from memberhook.core.types import Action, Changes, Contact, HookOptions, Intent, Member, Plan, SiteSnapshot, Tag, Value
+from memberhook.core.types import (
+    Action,
+    Changes,
+    Contact,
+    HookOptions,
+    Intent,
+    Member,
+    Plan,
+    Role,
+    SiteSnapshot,
+    Tag,
+    Value,
+)
 
 Mark = Callable[[str], str]
 """A keyed fingerprint of a password: see `Member.password_mark`."""
@@ -214,7 +226,7 @@ def _change(item: PlanInput, member: Member, options: HookOptions, site: SiteSna
     choice = choose(requested, options, site.roles, member)
     changes = replace(changes, role=choice.role, roles_added=choice.added, roles_removed=choice.removed)
     warnings = _unique(warnings, choice.warnings)
-    if member.protected or roles.is_privileged(member, site.roles):
+    if is_protected(member, site.roles):
         changes, protected_warnings = _protect(changes)
         warnings = _unique(warnings, protected_warnings)
     made = Plan(contact, member, changes=changes, link=link, warnings=warnings, idempotency_key=intent.idempotency_key)
@@ -236,6 +248,14 @@ def _retry_of_creation(made: Plan, intent: Intent, options: HookOptions, site: S
         return_password=intent.password_kept and options.return_password and made.contact.id is not None,
         warnings=_unique(made.warnings, welcome_warnings),
     )
+
+
+def is_protected(member: Member, site_roles: Sequence[Role]) -> bool:
+    """Whether only the site's owner may change the member's e-mail, password and roles: it has privileges.
+
+    Sites check this again when they apply a plan; the connector plugin does so in `memberhook_is_protected()`.
+    """
+    return member.protected or roles.is_privileged(member, site_roles)
 
 
 def _protect(changes: Changes) -> tuple[Changes, tuple[str, ...]]:

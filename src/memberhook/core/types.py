@@ -245,14 +245,21 @@ class Plan:
         return not self.creates and not self.changes.names()
 
 
+class ApplyStatus(enum.Enum):
+    DONE = "done"
+    CONFLICT = "conflict"
+    """The site has changed since it was planned (the username is taken by now, the member is gone): plan again."""
+    REJECTED = "rejected"
+    """The site will never accept this member."""
+    TRY_LATER = "try_later"
+    """The site failed over this member alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The result of one plan.
+    """The result of applying one plan. Nothing was changed unless `status` is DONE; `message` says why, to the owner.
 
-    `stale`: the site has changed since the plan was made (the username is taken by now, the member is gone); nothing
-    was done, find and plan again. `error`: why the site refused this member for good; nothing was done. `later`: how
-    the site broke down over this member alone; try again later. `warnings`: what the site could not apply, beside the
-    warnings of the plan.
+    `warnings`: what the site could not accept, besides those of the plan.
     """
 
     member_id: str = ""
@@ -261,10 +268,9 @@ class Applied:
     created: bool = False
     changes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    stale: bool = False
-    error: str | None = None
-    later: str | None = None
+    status: ApplyStatus = ApplyStatus.DONE
+    message: str = ""
 
     @property
     def done(self) -> bool:
-        return not (self.stale or self.error or self.later)
+        return self.status is ApplyStatus.DONE

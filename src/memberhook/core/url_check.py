@@ -1,7 +1,4 @@
-"""Where a URL leads and whether we may go there: the part of the HTTP client that needs no network of its own.
-
-Its one decision: an address counts as public only if the whole internet can reach it, whatever it is wrapped in.
-"""
+"""Parse URLs and decide which addresses are public: the part of the HTTP client that opens no connection."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
 
+from memberhook.core.error_codes import ErrorCode
 from memberhook.core.errors import PermanentError
 
 _PORTS = {"http": 80, "https": 443}
@@ -19,7 +17,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL, checked and taken apart. `site` is all that a message may show of it; `path` includes the query."""
+    """A valid URL in parts. `path` includes the query; `site` is the only part that messages may show."""
 
     scheme: str
     host: str
@@ -37,7 +35,7 @@ class Target:
 
 
 def target_of(url: str, params: Sequence[tuple[str, str]] = ()) -> Target:
-    """Takes a URL apart and adds `params` to its query. Raises `GiveUp` (`bad_address`) with what is wrong."""
+    """Parse a URL and add `params` to its query. Raises `PermanentError` (`bad_address`)."""
     try:
         parts = urlsplit(url.strip())
         host = (parts.hostname or "").rstrip(".")
@@ -45,24 +43,29 @@ def target_of(url: str, params: Sequence[tuple[str, str]] = ()) -> Target:
         port = parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError as error:
         raise PermanentError(
-            "The address cannot be read. Write it like https://example.com.", code="bad_address"
+            "The address is not a valid URL. Enter it like https://example.com.", code=ErrorCode.BAD_ADDRESS
         ) from error
     if not host or parts.scheme not in _PORTS or any(c <= " " or c == "\x7f" for c in host):
-        raise PermanentError("The address must be https:// or http:// and a host name.", code="bad_address")
+        raise PermanentError(
+            "The address must be https:// or http:// followed by a host name.", code=ErrorCode.BAD_ADDRESS
+        )
     if parts.username is not None or parts.password is not None:
-        raise PermanentError("The address holds a user name or password. Give those on their own.", code="bad_address")
+        raise PermanentError(
+            "The address contains a username or password. Enter them separately.", code=ErrorCode.BAD_ADDRESS
+        )
     query = "&".join(part for part in (parts.query, urlencode(params, quote_via=quote)) if part)
     path = "/" + quote(parts.path.lstrip("/"), safe="/%:@!$&'()*+,;=~-._")
     return Target(parts.scheme, host, port, path + (f"?{query}" if query else ""))
 
 
 def resolve_host(host: str, port: int) -> list[str]:
-    """The addresses of a host, from the system's own resolver. Raises OSError when there are none."""
+    """The addresses of a host, from the system's resolver. Raises OSError if there are none."""
     return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 def is_public(address: str) -> bool:
-    """Whether the whole internet can reach it. An IPv4 address inside an IPv6 one (mapped, 6to4, NAT64) decides."""
+    """Whether the address is reachable from the internet. Of an IPv6 address that embeds an IPv4 one (mapped, 6to4,
+    NAT64), the IPv4 address decides."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):
         inner = ip.ipv4_mapped or ip.sixtofour
@@ -77,18 +80,18 @@ def is_public(address: str) -> bool:
 
 
 def redirect_message(target: Target, location: str) -> str:
-    """What to tell the owner of a redirect. Only the other site's name is shown: a path may hold a secret."""
+    """The message about a redirect. It shows only the other site's origin: a path may contain a secret."""
     try:
         to = urlsplit(urljoin(target.site + target.path, location))
         host = to.hostname or ""
     except ValueError:
-        return f"{target.site} answers with a redirect that cannot be read."
+        return f"{target.site} responds with a redirect that is not a valid URL."
     if _origin(to) == target.site:
-        return f"{target.site} answers with a redirect to another of its pages, which is not followed."
+        return f"{target.site} redirects to another of its pages. Redirects are not followed."
     same_host = host.removeprefix("www.") == target.host.removeprefix("www.")
     if same_host and to.scheme in {"https", target.scheme}:
-        return f"{target.site} sends on to {_origin(to)}. Give {_origin(to)} as the address."
-    return f"{target.site} answers with a redirect to {_origin(to)}, which is not followed. Is the address right?"
+        return f"{target.site} redirects to {_origin(to)}. Use {_origin(to)} as the address."
+    return f"{target.site} redirects to {_origin(to)}. Redirects are not followed; check the address."
 
 
 def _origin(parts: SplitResult) -> str:

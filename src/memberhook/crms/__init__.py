@@ -1,1 +1,1 @@
-"""3 IDENTIFY and 4 LOAD the contact: one module per CRM, facts and mappings only."""
+"""Steps 3 and 4, identify and load: one module or folder for each CRM. None knows sites, hooks or deliveries."""

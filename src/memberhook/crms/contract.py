@@ -14,9 +14,9 @@ from memberhook.core.types import Contact, FieldType, Tag
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """A webhook as it arrived, without key and control parameters.
+    """A webhook as received, without key and control parameters.
 
-    `query`: the raw contact-data part of the URL's query; `contact_id`: the control parameter, which outranks the data.
+    `query`: the contact data in the URL's query, raw; `contact_id`: the control parameter, which outranks the data.
     """
 
     method: str
@@ -110,13 +110,13 @@ class CrmClient(Protocol):
         ...
 
     def contacts(self, tag: Tag | None = None) -> Iterator[ContactPage]:
-        """All contacts (that have `tag`), page by page, each once, in the order of their ids."""
+        """All contacts (with `tag`), page by page, each once, in the order of their ids."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FieldWrite:
-    """`fresh`: the contact was loaded a moment ago and has this e-mail, so a write keyed by e-mail is safe."""
+    """`fresh`: the contact was just loaded and has this e-mail address, so a write keyed by e-mail is safe."""
 
     contact_id: str
     email: str

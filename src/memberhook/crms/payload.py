@@ -1,7 +1,7 @@
-"""3 IDENTIFY: a request's data as nested values, whoever sent it. Pure.
+"""Parses the data of any CRM's request into nested values. Pure.
 
-Its one decision: a request that cannot be read in exactly one way is refused, saying what is wrong and where; which
-parameters were given twice is told, so that each CRM can decide what to believe.
+A request that can be read in more than one way is rejected. Repeated parameters are reported, so that each CRM's module
+can decide what to trust.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ _SHOWABLE = re.compile(r"[A-Za-z0-9_.\[\]-]{1,60}")
 
 
 class Source(enum.StrEnum):
+    """Where the data was. The values appear in messages."""
+
     NOTHING = "nothing"
     JSON = "JSON"
     FORM = "form"
@@ -39,18 +41,18 @@ class Source(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """`pairs`: the parameters of a form or query as given, in order. `doubled`: top names set more than once."""
+    """`pairs`: the parameters of a form or query, in order. `repeated`: top-level names set more than once."""
 
     source: Source = Source.NOTHING
     data: Mapping[str, Json] = field(default_factory=dict)
     pairs: tuple[tuple[str, str], ...] = ()
-    doubled: frozenset[str] = frozenset()
+    repeated: frozenset[str] = frozenset()
 
 
 def read(request: WebhookRequest, *, plus_is_space_in_query: bool = True) -> Payload:
-    """The data of a request: its body, or for GET and an empty body its query.
+    """The data of a request: its body, or its query if the method is GET or the body is empty.
 
-    Raises `Refused` (400) with the codes `unreadable_body` and `wrong_encoding`.
+    Raises `RequestRejected` (`unreadable_body`, `wrong_encoding`).
     """
     query_first = request.method == "GET" and request.query != ""
     if request.body.strip() and not query_first:
@@ -69,13 +71,13 @@ def _read_body(request: WebhookRequest) -> Payload:
     media_type = media_type.strip().lower()
     body = request.body.removeprefix(_BOM)
     if media_type.startswith("multipart/"):
-        _unreadable("The body is multipart/form-data, which is not read. Send JSON or an ordinary form.")
+        _unreadable("The body is multipart/form-data, which is not supported. Send JSON or a URL-encoded form.")
     if body.startswith(_COMPRESSED):
-        _unreadable("The body is compressed. Send it as it is.")
+        _unreadable("The body is compressed. Send it uncompressed.")
     charset = re.search(r"charset\s*=\s*\"?([\w.:-]+)", parameters, re.IGNORECASE)
     if charset and charset[1].lower() not in {"utf-8", "utf8", "us-ascii", "ascii"} and not body.isascii():
         _wrong_encoding(f"The body (its Content-Type says {charset[1][:30]})")
-    # Senders often name the wrong type, or none: what begins like an object is one.
+    # Senders often give a wrong type, or none: what starts like an object is treated as one.
     if media_type == "application/json" or media_type.endswith("+json") or body.lstrip().startswith(b"{"):
         return Payload(Source.JSON, _object(body))
     return _parameters(body.strip(), Source.FORM, plus_is_space=True)
@@ -88,25 +90,25 @@ def _object(body: bytes) -> dict[str, Json]:
         _wrong_encoding(f"The body, at byte {error.start + 1},")
     try:
         value: Json = json.loads(
-            text, parse_constant=_no_such_number, parse_float=_float, object_pairs_hook=_without_doubles
+            text, parse_constant=_no_such_number, parse_float=_float, object_pairs_hook=_unique_names
         )
     except json.JSONDecodeError as error:
         what = error.msg.removesuffix(" at")
-        _unreadable(f"The body is not readable as JSON: {what} at line {error.lineno}, column {error.colno}.")
+        _unreadable(f"The body is not valid JSON: {what} at line {error.lineno}, column {error.colno}.")
     except RecursionError:
         _too_deep()
-    except ValueError as error:  # Python reads no number of more than 4,300 digits
-        raise RequestRejected("The body holds a number that is too long.", code="unreadable_body") from error
+    except ValueError as error:  # Python parses no number of more than 4,300 digits
+        raise RequestRejected("The body contains a number that is too long.", code="unreadable_body") from error
     if value == []:  # PHP's empty array: no data
         return {}
     if not isinstance(value, dict):
-        _unreadable("The body is JSON, but not an object with names and values.")
+        _unreadable("The body is JSON, but not an object.")
     _check_depth(value, MAX_DEPTH)
     return value
 
 
 def _check_depth(value: Json, left: int) -> None:
-    """`value` is an object or a list; `left`: how many levels there may be."""
+    """`value` is an object or a list; `left`: how many levels it may have."""
     if not left:
         _too_deep()
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -114,11 +116,11 @@ def _check_depth(value: Json, left: int) -> None:
             _check_depth(inner, left - 1)
 
 
-def _without_doubles(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+def _unique_names(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        doubled = Counter(name for name, _ in pairs).most_common(1)[0][0]
-        _unreadable(f"The body has {_shown(doubled)} twice in one object.")
+        repeated = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        _unreadable(f"The body has {_shown(repeated)} twice in one object.")
     return found
 
 
@@ -128,7 +130,7 @@ def _float(digits: str) -> float | str:
 
 
 def _no_such_number(name: str) -> NoReturn:
-    _unreadable(f"The body holds {name}, which JSON does not have.")
+    _unreadable(f"The body contains {name}, which is not valid JSON.")
 
 
 def _parameters(raw: bytes, source: Source, *, plus_is_space: bool) -> Payload:
@@ -137,7 +139,7 @@ def _parameters(raw: bytes, source: Source, *, plus_is_space: bool) -> Payload:
     if len(pieces) > MAX_PARAMETERS:
         _unreadable(f"The {where} has more than {MAX_PARAMETERS:,} parameters.")
     data: dict[str, Json] = {}
-    doubled: set[str] = set()
+    repeated: set[str] = set()
     pairs = []
     for number, piece in enumerate(pieces, 1):
         raw_name, _, raw_value = (piece.replace(b"+", b" ") if plus_is_space else piece).partition(b"=")
@@ -147,11 +149,13 @@ def _parameters(raw: bytes, source: Source, *, plus_is_space: bool) -> Payload:
         value = _decoded(raw_value, f"The value of {_shown(name)} (parameter {number} of the {where})")
         if name.count("[") > MAX_DEPTH:
             _too_deep()
-        top, again = _set(data, name, value)
-        if again:
-            doubled.add(top)
+        top, existed = _set(data, name, value)
+        if existed:
+            repeated.add(top)
         pairs.append((name, value))
-    return Payload(source, {name: _with_lists(value) for name, value in data.items()}, tuple(pairs), frozenset(doubled))
+    return Payload(
+        source, {name: _with_lists(value) for name, value in data.items()}, tuple(pairs), frozenset(repeated)
+    )
 
 
 def _decoded(raw: bytes, where: str) -> str:
@@ -162,35 +166,35 @@ def _decoded(raw: bytes, where: str) -> str:
 
 
 def _set(data: dict[str, Json], name: str, value: str) -> tuple[str, bool]:
-    """Puts a value where PHP's bracket names say (`a[b][]=x`); tells the top name and whether something was there.
+    """Set a value by PHP's bracket notation (`a[b][]=x`). Returns the top-level name and whether a value existed.
 
-    A name whose brackets do not match is a plain name.
+    A name whose brackets do not match is taken literally.
     """
     match = _NAME.fullmatch(name)
     if not match:
-        again, data[name] = name in data, value
-        return name, again
+        existed, data[name] = name in data, value
+        return name, existed
     keys = [match[1], *match[2][1:-1].split("][")] if match[2] else [match[1]]
-    node, again = data, False
+    node, existed = data, False
     for key in keys[:-1]:
         inner = node.get(key or _next(node))
         if not isinstance(inner, dict):
-            again = again or inner is not None
+            existed = existed or inner is not None
             inner = {}
             node[key or _next(node)] = inner
         node = inner
     last = keys[-1] or _next(node)
-    again, node[last] = again or last in node, value
-    return match[1], again
+    existed, node[last] = existed or last in node, value
+    return match[1], existed
 
 
 def _next(node: Mapping[str, Json]) -> str:
-    """The name that `[]` stands for: one more than the highest number so far."""
+    """The index that `[]` stands for: one more than the highest so far."""
     return str(max((int(key) for key in node if _is_index(key)), default=-1) + 1)
 
 
 def _with_lists(value: Json) -> Json:
-    """Objects whose names are all numbers are PHP's lists."""
+    """Turn objects whose names are all indexes into lists, as PHP encodes them."""
     if not isinstance(value, dict):
         return value
     inner = {key: _with_lists(item) for key, item in value.items()}
@@ -202,7 +206,7 @@ def _is_index(key: str) -> bool:
 
 
 def _shown(name: str) -> str:
-    """A parameter's name for a message; not where it could be a person's data."""
+    """A parameter's name for a message, unless it could be personal data."""
     return name if _SHOWABLE.fullmatch(name) else "a parameter"
 
 
@@ -211,8 +215,8 @@ def _unreadable(message: str) -> NoReturn:
 
 
 def _too_deep() -> NoReturn:
-    _unreadable(f"The data is nested more than {MAX_DEPTH} deep.")
+    _unreadable(f"The data is nested more than {MAX_DEPTH} levels deep.")
 
 
 def _wrong_encoding(where: str) -> NoReturn:
-    raise RequestRejected(f"{where} is not UTF-8. Send everything in UTF-8.", code="wrong_encoding")
+    raise RequestRejected(f"{where} is not UTF-8. Send all data in UTF-8.", code="wrong_encoding")

@@ -1,4 +1,4 @@
-"""Which CRMs there are: slug → module, imported only when used."""
+"""The supported CRMs: slug → module, imported when first used."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ CRMS = {"fluentcrm": "memberhook.crms.fluentcrm"}
 
 
 def crm(slug: str) -> CrmInfo:
-    """The CRM of that slug. Raises `UsageError` with the known ones."""
+    """The CRM with that slug. Raises `UsageError`, which lists the supported ones."""
     if slug not in CRMS:
-        raise UsageError(f"There is no CRM {slug!r}; known are: {', '.join(sorted(CRMS))}.", code="unknown_crm")
+        raise UsageError(f"There is no CRM {slug!r}. Supported are: {', '.join(sorted(CRMS))}.", code="unknown_crm")
     info: CrmInfo = import_module(CRMS[slug]).CRM
     return info

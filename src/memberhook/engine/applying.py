@@ -10,7 +10,7 @@ from django.db import transaction
 from memberhook import encryption
 from memberhook.core.errors import TransientError
 from memberhook.core.outcome import Outcome, outcome, secret_fields
-from memberhook.core.types import Applied, Plan
+from memberhook.core.types import Applied, ApplyStatus, Plan
 from memberhook.engine import claims, followups, inbox, links
 from memberhook.engine.claims import Claim, Result
 from memberhook.engine.loading import Group, Loaded
@@ -30,13 +30,8 @@ class Done:
     applied: Applied | None
 
     @property
-    def is_stale(self) -> bool:
-        return self.applied is not None and self.applied.stale
-
-    @property
-    def later(self) -> str | None:
-        """Why it has to be tried again later."""
-        return self.applied.later if self.applied else None
+    def status(self) -> ApplyStatus:
+        return self.applied.status if self.applied else ApplyStatus.DONE
 
     @property
     def member_id(self) -> str | None:

@@ -33,19 +33,13 @@ def new_delivery(
         contact_id=event.ref.id,
         email=event.ref.email,
         payload=_payload(event) if hook.trust_payload and origin is Origin.WEBHOOK else "",
-        ordering_key=ordering_key(hook, event.ref),
+        ordering_key=hook.ordering_key(event.ref.id, event.ref.email),
         origin=origin.value,
         due_at=now,
         received_at=now,
         first_due_at=now,
         **request,
     )
-
-
-def ordering_key(hook: Hook, ref: ContactRef) -> str:
-    """Names a contact for the order of its deliveries, across all hooks of its connection and site."""
-    contact = f"id {ref.id}" if ref.id else f"mail {(ref.email or '').lower()}"
-    return f"{hook.connection_id}.{hook.site_id} {contact}"
 
 
 def _payload(event: ContactEvent) -> str:
@@ -123,7 +117,7 @@ def claim(hook_id: int, worker: str, now: datetime, *, contacts: int, lease: tim
             hook_id=hook_id, finished_at=None, ordering_key__in=ordering_keys, state__in=WAITING
         )
         claim = claims.claim(list(waiting.order_by("id")[: contacts * 20]), worker, now, lease)
-    hook = Hook.objects.select_related("connection", "site").get(pk=hook_id)
+    hook = Hook.objects.select_related("connection", "site").prefetch_related(*Hook.OPTION_ROWS).get(pk=hook_id)
     for delivery in claim.rows:
         delivery.hook = hook
     return claim

@@ -39,7 +39,7 @@ def make_plans(loaded: Sequence[Loaded], hook: Hook, site: Site) -> list[Plan]:
     members = links.attach_links(hook, found.members)
     items = [replace(item, member=_member(item, linked, members, found.emails)) for item in items]
     new = [item for item in items if item.member is None and item.intent.action is Action.ADD]
-    taken = found.taken | _more_taken(new, options, site, checked, found.taken)
+    taken = found.taken_usernames | _more_taken(new, options, site, checked, found.taken_usernames)
     snapshot = SiteSnapshot(site.roles(), site.username_rules, found.emails, taken, site.normalize, site.no_welcome)
     return plan_batch(items, options, snapshot, lambda password: encryption.mark("password", password))
 
@@ -58,7 +58,11 @@ def _more_taken(
     """Checks more usernames of new members whose first one is taken, or was not checked."""
     candidates = [_candidates(item, options, site, USERNAME_CANDIDATES) for item in new]
     unsure = [some for some in candidates if some[0].lower() in taken or some[0] not in checked]
-    return site.find(MemberQuery(usernames={name for some in unsure for name in some})).taken if unsure else frozenset()
+    return (
+        site.find(MemberQuery(usernames={name for some in unsure for name in some})).taken_usernames
+        if unsure
+        else frozenset()
+    )
 
 
 def _emails(item: PlanInput) -> list[str]:

@@ -6,17 +6,20 @@ import smtplib
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.tokens import default_token_generator
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from memberhook import addresses, conf
 from memberhook.core.errors import PermanentError, TransientError
 from memberhook.models.followups import FollowUp
+from memberhook.models.members import MemberField
 
 
 def send(followup: FollowUp) -> bool:
@@ -39,10 +42,12 @@ def send(followup: FollowUp) -> bool:
 
 
 def welcome_mail(followup: FollowUp) -> EmailMessage | None:
-    """The message, or None when the member is gone. Raises `PermanentError` where no page takes a new password.
+    """Return the message, or None if the member no longer exists.
 
-    Its Message-ID depends on the follow-up alone: should the worker die after sending it, mail servers and readers take
-    the second copy for the same message.
+    Raises `PermanentError` if the project has no page to set a password.
+
+    Its Message-ID depends only on the follow-up: if the worker dies after sending and sends it again, mail programs
+    see one message.
     """
     user = get_user_model()._default_manager.filter(pk=followup.member_id).first()
     if user is None:
@@ -62,13 +67,24 @@ def welcome_mail(followup: FollowUp) -> EmailMessage | None:
         "set_password_url": set_password_url,
         "login_url": addresses.login_address(),
     }
-    subject = " ".join(render_to_string("memberhook/mail/welcome_subject.txt", context).split())
-    body = render_to_string("memberhook/mail/welcome.txt", context)
+    with translation.override(_language_of(user)):
+        subject = " ".join(render_to_string("memberhook/mail/welcome_subject.txt", context).split())
+        body = render_to_string("memberhook/mail/welcome.txt", context)
     domain = urlsplit(addresses.public_url()).hostname or "localhost"
     email = getattr(user, user.get_email_field_name())
     return EmailMessage(
         subject, body, to=[email], headers={"Message-ID": f"<welcome.{followup.pk}.{user.pk}@{domain}>"}
     )
+
+
+def _language_of(user: Any) -> str:
+    """The language of the member's `locale` field (`de_DE`) if Django has it, else that of the site."""
+    stored = MemberField.objects.filter(member=user, key="locale").values_list("value", flat=True).first()
+    locale = stored or getattr(user, "locale", "")
+    try:
+        return translation.get_supported_language_variant(translation.to_language(str(locale).strip()))
+    except LookupError:
+        return settings.LANGUAGE_CODE
 
 
 def mailer() -> BaseEmailBackend:

@@ -1,10 +1,10 @@
-"""Who may see what, for the code of a host project: ask for tags and roles, guard views with them.
+"""Access control for views and templates of a Django project: checks and guards by tag and role.
 
-Tags and roles are facts: `has_tag` and `has_role` tell the truth about everybody. Guards let superusers pass as well,
-so that owners can look at their own pages; being staff opens nothing.
+`has_tag` and `has_role` report what a user really has, superusers included. Guards let superusers pass, so that
+owners can open their own pages; staff status alone opens nothing.
 
-A user object remembers its tags and roles, so a request costs one query for each at most. `user.refresh_from_db()`
-makes it forget.
+Tags and roles are cached on the user object, so a request costs at most one query for each.
+`user.refresh_from_db()` clears the cache.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.db.models import Prefetch, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.utils.html import format_html_join
 
 from memberhook import conf
 from memberhook.models.connections import Connection
@@ -36,21 +37,21 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def has_tag(user: Any, tag: str | int, *, connection: Connection | str | None = None) -> bool:
-    """Whether the member has the tag, given by its slug or title in any case, or by the CRM's id.
+    """Return whether the member has the tag, given by slug or title (case-insensitive) or by its id in the CRM.
 
-    `connection` (or its name) asks for a tag of that CRM account only. Superusers have no tags but their own.
+    `connection` (a row or its name) limits the check to tags of that CRM account.
     """
     return any(_is(row, tag) and _is_of(row, connection) for row in tags_of(user))
 
 
 def has_role(user: Any, role: str) -> bool:
-    """Whether the member has the role, given by its slug or title in any case."""
+    """Return whether the member has the role, given by slug or title (case-insensitive)."""
     name = role.strip().lower()
     return any(name in (slug.lower(), title.lower()) for slug, title in _roles(user))
 
 
 def tags_of(user: Any) -> list[Tag]:
-    """The rows of the member's tags, of all connections; nobody's where nobody is logged in."""
+    """Return the member's tags from all connections; none for an anonymous user."""
     if not getattr(user, "is_authenticated", False):
         return []
     rows = MemberTag.objects.select_related("tag__connection")
@@ -82,7 +83,7 @@ def _is_of(row: Tag, connection: Connection | str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """What opens a page: any of the names."""
+    """The tags or roles that open a page; any one of the names is enough."""
 
     kind: str
     names: tuple[str | int, ...]
@@ -100,12 +101,18 @@ class _Need:
         return any(has_tag(user, name, connection=self.connection) for name in self.names)
 
     def refusal(self, request: HttpRequest) -> HttpResponse | None:
-        """What to answer instead of the page: the way to the log-in page, or 403 and what is missing."""
+        """Return a redirect to the log-in page or a 403 page, or None if the user has access."""
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         if self.is_met_by(request.user):
             return None
-        context = {"site_name": conf.SITE_NAME(), "member": request.user, "kind": self.kind, "needed": self.names}
+        context = {
+            "site_name": conf.SITE_NAME(),
+            "member": request.user,
+            "kind": self.kind,
+            "needed": self.names,
+            "names": format_html_join(", ", "<strong>{}</strong>", ((name,) for name in self.names)),
+        }
         return render(request, "memberhook/no_access.html", context, status=403)
 
     def guard(self, view: Any, is_async: bool) -> Any:
@@ -123,20 +130,20 @@ class _Need:
 
 
 def tag_required(*tags: str | int, connection: Connection | str | None = None) -> Callable[[View], View]:
-    """Opens a view (sync or async) to members with any of the tags, and to superusers.
+    """Open a view (sync or async) to members with any of the tags, and to superusers.
 
-    Who is not logged in is sent to the log-in page; who is, but has none of the tags, gets a page (403) that says so.
+    Anonymous users are redirected to the log-in page; members without the tags get a 403 page that names them.
     """
     return _Need("tag", tags, connection).decorate
 
 
 def role_required(*roles: str) -> Callable[[View], View]:
-    """Opens a view (sync or async) to members with any of the roles, and to superusers; else as `tag_required`."""
+    """Open a view (sync or async) to members with any of the roles, and to superusers. See `tag_required`."""
     return _Need("role", roles).decorate
 
 
 class TagRequiredMixin(_View):
-    """`tag_required` for class-based views; put it first among the bases. `tag_connection`: as `connection` there."""
+    """`tag_required` for class-based views, as the first base class. `tag_connection` is its `connection`."""
 
     required_tags: Sequence[str | int] = ()
     tag_connection: Connection | str | None = None
@@ -148,7 +155,7 @@ class TagRequiredMixin(_View):
 
 
 class RoleRequiredMixin(_View):
-    """`role_required` for class-based views; put it first among the bases."""
+    """`role_required` for class-based views, as the first base class."""
 
     required_roles: Sequence[str] = ()
 
@@ -159,5 +166,5 @@ class RoleRequiredMixin(_View):
 
 
 def _names(required: Sequence[str | int]) -> tuple[str | int, ...]:
-    """`required_tags = "gold"` means one tag, not four letters."""
+    """Accept `required_tags = "gold"` as one tag."""
     return (required,) if isinstance(required, str) else tuple(required)

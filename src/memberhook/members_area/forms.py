@@ -1,4 +1,4 @@
-"""The forms of the local pages: log in by login or e-mail, ask for a new password."""
+"""The log-in form: accepts the username or the e-mail address."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.forms import AuthenticationForm
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
 LONGEST_EMAIL = 254  # RFC 5321, as Django's own e-mail fields
 
 
 class LoginForm(AuthenticationForm):
-    """Django's, but the e-mail will do as well as the login, and capital letters in either do not matter."""
+    """Django's form, but the e-mail address works too, and case does not matter in either."""
 
     error_messages = {
         **AuthenticationForm.error_messages,
-        "invalid_login": "The login and the password do not belong together. In the password, capital letters count.",
+        "invalid_login": _("The username or password is not correct. Passwords are case-sensitive."),
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -25,7 +26,7 @@ class LoginForm(AuthenticationForm):
         model = get_user_model()
         field = self.fields["username"]
         by_email = model.get_email_field_name() == model.USERNAME_FIELD
-        field.label = "E-mail" if by_email else "Login or e-mail"
+        field.label = _("E-mail") if by_email else _("Username or e-mail")
         field.widget.attrs["maxlength"] = max(LONGEST_EMAIL, self.username_field.max_length or 0)
 
     def clean_username(self) -> str:
@@ -33,13 +34,15 @@ class LoginForm(AuthenticationForm):
 
 
 def username_of(entered: str) -> str:
-    """The login of the one user whose login or e-mail this is, in any case; where that is nobody or several, or where
-    it is somebody's login as it stands, what was entered. Whether it may log in is for the project's backends to say.
+    """Return the username of the one user with this username or e-mail, ignoring case.
+
+    If there is no such user or more than one, return what was entered. The project's authentication backends decide
+    whether the user may log in.
     """
     model = get_user_model()
     users = model._default_manager.annotate(
-        memberhook_login=Lower(model.USERNAME_FIELD), memberhook_email=Lower(model.get_email_field_name())
+        memberhook_username=Lower(model.USERNAME_FIELD), memberhook_email=Lower(model.get_email_field_name())
     )
-    meant = users.filter(Q(memberhook_login=entered.lower()) | Q(memberhook_email=entered.lower()))
-    logins = {user.get_username() for user in meant}
-    return logins.pop() if len(logins) == 1 else entered
+    meant = users.filter(Q(memberhook_username=entered.lower()) | Q(memberhook_email=entered.lower()))
+    usernames = {user.get_username() for user in meant}
+    return usernames.pop() if len(usernames) == 1 else entered

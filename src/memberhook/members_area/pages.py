@@ -1,6 +1,6 @@
-"""Pages of the local site: log in and out, account, password. Django's own views with our templates.
+"""Pages for members: log in, log out, account and password. Django's views with our templates.
 
-Links in mails are made from MEMBERHOOK_PUBLIC_URL, never from the request: its Host header is anybody's to choose.
+Links in e-mails start with MEMBERHOOK_PUBLIC_URL, never with the Host header, which the client controls.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from django.contrib.auth.forms import PasswordResetForm, SetPasswordForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
 from django.urls import NoReverseMatch, reverse, reverse_lazy
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.generic.base import ContextMixin
@@ -39,7 +41,7 @@ def site_name(request: HttpRequest) -> dict[str, str]:
 
 
 def page_context(request: HttpRequest) -> dict[str, Any]:
-    """What base.html needs: the pages work in projects without our context processor."""
+    """The variables of base.html, for projects without our context processor."""
     return site_name(request) | {"member": request.user if request.user.is_authenticated else None}
 
 
@@ -56,21 +58,26 @@ class Login(Page, auth.LoginView):
 
 
 class Logout(auth.LogoutView):
-    """By POST only: no link or picture on another site logs anybody out."""
+    """Accept POST only, so that no link or image on another site can log a member out."""
 
     def get_default_redirect_url(self) -> str:
         return resolve_url(settings.LOGOUT_REDIRECT_URL or "memberhook:login")
 
 
 class ForgotPassword(Page, auth.PasswordResetView):
-    """Sends the link; says the same whether there is such an account or not."""
+    """Send the link. The answer is the same whether or not the account exists."""
 
     template_name = "memberhook/forgot_password.html"
     success_url = reverse_lazy("memberhook:password_mail_sent")
 
+    def get_form(self, form_class: type[PasswordResetForm] | None = None) -> PasswordResetForm:
+        form = super().get_form(form_class)
+        form.fields["email"].label = _("E-mail")
+        return form
+
     def form_valid(self, form: PasswordResetForm) -> HttpResponse:
         form.save(
-            domain_override=addresses.public_url(),  # keeps Django from asking the request
+            domain_override=addresses.public_url(),  # without it Django reads the Host header
             subject_template_name="memberhook/mail/new_password_subject.txt",
             email_template_name="memberhook/mail/new_password.txt",
             token_generator=self.token_generator,
@@ -84,7 +91,7 @@ class PasswordMailSent(Page, auth.PasswordResetDoneView):
 
 
 class SetPassword(Page, auth.PasswordResetConfirmView):
-    """Where the links of the welcome e-mail and of "forgotten password" lead. Afterwards one is logged in."""
+    """The target of the links in the welcome and new-password e-mails. Saving the password logs the member in."""
 
     template_name = "memberhook/set_password.html"
     success_url = reverse_lazy("memberhook:account")
@@ -96,7 +103,7 @@ class SetPassword(Page, auth.PasswordResetConfirmView):
 
 
 def _backend_of(user: Any) -> str | None:
-    """The first of the project's backends that would keep this user logged in; None: the log-in page decides."""
+    """Return the first backend that accepts this user. None: the member is sent to the log-in page."""
     for path in settings.AUTHENTICATION_BACKENDS:
         get_user = getattr(load_backend(path), "get_user", None)
         if get_user and get_user(user.pk) is not None:
@@ -108,9 +115,10 @@ def _backend_of(user: Any) -> str | None:
 @never_cache
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
-    """What the site knows of the member who is logged in; nothing that looks like a password."""
+    """Show what the site knows about the logged-in member, without anything that looks like a password."""
     user: Any = request.user
     columns = {name: to_value(getattr(user, name)) for name in user_columns()}
+    labels = {name: capfirst(str(column.verbose_name)) for name, column in user_columns().items()}
     rows = MemberField.objects.filter(member=user).order_by("key").values_list("key", "value")
     fields = columns | dict(rows)
     display_name = fields.pop(DISPLAY_NAME, None) or _full_name(user) or user.get_username()
@@ -119,7 +127,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "display_name": display_name,
         "roles": role_titles(user),
         "tags": sorted(tag.title for tag in tags_of(user)),
-        "fields": list(_shown(fields)),
+        "fields": list(_shown(fields, labels)),
         "console": console_url() if getattr(user, "is_staff", False) else None,
     }
     return render(request, "memberhook/account.html", context)
@@ -129,13 +137,19 @@ def _full_name(user: Any) -> str:
     return f"{getattr(user, 'first_name', '') or ''} {getattr(user, 'last_name', '') or ''}".strip()
 
 
-def _shown(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Labels and values as people read them, without what is empty or looks like a secret."""
+def _shown(fields: dict[str, Any], labels: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield labels and readable values, leaving out empty fields and anything that looks like a secret."""
     for name, value in fields.items():
         if value in (None, "", [], ()) or is_secret(name):
             continue
-        label = re.sub(r"[\W_]+", " ", name).strip().capitalize()
-        yield label or name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else as_text(value)
+        label = labels.get(name) or re.sub(r"[\W_]+", " ", name).strip().capitalize()
+        yield label or name, _readable(value)
+
+
+def _readable(value: Any) -> str:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else as_text(value)
 
 
 def console_url() -> str | None:

@@ -1,4 +1,4 @@
-"""Pages of the local site."""
+"""URLs of the pages for members."""
 
 from __future__ import annotations
 

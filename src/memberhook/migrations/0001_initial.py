@@ -21,17 +21,21 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("name", models.SlugField(max_length=64, unique=True)),
                 ("kind", models.CharField(max_length=32)),
-                ("url", models.CharField(blank=True, max_length=500)),
+                ("url", models.CharField(blank=True, max_length=500, verbose_name="address")),
                 ("username", models.CharField(blank=True, max_length=200)),
                 ("secret", models.TextField(blank=True, editable=False, help_text="Encrypted; see encryption.py.")),
                 (
                     "allow_private",
-                    models.BooleanField(default=False, help_text="May be in a private or loopback network."),
+                    models.BooleanField(
+                        default=False,
+                        help_text="Only for an address in your own network or on this machine. Without it, private addresses are never called.",
+                        verbose_name="allow private addresses",
+                    ),
                 ),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 (
                     "paused_until",
-                    models.DateTimeField(editable=False, help_text="It asked us to wait, or is down.", null=True),
+                    models.DateTimeField(editable=False, help_text="It is down, or asked us to wait.", null=True),
                 ),
                 ("fields", models.JSONField(default=list, editable=False)),
                 ("catalog_at", models.DateTimeField(editable=False, null=True)),
@@ -89,17 +93,21 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("name", models.SlugField(max_length=64, unique=True)),
                 ("kind", models.CharField(max_length=32)),
-                ("url", models.CharField(blank=True, max_length=500)),
+                ("url", models.CharField(blank=True, max_length=500, verbose_name="address")),
                 ("username", models.CharField(blank=True, max_length=200)),
                 ("secret", models.TextField(blank=True, editable=False, help_text="Encrypted; see encryption.py.")),
                 (
                     "allow_private",
-                    models.BooleanField(default=False, help_text="May be in a private or loopback network."),
+                    models.BooleanField(
+                        default=False,
+                        help_text="Only for an address in your own network or on this machine. Without it, private addresses are never called.",
+                        verbose_name="allow private addresses",
+                    ),
                 ),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 (
                     "paused_until",
-                    models.DateTimeField(editable=False, help_text="It asked us to wait, or is down.", null=True),
+                    models.DateTimeField(editable=False, help_text="It is down, or asked us to wait.", null=True),
                 ),
                 ("options", models.JSONField(blank=True, default=dict)),
                 ("capabilities", models.JSONField(default=dict, editable=False)),
@@ -141,12 +149,18 @@ class Migration(migrations.Migration):
             name="Hook",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("name", models.SlugField(max_length=64, unique=True)),
+                (
+                    "name",
+                    models.SlugField(
+                        error_messages={"unique": "A hook with this name exists already. Choose another name."},
+                        help_text="Part of its address; it cannot be changed later.",
+                        max_length=64,
+                        unique=True,
+                    ),
+                ),
                 ("default_role", models.CharField(default="subscriber", max_length=100)),
                 ("allowed_roles", models.JSONField(blank=True, default=list)),
                 ("confirmed_privileged", models.JSONField(default=list, editable=False)),
-                ("tag_roles", models.JSONField(blank=True, default=list)),
-                ("field_map", models.JSONField(blank=True, default=list)),
                 (
                     "username_format",
                     models.CharField(
@@ -158,13 +172,22 @@ class Migration(migrations.Migration):
                 (
                     "welcome",
                     models.BooleanField(
-                        default=False, help_text="Created members get the welcome e-mail, asked for or not."
+                        default=False,
+                        help_text="To every new member, whether or not the webhook asks for it.",
+                        verbose_name="always send the welcome e-mail",
                     ),
                 ),
-                ("return_password_field", models.CharField(blank=True, max_length=100)),
+                (
+                    "return_password_field",
+                    models.CharField(blank=True, max_length=200, verbose_name="return password to"),
+                ),
                 (
                     "trust_payload",
-                    models.BooleanField(default=False, help_text="Work from the webhook alone; do not ask the CRM."),
+                    models.BooleanField(
+                        default=False,
+                        help_text="Only for a CRM that cannot be asked. The contact is not loaded from the CRM; whatever the webhook says is believed. Anyone who knows the access key can then change the fields, e-mail and password of every member (except the e-mail and password of members with a privileged role). Late webhooks are recognised by their updated_at.",
+                        verbose_name="trust the webhook alone",
+                    ),
                 ),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 (
@@ -193,12 +216,7 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("digest", models.CharField(editable=False, max_length=64, unique=True)),
-                (
-                    "hint",
-                    models.CharField(
-                        editable=False, help_text="Its last characters, to tell keys apart.", max_length=8
-                    ),
-                ),
+                ("hint", models.CharField(editable=False, help_text="Its last characters.", max_length=8)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ("expires_at", models.DateTimeField(blank=True, null=True)),
                 ("actions", models.JSONField(blank=True, default=list)),
@@ -206,7 +224,7 @@ class Migration(migrations.Migration):
                 ("networks", models.JSONField(blank=True, default=list)),
                 (
                     "signing_secret",
-                    models.TextField(blank=True, editable=False, help_text="Encrypted; for what comes signed."),
+                    models.TextField(blank=True, editable=False, help_text="Encrypted; only keys that sign have one."),
                 ),
                 (
                     "hook",
@@ -215,6 +233,62 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+        ),
+        migrations.CreateModel(
+            name="MappedField",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "site_field",
+                    models.CharField(
+                        help_text="A field of the member. user_email, user_login, user_pass and role have a meaning of their own.",
+                        max_length=100,
+                    ),
+                ),
+                ("crm_field", models.CharField(max_length=200, verbose_name="CRM field")),
+                (
+                    "type",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "that of the CRM's field"),
+                            ("auto", "as it comes"),
+                            ("text", "text"),
+                            ("multiline", "text of several lines"),
+                            ("number", "number"),
+                            ("date", "date"),
+                            ("datetime", "date and time"),
+                            ("checkbox", "yes or no"),
+                            ("select", "choice"),
+                            ("multiselect", "several choices"),
+                            ("raw", "raw (markup stays)"),
+                        ],
+                        default="",
+                        error_messages={
+                            "invalid_choice": "There is no type %(value)r; there are: auto, text, multiline, number, date, datetime, checkbox, select, multiselect, raw."
+                        },
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "clears",
+                    models.BooleanField(
+                        default=False,
+                        help_text="When the CRM's field is empty, the member's is emptied too.",
+                        verbose_name="empty clears",
+                    ),
+                ),
+                (
+                    "hook",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="mapped_fields", to="memberhook.hook"
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["pk"],
+                "default_permissions": (),
+            },
         ),
         migrations.CreateModel(
             name="MemberField",
@@ -335,6 +409,24 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+        ),
+        migrations.CreateModel(
+            name="TagRule",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("tag", models.CharField(help_text="The title, slug or id of the tag.", max_length=100)),
+                ("role", models.CharField(help_text="The default role, or one of the allowed roles.", max_length=100)),
+                (
+                    "hook",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="tag_rules", to="memberhook.hook"
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["pk"],
+                "default_permissions": (),
+            },
         ),
         migrations.CreateModel(
             name="FollowUp",

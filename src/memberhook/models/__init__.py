@@ -3,6 +3,7 @@
 from memberhook.models.connections import AccessKey, Connection, Hook, Link, Overflow, Site
 from memberhook.models.deliveries import Attempt, Delivery, Worker
 from memberhook.models.followups import FollowUp
+from memberhook.models.hook_rows import MappedField, TagRule
 from memberhook.models.members import MemberField, MemberTag, RoleInfo
 from memberhook.models.tags import Tag
 
@@ -14,11 +15,13 @@ __all__ = [
     "FollowUp",
     "Hook",
     "Link",
+    "MappedField",
     "MemberField",
     "MemberTag",
     "Overflow",
     "RoleInfo",
     "Site",
     "Tag",
+    "TagRule",
     "Worker",
 ]

@@ -49,7 +49,7 @@ class Delivery(Claimable):
     received_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        verbose_name_plural = "deliveries"
+        verbose_name_plural = _("deliveries")
         indexes = [
             models.Index(fields=["hook", "due_at"], name="delivery_due", condition=Q(finished_at=None)),
             models.Index(fields=["ordering_key"], name="delivery_ordering_key", condition=Q(finished_at=None)),

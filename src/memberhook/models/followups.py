@@ -35,7 +35,7 @@ class FollowUp(Claimable):
     data: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
 
     class Meta:
-        verbose_name = "follow-up"
+        verbose_name = _("follow-up")
         constraints = [models.UniqueConstraint(fields=["kind", "delivery", "member_id"], name="one_followup_of_a_kind")]
         indexes = [models.Index(fields=["due_at"], name="followup_due", condition=models.Q(finished_at=None))]
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from memberhook.models.tags import Tag
 
@@ -26,7 +27,7 @@ class RoleInfo(models.Model):
     )
 
     class Meta:
-        verbose_name = "role"
+        verbose_name = _("role")
 
     def __str__(self) -> str:
         return self.title

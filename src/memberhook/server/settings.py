@@ -46,6 +46,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "memberhook.server.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -100,7 +101,8 @@ LOGIN_URL = "memberhook:login"
 LOGIN_REDIRECT_URL = "memberhook:account"
 LOGOUT_REDIRECT_URL = "memberhook:login"
 
-LANGUAGE_CODE = "en"
+LANGUAGE_CODE = conf.LANGUAGE()
+LANGUAGES = list(conf.LANGUAGES.items())
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"

@@ -1,140 +1,158 @@
-"""Making and describing hooks: what the command line and the console share."""
+"""Add hooks, check their roles, and write them in words."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
 
 from memberhook import addresses
 from memberhook.core.errors import UsageError
 from memberhook.core.roles import resolve
-from memberhook.core.types import Action, FieldMapping, FieldType, Role
-from memberhook.models.connections import Connection, Hook, Site
-from memberhook.models.tags import Tag
-from memberhook.services.catalog import known_fields
+from memberhook.core.types import Action, Role
+from memberhook.engine.clients import OpenHttp, open_site_row
+from memberhook.models.connections import Hook, Site
+from memberhook.models.hook_rows import MappedField, TagRule, check_distinct, tag_name
+from memberhook.services import keys
 from memberhook.services.sites import missing_role_hint
+from memberhook.services.validation import usage_error
 
 DEFAULT_MAP = {"first_name": "first_name", "last_name": "last_name", "user_email": "email"}
 
 
-def parse_mapping(text: str, connection: Connection) -> FieldMapping:
-    """`SITE_FIELD=CRM_FIELD[:TYPE][:clear]` → mapping; without a type it is that of the CRM's field.
+def add(
+    hook: Hook, *, mappings: Iterable[str] = (), tag_rules: Iterable[str] = (), http: OpenHttp, now: datetime
+) -> str:
+    """Save a new hook with the default field map, `mappings` and `tag_rules`; returns its first access key.
 
-    Raises `UsageError` for a wrong form, an unknown type, and a field that the CRM does not have.
+    Roles are given by slug or title. Raises `UsageError` for whatever breaks a rule.
     """
-    match = re.fullmatch(r"\s*([\w.-]+)\s*=\s*([^=:]+?)\s*((?::[\w-]+)*)\s*", text)
+    roles = site_roles(hook.site, http)
+    hook.default_role = _slug(hook.default_role, roles)
+    hook.allowed_roles = sorted({_slug(name, roles) for name in hook.allowed_roles})
+    mapped, rules = [parse_mapping(text) for text in mappings], [parse_tag_rule(text, roles) for text in tag_rules]
+    own = {row.site_field for row in mapped}
+    default = [MappedField(site_field=s, crm_field=c) for s, c in DEFAULT_MAP.items() if s not in own]
+    rows: list[MappedField | TagRule] = [*default, *mapped, *rules]
+    try:
+        hook.confirmed_privileged = check_roles(hook, roles)
+        hook.full_clean()
+        for row in rows:
+            row.hook = hook
+            row.full_clean(exclude=["hook"])
+        check_distinct([*default, *mapped])
+        check_distinct(rules)
+    except ValidationError as error:
+        raise usage_error(error) from error
+    with transaction.atomic():
+        hook.save()
+        MappedField.objects.bulk_create([*default, *mapped])
+        TagRule.objects.bulk_create(rules)
+        return keys.new_key(hook, now)
+
+
+def site_roles(site: Site, http: OpenHttp) -> tuple[Role, ...]:
+    """Raises `MemberhookError` where they are not known: the site is down, was never tested, its password is lost."""
+    roles = open_site_row(site, http).roles()
+    if not roles:
+        raise UsageError(
+            f"Test the site {site} first, so that its roles are known: memberhook site check {site}, or “Test” in the "
+            "console.",
+            code="roles_unknown",
+        )
+    return roles
+
+
+def _slug(name: str, roles: Sequence[Role]) -> str:
+    role = resolve(name, roles)
+    return role.slug if role else name
+
+
+def check_roles(
+    hook: Hook,
+    roles: Sequence[Role],
+    *,
+    before: Hook | None = None,
+    typed: Collection[str] = (),
+    may_confirm: bool = False,
+) -> list[str]:
+    """The privileged roles that the hook may give, because they are confirmed: by name now (`typed`), or `before`.
+
+    `roles`: those of the site, or none where they are not known; then the hook's own may stay. Raises
+    `ValidationError`.
+    """
+    known = {role.slug: role for role in roles}
+    stays = set(before.allowed_roles) if before else set()
+    if before and not roles:
+        stays.add(before.default_role)
+    if hook.default_role not in known and (roles or hook.default_role not in stays):
+        raise _unknown_role("default_role", hook.default_role, roles, hook.site)
+    for slug in hook.allowed_roles:
+        if slug not in known and slug not in stays:
+            raise _unknown_role("allowed_roles", slug, roles, hook.site)
+    if hook.default_role in known and known[hook.default_role].privileged:
+        raise _refusal("default_role", f"The role {hook.default_role!r} is privileged, so it cannot be the default.")
+    privileged = {slug for slug in hook.allowed_roles if slug in known and known[slug].privileged}
+    confirmed = set(before.confirmed_privileged if before else ()) & set(hook.allowed_roles)
+    fresh = privileged - confirmed
+    if missing := sorted(slug for slug in fresh if slug.lower() not in {word.lower() for word in typed}):
+        names = ", ".join(missing)
+        raise _refusal(
+            "confirm_privileged",
+            f"Privileged: {names}. Such a role can manage users, settings, code or others' content, so webhooks may "
+            f"give it only once it is confirmed. On the hook's page in the console, type here: {names}",
+        )
+    if fresh and not may_confirm:
+        raise _refusal("allowed_roles", "Only those who may change users may let a hook give a privileged role.")
+    return sorted(privileged if roles else confirmed)
+
+
+def _refusal(column: str, message: str) -> ValidationError:
+    return ValidationError({column: ValidationError(message, code="privileged_role")})
+
+
+def _unknown_role(column: str, name: str, roles: Sequence[Role], site: Site) -> ValidationError:
+    there = ", ".join(role.slug for role in roles if not role.privileged) or "none that is known"
+    message = f"The site has no role {name!r}; it has {there}. {missing_role_hint(site, name)}."
+    return ValidationError({column: ValidationError(message, code="unknown_role")})
+
+
+def parse_mapping(text: str) -> MappedField:
+    """`SITE_FIELD=CRM_FIELD[:TYPE][:clear]` → a row that is not validated yet."""
+    match = re.fullmatch(r"\s*([^=]+?)\s*=\s*([^=:]+?)\s*((?::[\w-]+)*)\s*", text)
     if not match:
         raise UsageError(
-            f"{text!r} is no mapping; write SITE_FIELD=CRM_FIELD, like phone=phone or renewal=renewal:date:clear.",
+            f"{text!r} is not a mapping; write SITE_FIELD=CRM_FIELD, like phone=phone or renewal=renewal:date:clear.",
             code="bad_mapping",
         )
-    site_field, crm_field, extras = match[1], match[2], [e for e in match[3].split(":") if e]
-    clears = "clear" in extras
+    extras = [extra for extra in match[3].split(":") if extra]
     types = [extra for extra in extras if extra != "clear"]
-    if len(types) > 1 or any(kind not in list(FieldType) for kind in types):
-        raise UsageError(f"{text!r} has an unknown type; known are {', '.join(FieldType)}.", code="bad_mapping")
-    known = known_fields(connection)
-    check_field(crm_field, connection)
-    kind = FieldType(types[0]) if types else known[crm_field].type if crm_field in known else FieldType.AUTO
-    return FieldMapping(site_field, crm_field, kind, clears)
+    return MappedField(site_field=match[1], crm_field=match[2], type=":".join(types), clears="clear" in extras)
 
 
-def check_field(name: str, connection: Connection) -> None:
-    """Raises `UsageError` when the connection is known not to have that field."""
-    known = known_fields(connection)
-    if known and name not in known:
-        close = ", ".join(sorted(known))
-        raise UsageError(
-            f"{connection.name} has no field {name!r}. It has: {close}. (Made it just now? Connect again to reload.)",
-            code="unknown_field",
-        )
+def parse_tag_rule(text: str, roles: Sequence[Role]) -> TagRule:
+    """`TAG=ROLE`, the role by slug or title → a row that is not validated yet."""
+    tag, _, role = (part.strip() for part in text.rpartition("="))
+    if not (tag and role):
+        raise UsageError(f"{text!r} is not a rule; write TAG=ROLE, like Course=student.", code="bad_rule")
+    return TagRule(tag=tag, role=_slug(role, roles))
 
 
-def field_map(mappings: Iterable[FieldMapping], connection: Connection) -> list[dict[str, object]]:
-    """The stored form of the default map with these over it."""
-    default = [parse_mapping(f"{site}={crm_field}", connection) for site, crm_field in DEFAULT_MAP.items()]
-    chosen = {m.site_field: m for m in [*default, *mappings]}
-    return [
-        {"site": m.site_field, "crm": m.crm_field, "type": m.type.value, "clears": m.clears} for m in chosen.values()
-    ]
-
-
-def check_roles(default: str, allowed: Sequence[str], roles: Sequence[Role], site: Site) -> tuple[str, list[str]]:
-    """The slugs of these roles (given by slug or title). Raises `UsageError` for those that the site does not have, and
-    for privileged ones."""
-    by_name = {name.lower(): role for role in roles for name in (role.title, role.slug)}
-    found = []
-    for name in (default, *allowed):
-        role = by_name.get(name.strip().lower())
-        if role is None:
-            known = ", ".join(r.slug for r in roles if not r.privileged)
-            raise UsageError(
-                f"The site has no role {name!r}; it has {known}. {missing_role_hint(site, name)}.",
-                code="unknown_role",
-            )
-        if role.privileged:
-            raise UsageError(
-                f"The role {role.slug!r} is privileged (it can manage users, settings, code or others' content), so no "
-                "webhook may grant it. If that is really wanted, the console allows it with a typed confirmation.",
-                code="privileged_role",
-            )
-        found.append(role.slug)
-    return found[0], sorted(set(found[1:]))
-
-
-def tag_rule(
-    text: str, connection: Connection, granted: Collection[str], roles: Sequence[Role], lost: Collection[str] = ()
-) -> dict[str, str]:
-    """`TAG=ROLE` → a rule as a hook stores it: by the tag's id, which no renaming changes, and the role's slug.
-
-    `granted`: slugs of the roles that the hook gives; `roles`: those of its site; `lost`: ids of tags that are taken
-    though the connection does not know them. Raises `UsageError` for a wrong form, an unknown tag, and a role that the
-    hook does not give.
-    """
-    tag, equals, name = (part.strip() for part in text.rpartition("="))
-    if not (tag and equals and name):
-        raise UsageError(f"{text!r} is no rule; write TAG=ROLE, like Course=student.", code="bad_rule")
-    known = find_tag(tag, connection.tags.all())
-    if known is None and tag not in lost:
-        raise UsageError(_unknown_tag(tag, connection), code="unknown_tag")
-    role = resolve(name, roles)
-    slug = role.slug if role else name
-    if slug not in granted:
-        raise UsageError(
-            f"The hook does not give the role {slug!r}. Allow it too: --allow-role {slug}, or tick it in the console."
-            if role
-            else f"The site has no role {name!r}; the hook gives {', '.join(sorted(granted))}.",
-            code="role_not_allowed",
-        )
-    return {"tag": known.crm_id if known else tag, "role": slug}
-
-
-def find_tag(name: str, tags: Iterable[Tag]) -> Tag | None:
-    """The tag that is meant: by the CRM's id, else by slug, else by title, in any case."""
-    wanted = name.strip().casefold()
-    named = [(tag, [text.strip().casefold() for text in (tag.crm_id, tag.slug, tag.title)]) for tag in tags]
-    found = [(names.index(wanted), tag) for tag, names in named if wanted in names]
-    return min(found, key=lambda rank: rank[0])[1] if found else None
-
-
-def tag_rules(hook: Hook) -> list[str]:
-    """The hook's rules as people read and write them, `Course = student`; a tag that is not known, by its id."""
+def rules_in_words(hook: Hook) -> list[str]:
+    """The hook's tag rules as `Course = student`; a tag that the connection does not know, by its id."""
     tags = list(hook.connection.tags.all())
-    return [f"{_tag_name(rule['tag'], tags)} = {rule['role']}" for rule in hook.tag_roles]
+    return [f"{tag_name(rule.tag, tags)} = {rule.role}" for rule in hook.tag_rules.all()]
 
 
-def _tag_name(crm_id: str, tags: Sequence[Tag]) -> str:
-    """The title, or the slug where another tag would be found by the title."""
-    tag = next((tag for tag in tags if tag.crm_id == crm_id), None)
-    return next((name for name in (tag.title, tag.slug) if find_tag(name, tags) == tag), crm_id) if tag else crm_id
-
-
-def _unknown_tag(name: str, connection: Connection) -> str:
-    titles = {tag.title.casefold(): tag.title for tag in connection.tags.all()}
-    close = [titles[match] for match in get_close_matches(name.casefold(), titles, cutoff=0.5)]
-    hint = f"Close to that: {', '.join(close)}. " if close else ""
-    return f"{connection.name} has no tag {name!r}. {hint}(Made it just now? Connect again to reload.)"
+def granted_role(hook: Hook, text: str) -> str:
+    """The slug of a role that the hook may give. Raises `UsageError` for others."""
+    try:
+        return hook.granted_role("role", text)
+    except ValidationError as error:
+        raise usage_error(error) from error
 
 
 def urls(hook: Hook, key: str | None) -> Mapping[str, str]:

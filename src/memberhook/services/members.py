@@ -8,6 +8,7 @@ from typing import Any
 
 from memberhook.engine.clients import OpenHttp, open_site_row
 from memberhook.models.connections import Link, Site
+from memberhook.models.hook_rows import MappedField
 from memberhook.sites.local.setup import LOCAL
 
 AT_ONCE = 500
@@ -19,7 +20,7 @@ def members(
     """All members of the site (`local` by default), or those with these e-mails, in the order of their ids. `http` is
     needed for sites that are elsewhere."""
     site = site or Site.objects.get(name=LOCAL)
-    mapped = {m["site"] for hook in site.hooks.only("field_map") for m in hook.field_map}
+    mapped = set(MappedField.objects.filter(hook__site=site).values_list("site_field", flat=True))
     rows = open_site_row(site, http).members(emails, mapped)
     while page := list(islice(rows, AT_ONCE)):
         links = Link.objects.filter(site=site, member_id__in=[member.id for member in page])

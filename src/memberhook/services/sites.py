@@ -102,7 +102,7 @@ def connector_results(hook: Hook) -> list[CheckResult]:
             f"sent; get it with: {GET_CONNECTOR}"
         )
         found.append(CheckResult("welcome e-mail", False, message))
-    if kept := capabilities.kept_fields([m["site"] for m in hook.field_map]):
+    if kept := capabilities.overflow_fields([row.site_field for row in hook.mapped_fields.all()]):
         message = (
             f"{', '.join(kept)}: kept by Memberhook, not in WordPress, since {hook.site.name} has no connector plugin"
         )

@@ -1,1 +1,1 @@
-"""6 APPLY: where members live, one module per kind of site."""
+"""Step 6, apply: where members live. One folder for each kind of site; none knows CRMs, hooks or deliveries."""

@@ -1,4 +1,4 @@
-"""The contract of a site: find members, apply plans, tell roles and fields."""
+"""The contract of a site: find members, apply plans, list roles, check."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from memberhook.core.types import Applied, Member, Plan, Role, Tag, UsernameRule
 
 @dataclass(frozen=True, slots=True)
 class Overflow:
-    """What Memberhook keeps of a member for a site that cannot."""
+    """What a site cannot store of a member, so Memberhook does."""
 
     tags: tuple[Tag, ...] = ()
     fields: Mapping[str, Value] = field(default_factory=dict, repr=False)
 
 
 class OverflowStore(Protocol):
-    """Keeps tags and fields of members, by member id, for one site and connection."""
+    """Stores tags and fields of members, by member id, for one site and one connection."""
 
     def read(self, member_ids: Collection[str]) -> Mapping[str, Overflow]:
-        """Tags as the CRM calls them now. Without a connection: what all of them have kept, together."""
+        """With the CRM's present names of tags. Without a connection: the overflow of all connections together."""
         ...
 
-    def write(self, kept: Mapping[str, Overflow]) -> None:
-        """In place of what was kept of these members before."""
+    def write(self, overflow: Mapping[str, Overflow]) -> None:
+        """Replace the overflow of these members."""
         ...
 
     def upsert_tags(self, tags: Collection[Tag]) -> None:
-        """See `Site.remember`."""
+        """See `Site.upsert_tags`."""
         ...
 
     def slugs(self, member_ids: Collection[str]) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
-        """The tags of all connections as `Listed.tags` has them, by member id."""
+        """By member id: the tags of all connections, as in `MemberSummary.tags`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SiteContext:
-    """A site as seen from one connection: where it is, who we are there, whose tags are looked at and written.
+    """What a site is opened with: its row, and the connection whose tags are read and written.
 
-    `connection` is the connection's name and `crm` its kind; both are empty (and `connection_id` 0) where the site is
-    only asked about itself. `options` and `facts` are those of the site's row. Local sites need no `http`.
+    `connection` is the connection's name and `crm` its kind; without a connection both are empty and `connection_id`
+    is 0. The local site needs no `http`.
     """
 
     name: str
@@ -63,7 +63,7 @@ class SiteContext:
 
 @dataclass(frozen=True, slots=True)
 class MemberQuery:
-    """Whom and what a site is asked about, in any case. `fields`: by the site's names, of each member found."""
+    """Which members to find, and which usernames to test; case is ignored. `fields`: the site's fields to return."""
 
     member_ids: Collection[str] = ()
     contact_ids: Collection[str] = ()
@@ -73,20 +73,22 @@ class MemberQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Members by id; for each lower-cased e-mail that was asked for the ids of those who have it; for contacts the id
-    of the member that the site itself keeps as linked with them; and, in lower case, the logins asked for that no new
-    member can have."""
+class FoundMembers:
+    """The answer to a `MemberQuery`.
+
+    `members`: by id; `emails`: lower-cased e-mail → ids of the members who have it; `contacts`: contact id → member id,
+    where the site stores links itself; `taken_usernames`: in lower case, those that no new member can have.
+    """
 
     members: Mapping[str, Member] = field(default_factory=dict)
     emails: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     contacts: Mapping[str, str] = field(default_factory=dict)
-    taken: frozenset[str] = frozenset()
+    taken_usernames: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class MemberSummary:
-    """A member for people to look at. `tags`: slugs, by the name of the connection that they came from."""
+    """A member as shown to people. `tags`: connection name → slugs."""
 
     id: str
     username: str
@@ -101,59 +103,59 @@ class MemberSummary:
 
 @dataclass(frozen=True, slots=True)
 class SiteCheck:
-    """What a look at a site has found, in order, and the `facts` to keep in its row (JSON; see the kind's module)."""
+    """The results of a check, in order, and the site's capabilities: JSON for its row, as its kind defines it."""
 
     results: tuple[CheckResult, ...]
     capabilities: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def problem(self) -> CheckResult | None:
-        """The first finding without which nothing works."""
+        """The first failure that makes the site unusable."""
         return next((result for result in self.results if result.needed and not result.ok), None)
 
 
 class Site(Protocol):
-    """Answers for many members at once; each plan answers for itself: one bad member never spoils the batch.
+    """Handles many members at once. Every plan has its own result: one bad member never affects the others.
 
-    Raises `RetryLater` when the site as a whole can't be reached.
+    Raises `TransientError` when the site as a whole fails.
     """
 
     username_rules: UsernameRules
     sends_welcome: bool
-    """The site sends the welcome e-mail itself when it applies a plan that wants one, or says that it can't."""
+    """The site sends the welcome e-mail itself when it applies a plan that wants one, or reports that it cannot."""
     no_welcome: str
-    """Why members get no welcome e-mail, in one sentence; empty where they do."""
+    """Why the site sends no welcome e-mails, in one sentence; empty if it does."""
     has_signals: bool
-    """Its members are Django users, whom the signals of a host project are about."""
+    """Its members are Django users, so the signals of a host project apply to them."""
     is_remote: bool
-    """What `apply` does stays done, whatever becomes of the journal: it is not part of our transaction."""
+    """What `apply` does is not part of our transaction: it stays done if the outcome is rolled back."""
 
     def atomic(self) -> AbstractContextManager[None]:
-        """Around find, plan, apply and the journal: what happens inside is kept or lost as one, where the site can."""
+        """One transaction around find, plan, apply and the outcome, where the site can."""
         ...
 
     def check(self) -> SiteCheck:
-        """Address, credentials, rights and abilities, each told apart; never raises for what it is to find out."""
+        """Check address, credentials, rights and capabilities one by one. Never raises what calls raise."""
         ...
 
     def roles(self) -> tuple[Role, ...]:
-        """As last found: after `find`, without asking the site once more."""
+        """As known from the last `find` or check; makes no call."""
         ...
 
     def normalize(self, value: Value) -> Value:
-        """The value as `find` gives it back once it is stored."""
+        """The value as `find` returns it once it is stored."""
         ...
 
-    def find(self, query: MemberQuery) -> Found: ...
+    def find(self, query: MemberQuery) -> FoundMembers: ...
 
     def upsert_tags(self, tags: Collection[Tag]) -> None:
-        """Takes note of tags as the CRM calls them now, whether or not a member's tags change."""
+        """Update the names of tags, whether or not the tags of a member change."""
         ...
 
     def apply(self, plans: Sequence[Plan]) -> list[Applied]:
-        """Makes the plans true, in order. Applying one again changes nothing."""
+        """Apply the plans in order; one result for each. Idempotent."""
         ...
 
     def members(self, emails: Collection[str] = (), fields: Collection[str] = ()) -> Iterator[MemberSummary]:
-        """All members, or those with these e-mails (in any case), in the order of their ids."""
+        """All members, or those with these e-mail addresses (ignoring case), in the order of their ids."""
         ...

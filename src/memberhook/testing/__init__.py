@@ -1,1 +1,1 @@
-"""Simulated CRMs for tests and the demo. They share no code with what they stand in for."""
+"""Simulated CRMs for the demo, the tests and the benchmarks. They share no code with what they test."""

@@ -51,7 +51,7 @@ def serve() -> Iterator[Serve]:
 @pytest.fixture
 def crm() -> Iterator[SimulatedFluentCRM]:
     """A simulated FluentCRM with two tags, a list, and fields of most types; no contacts."""
-    crm = SimulatedFluentCRM(lambda: datetime(2026, 11, 23, 12, 0, 0), seed=1)  # noqa: DTZ001 - the site's local time
+    crm = SimulatedFluentCRM(lambda: datetime(2026, 11, 23, 12, 0, 0))  # noqa: DTZ001 - the site's local time
     crm.add_user(USERNAME, PASSWORD)
     crm.add_tag("Customer")
     crm.add_tag("Newsletter")
@@ -61,7 +61,7 @@ def crm() -> Iterator[SimulatedFluentCRM]:
         ("interests", "select-multi", ("a", "b")),
         ("plan", "select-one", ("free", "pro")),
         ("sex", "radio", ("f", "m", "x")),
-        ("ways", "checkbox", ("mail", "sms")),
+        ("channels", "checkbox", ("mail", "sms")),
         ("renewal", "date", ()),
         ("seen", "date_time", ()),
         ("seats", "number", ()),

@@ -15,7 +15,7 @@ from memberhook.crms.registry import crm as registered
 from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.crms.fluentcrm.conftest import PASSWORD, Connect, Serve
 from tests.crms.fluentcrm.helpers import recorded_answer, recorded_body
-from tests.loopback import Reply, RequestedRoles, json_reply, page_reply
+from tests.loopback import Reply, Request, json_reply, page_reply
 
 CUSTOMER, NEWSLETTER = Tag("1", "customer", "Customer"), Tag("2", "newsletter", "Newsletter")
 
@@ -106,7 +106,7 @@ class TestLoad:
         refs.append(ContactRef(id="3"))
         assert client.load(refs) == {ref: client.load([ref])[ref] for ref in refs}
 
-    def test_the_gone_are_told_from_the_others(self, crm: SimulatedFluentCRM, client: FluentCrmClient) -> None:
+    def test_deleted_contacts_have_their_own_error(self, crm: SimulatedFluentCRM, client: FluentCrmClient) -> None:
         known = add_people(crm, 3)
         gone = [ContactRef(id="99"), ContactRef(id="x7"), ContactRef(email="nobody@example.com"), ContactRef(id="0")]
         answers = client.load([*known, *gone, ContactRef(email="person2@example.com")])
@@ -127,15 +127,15 @@ class TestLoad:
         assert [contact(answer).id for answer in answers.values()] == ["1", "1", "2"]
 
     def test_a_version_that_ignores_filters(self, connect: Connect, serve: Serve) -> None:
-        """It gives anybody; those asked for are then asked for alone."""
+        """It returns other contacts; the requested ones are then loaded one by one."""
         zoe = recorded_body("get-subscriber")["subscriber"]
 
-        def answer(asked: RequestedRoles) -> Reply:
-            if asked.path.endswith("/subscribers"):
+        def answer(request: Request) -> Reply:
+            if request.path.endswith("/subscribers"):
                 return recorded_answer("list-subscribers-page-1")
-            wanted = int(asked.path.rpartition("/")[2])
+            number = int(request.path.rpartition("/")[2])
             return (
-                json_reply({"subscriber": zoe | {"id": wanted}}) if wanted < 13 else json_reply({"message": "x"}, 422)
+                json_reply({"subscriber": zoe | {"id": number}}) if number < 13 else json_reply({"message": "x"}, 422)
             )
 
         refs = [ContactRef(id="11"), ContactRef(id="12"), ContactRef(id="13")]
@@ -144,14 +144,14 @@ class TestLoad:
         assert codes(answers)[refs[2]] == "contact_gone"
 
     @pytest.mark.parametrize("listing", [Reply(500, b"{}"), json_reply({"subscribers": {}}), json_reply({"a": 1})])
-    def test_one_that_spoils_the_listing_harms_no_other(self, connect: Connect, serve: Serve, listing: Reply) -> None:
+    def test_one_that_breaks_the_listing_affects_no_other(self, connect: Connect, serve: Serve, listing: Reply) -> None:
         zoe = recorded_body("get-subscriber")["subscriber"]
 
-        def answer(asked: RequestedRoles) -> Reply:
-            if asked.path.endswith("/subscribers"):
+        def answer(request: Request) -> Reply:
+            if request.path.endswith("/subscribers"):
                 return listing
-            wanted = int(asked.path.rpartition("/")[2])
-            return Reply(500, b"{}") if wanted == 11 else json_reply({"subscriber": zoe | {"id": wanted}})
+            number = int(request.path.rpartition("/")[2])
+            return Reply(500, b"{}") if number == 11 else json_reply({"subscriber": zoe | {"id": number}})
 
         answers = connect(serve(answer).url).load([ContactRef(id=str(number)) for number in range(11, 15)])
         assert list(codes(answers).values()) == ["server_error", None, None, None]
@@ -159,11 +159,11 @@ class TestLoad:
     def test_one_bad_row_harms_no_other(self, connect: Connect, serve: Serve) -> None:
         good = recorded_body("get-subscriber")["subscriber"]
 
-        def answer(asked: RequestedRoles) -> Reply:
-            if asked.path.endswith("/subscribers"):
+        def answer(request: Request) -> Reply:
+            if request.path.endswith("/subscribers"):
                 rows = [good | {"id": 1}, good | {"id": 2, "email": None}, good | {"id": 3, "tags": "x"}]
                 return json_reply({"subscribers": {"total": 3, "data": rows}})
-            return json_reply({"subscriber": good | {"id": int(asked.path.rpartition("/")[2]), "tags": "x"}})
+            return json_reply({"subscriber": good | {"id": int(request.path.rpartition("/")[2]), "tags": "x"}})
 
         answers = connect(serve(answer).url).load([ContactRef(id=str(number)) for number in (1, 2, 3)])
         assert list(codes(answers).values()) == [None, "bad_answer", "bad_answer"]
@@ -182,7 +182,7 @@ class TestLoad:
         ],
     )
     @pytest.mark.parametrize("count", [1, 5])
-    def test_a_crm_in_trouble_is_told_as_a_whole(
+    def test_a_crm_that_fails_as_a_whole_raises(
         self, crm: SimulatedFluentCRM, site: Running, client: FluentCrmClient, fault: str, code: str, count: int
     ) -> None:
         refs = add_people(crm, count)
@@ -212,15 +212,15 @@ class TestLoad:
         """What was answered before stays answered."""
         good = recorded_body("get-subscriber")["subscriber"]
 
-        def answer(asked: RequestedRoles) -> Reply:
-            if asked.path.endswith("/subscribers"):
+        def answer(request: Request) -> Reply:
+            if request.path.endswith("/subscribers"):
                 return json_reply({"subscribers": {"total": 1, "data": [good | {"id": 1}]}})
             return page_reply("Slow down", 429)
 
         server = serve(answer)
         answers = connect(server.url).load([ContactRef(id=str(number)) for number in (1, 2, 3, 4)])
         assert list(codes(answers).values()) == [None, "rate_limited", "rate_limited", "rate_limited"]
-        assert len(server.asked) == 2
+        assert len(server.requests) == 2
 
 
 class TestContacts:
@@ -255,7 +255,7 @@ class TestContacts:
                 crm.add_contact("late@example.com")
         assert found == [str(number) for number in range(1, 152)]
 
-    def test_while_contacts_vanish_nobody_is_left_out_or_told_twice(
+    def test_while_contacts_are_deleted_none_is_missed_or_repeated(
         self, crm: SimulatedFluentCRM, client: FluentCrmClient
     ) -> None:
         add_people(crm, 350)
@@ -291,7 +291,7 @@ class TestCatalog:
             CrmField("interests", "Interests", FieldType.MULTISELECT, ("a", "b")),
             CrmField("plan", "Plan", FieldType.SELECT, ("free", "pro")),
             CrmField("sex", "Sex", FieldType.SELECT, ("f", "m", "x")),
-            CrmField("ways", "Ways", FieldType.MULTISELECT, ("mail", "sms")),
+            CrmField("channels", "Channels", FieldType.MULTISELECT, ("mail", "sms")),
             CrmField("renewal", "Renewal", FieldType.DATE),
             CrmField("seen", "Seen", FieldType.DATETIME),
             CrmField("seats", "Seats", FieldType.NUMBER),
@@ -323,15 +323,15 @@ class TestCatalog:
         assert "wp_password" in {field.name for field in client.catalog().fields}
 
     def test_without_any_right(self, crm: SimulatedFluentCRM, site: Running, connect: Connect) -> None:
-        crm.add_user("nobody", PASSWORD, "none")
+        crm.add_user("nobody", PASSWORD, rights=())
         with pytest.raises(TransientError) as caught:
             connect(site.url, username="nobody").catalog()
         assert caught.value.code == "no_rights"
 
     def test_as_recorded(self, connect: Connect, serve: Serve) -> None:
-        def answer(asked: RequestedRoles) -> Reply:
+        def answer(request: Request) -> Reply:
             recordings = {"tags": "list-tags-page-1", "lists": "list-lists", "contacts": "custom-fields-contacts"}
-            return recorded_answer(recordings[asked.path.rpartition("/")[2]])
+            return recorded_answer(recordings[request.path.rpartition("/")[2]])
 
         found = connect(serve(answer).url).catalog()
         assert found.tags[1] == Tag("10", "facts-members", "facts-members")
@@ -429,22 +429,24 @@ class TestWriteFields:
     def test_a_bulk_call_that_fails_is_done_one_by_one(
         self, connect: Connect, serve: Serve, writes: list[FieldWrite], reply: Reply
     ) -> None:
-        def answer(asked: RequestedRoles) -> Reply:
-            if asked.method == "POST":
+        def answer(request: Request) -> Reply:
+            if request.method == "POST":
                 return reply
-            return recorded_answer("update-subscriber-not-found" if asked.path.endswith("/3") else "update-subscriber")
+            return recorded_answer(
+                "update-subscriber-not-found" if request.path.endswith("/3") else "update-subscriber"
+            )
 
         server = serve(answer)
         answers = connect(server.url).write_fields(writes)
         assert list(codes(answers).values()) == [None, None, "contact_gone", None, None]
-        assert len(server.asked) == 6
+        assert len(server.requests) == 6
 
     def test_the_bulk_call_as_it_is_sent(self, connect: Connect, serve: Serve, writes: list[FieldWrite]) -> None:
         rows = [{"id": number, "email": f"person{number}@EXAMPLE.com", "status": "subscribed"} for number in (1, 2)]
         server = serve(json_reply({"message": "", "created": [], "updated": rows, "invalids": []}))
         assert connect(server.url).write_fields(writes[:2]) == {"1": None, "2": None}
-        (asked,) = server.asked
-        assert json.loads(asked.body) == {
+        (request,) = server.requests
+        assert json.loads(request.body) == {
             "contacts": [
                 {"email": "Person1@example.com", "custom_values": {"wp_password": "pw '\"\\ 1"}},
                 {"email": "Person2@example.com", "custom_values": {"wp_password": "pw '\"\\ 2"}},

@@ -143,14 +143,14 @@ EXPECTED: dict[int, ContactEvent] = {
     9: ContactEvent(
         ContactRef(id="1252"),
         None,
-        "The contact's name does not fit in an address, so the webhook's data are not used. Choose POST there.",
+        "The contact's name cannot be sent in an address, so the webhook's data is not used. Choose POST there.",
     ),
     10: contact_event("1252", PIA | {"id": "1252"}),
     11: contact_event("1252", NOTHING | PIA | {"id": 1252}),
     12: ContactEvent(
         ContactRef(id="1245"),
         None,
-        "The webhook gives a field twice, so its data are not used. Choose POST in FluentCRM's webhook.",
+        "The webhook has a field twice, so its data is not used. Choose POST in FluentCRM's webhook.",
     ),
     13: contact_event("1254", BACKGROUND),
     14: contact_event("1254", BACKGROUND),
@@ -279,7 +279,7 @@ class TestWhatItTells:
         sent = {f"tags[{n}][{key}]": str(value) for n, tag in enumerate(tags) for key, value in tag.items()}
         assert payload(form({"id": "5", "email": "a@b.example", **sent})).tags == expected
 
-    def test_no_tags_and_unknown_tags_are_told_apart(self) -> None:
+    def test_no_tags_differ_from_unknown_tags(self) -> None:
         assert payload(post({"id": 5, "tags": []})).tags == ()
         assert payload(post({"id": 5})).tags is None
         assert payload(post({"id": 5, "tags": [{"slug": "vip"}]})).tags is None

@@ -62,7 +62,7 @@ class TestAnotherContact:
     def test_an_id_behind_her_own_text_is_not_believed(self, name: str) -> None:
         found = get(CUSTOM.format(name=name))
         assert (found.ref, found.payload) == (ContactRef(email=EVE), None)
-        assert "Put it first" in (found.payload_problem or "")
+        assert "Put the id first" in (found.payload_problem or "")
 
     def test_nor_where_there_is_nothing_else(self) -> None:
         assert code("first_name=Eve&id=5") == "no_contact"
@@ -85,7 +85,7 @@ class TestHerOwnData:
     def test_what_shows_twice_or_is_cut_makes_all_of_it_useless(self, name: str) -> None:
         found = get(RAW.format(name=name))
         assert (found.ref, found.payload) == (ContactRef("1245"), None)
-        assert "are not used" in (found.payload_problem or "")
+        assert "is not used" in (found.payload_problem or "")
 
     def test_names_of_parameters_are_shown_only_where_they_are_known(self) -> None:
         assert "(city)" in (get("id=1&city=a&city=b").payload_problem or "")

@@ -1,4 +1,4 @@
-"""A keeper in memory, and plans in few words."""
+"""An overflow store in memory, and short ways to make plans."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ GOLD, SILVER = Tag("1", "gold", "Gold"), Tag("2", "silver", "Silver")
 
 @dataclass
 class MemoryOverflowStore:
-    kept: dict[str, Overflow] = field(default_factory=dict)
+    stored: dict[str, Overflow] = field(default_factory=dict)
     writes: int = 0
 
     def read(self, member_ids: Collection[str]) -> Mapping[str, Overflow]:
-        return {pk: self.kept[pk] for pk in member_ids if pk in self.kept}
+        return {pk: self.stored[pk] for pk in member_ids if pk in self.stored}
 
-    def write(self, kept: Mapping[str, Overflow]) -> None:
+    def write(self, overflow: Mapping[str, Overflow]) -> None:
         self.writes += 1
-        self.kept.update(kept)
+        self.stored.update(overflow)
 
     def upsert_tags(self, tags: Collection[Tag]) -> None:
         names = {tag.id: tag for tag in tags}
-        self.kept = {
-            pk: Overflow(tuple(names.get(tag.id, tag) for tag in kept.tags), kept.fields)
-            for pk, kept in self.kept.items()
+        self.stored = {
+            pk: Overflow(tuple(names.get(tag.id, tag) for tag in overflow.tags), overflow.fields)
+            for pk, overflow in self.stored.items()
         }
 
     def slugs(self, member_ids: Collection[str]) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
-        return {pk: {"shop": tuple(tag.slug for tag in kept.tags)} for pk, kept in self.read(member_ids).items()}
+        return {
+            pk: {"shop": tuple(tag.slug for tag in overflow.tags)} for pk, overflow in self.read(member_ids).items()
+        }
 
 
 def creation(

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from memberhook.core.types import Value
-from memberhook.sites.wordpress.values import normalize, sent
+from memberhook.sites.wordpress.values import normalize, to_json
 
 
 @pytest.mark.parametrize(
-    ("value", "as_stored", "as_sent"),
+    ("value", "normalized", "as_sent"),
     [
         ("  text ", "  text ", "  text "),
         ("", "", ""),
@@ -21,6 +21,6 @@ from memberhook.sites.wordpress.values import normalize, sent
         (None, None, None),
     ],
 )
-def test_values(value: Value, as_stored: Value, as_sent: object) -> None:
-    assert normalize(value) == as_stored
-    assert sent(value) == as_sent
+def test_values(value: Value, normalized: Value, as_sent: object) -> None:
+    assert normalize(value) == normalized
+    assert to_json(value) == as_sent

@@ -1,6 +1,6 @@
-"""FluentCRM, a plugin for WordPress: webhooks from its automations' "Outgoing Webhook", its API in WordPress's REST.
+"""FluentCRM, a WordPress plugin: webhooks from its automations' "Outgoing Webhook", and its part of the REST API.
 
-Facts are recorded from FluentCRM 2.9.84 with Pro 2.8.45; the API's also from the free edition on WordPress 6.1.
+Facts are recorded from FluentCRM 2.9.84 with Pro 2.8.45; those of the API also from the free edition on WordPress 6.1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""3 and 4: FluentCRM's contact, as its webhooks and its API tell it, in our words. Facts and mappings only.
+"""Converts FluentCRM's contacts, from its webhooks and its API, to ours. Pure.
 
-Its one decision: webhook and API give the same contact the same fields. Custom fields are called `custom_field` in
-webhooks, `custom_values` in the call for one contact and `custom_fields` in listings (recorded from FluentCRM 2.9.84).
+Both give a contact the same fields. Custom fields are called `custom_field` in webhooks, `custom_values` in responses
+for one contact, and `custom_fields` in listings (recorded from FluentCRM 2.9.84).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from memberhook.crms.contract import CrmField
 
 _T = FieldType
 
-# The columns of a contact as recorded, and what FluentCRM computes of them.
+# The columns of a contact as recorded, and what FluentCRM computes from them.
 _BUILT_IN = {
     "prefix": ("Name prefix", _T.TEXT),
     "first_name": ("First name", _T.TEXT),
@@ -33,11 +33,11 @@ _BUILT_IN = {
     "source": ("Source", _T.TEXT),
     "status": ("Status", _T.SELECT),
     "contact_type": ("Contact type", _T.SELECT),
-    "avatar": ("Avatar (address of a picture)", _T.TEXT),
+    "avatar": ("Avatar (URL)", _T.TEXT),
     "id": ("Contact ID", _T.TEXT),
     "user_id": ("WordPress user ID", _T.TEXT),
     "full_name": ("Full name", _T.TEXT),
-    "photo": ("Photo (address of a picture)", _T.TEXT),
+    "photo": ("Photo (URL)", _T.TEXT),
     "lists": ("Lists (titles)", _T.MULTISELECT),
     "ip": ("IP address", _T.TEXT),
     "latitude": ("Latitude", _T.NUMBER),
@@ -75,25 +75,25 @@ _EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+\.[^\s@<>]+")
 
 
 def clean(text: str) -> str:
-    """Text without control characters (tabs and line ends stay); half characters (lone surrogates) become U+FFFD."""
+    """Remove control characters other than tabs and line breaks; replace lone surrogates by U+FFFD."""
     return text if text.isprintable() else _SURROGATE.sub("\ufffd", _CONTROL.sub("", text))
 
 
 def email_in(raw: object) -> str | None:
-    """The e-mail address that this value is, upper and lower case kept; None if it is none."""
+    """The value if it is an e-mail address, in its original case; else None."""
     text = clean(raw).strip() if isinstance(raw, str) else ""
     return text if len(text) <= 320 and _EMAIL.fullmatch(text) else None
 
 
 def fields_of(row: Mapping[str, object]) -> dict[str, Value]:
-    """Built-in and custom fields by name; a built-in name wins. Lists by title. What is no plain value is left out."""
+    """Built-in and custom fields by name; built-in names win. Lists by title. Nested values are left out."""
     fields: dict[str, Value] = {}
     for holder in _CUSTOM:
         custom = row.get(holder)
         if isinstance(custom, dict):
-            plain = {clean(str(slug)): raw for slug, raw in custom.items() if _is_plain(raw)}
-            fields.update({slug: _value(raw) for slug, raw in plain.items() if slug not in BUILT_IN_NAMES})
-    fields.update({clean(name): _value(raw) for name, raw in row.items() if name not in _CUSTOM and _is_plain(raw)})
+            flat = {clean(str(slug)): raw for slug, raw in custom.items() if _is_flat(raw)}
+            fields.update({slug: _value(raw) for slug, raw in flat.items() if slug not in BUILT_IN_NAMES})
+    fields.update({clean(name): _value(raw) for name, raw in row.items() if name not in _CUSTOM and _is_flat(raw)})
     lists = tags_or_none(row.get("lists"))
     if lists is not None:
         fields["lists"] = tuple(item.title for item in lists)
@@ -115,6 +115,7 @@ def tags_of(rows: JsonCursor) -> tuple[Tag, ...]:
 
 
 def tags_or_none(raw: object) -> tuple[Tag, ...] | None:
+    """Tags (or lists); None if this is not a list of them."""
     try:
         return tags_of(JsonCursor(raw))
     except BadFieldError:
@@ -122,13 +123,13 @@ def tags_or_none(raw: object) -> tuple[Tag, ...] | None:
 
 
 def version_of(row: Mapping[str, object]) -> str | None:
-    """`updated_at`: the sending site's local time without a zone, as text that sorts."""
+    """`updated_at`: the CRM's local time without a time zone, as text that sorts by time."""
     updated = row.get("updated_at")
     return updated if isinstance(updated, str) and _VERSION.fullmatch(updated) else None
 
 
 def contact_of(row: JsonCursor) -> Contact:
-    """A contact from the API. Raises `BadFieldError` with the path where it lacks id, e-mail or tags."""
+    """A contact from the API. Raises `BadFieldError` if it lacks id, e-mail or tags."""
     return Contact(
         id=row.member("id").identifier(),
         email=clean(row.member("email").text()).strip(),
@@ -139,7 +140,7 @@ def contact_of(row: JsonCursor) -> Contact:
 
 
 def custom_fields_of(rows: JsonCursor) -> tuple[CrmField, ...]:
-    """The definitions of custom fields; one whose name a built-in field has is left out. Raises `BadFieldError`."""
+    """Definitions of custom fields, except those named like a built-in field. Raises `BadFieldError`."""
     return tuple(_custom_field(row) for row in rows.items() if row.member("slug").text() not in BUILT_IN_NAMES)
 
 
@@ -153,7 +154,7 @@ def _custom_field(row: JsonCursor) -> CrmField:
     )
 
 
-def _is_plain(raw: object) -> bool:
+def _is_flat(raw: object) -> bool:
     if isinstance(raw, list):
         return not any(isinstance(item, dict | list) for item in raw)
     return not isinstance(raw, dict)
@@ -164,7 +165,7 @@ def _value(raw: object) -> Value:
         return "" if raw in _ZERO_DATES else clean(raw)
     if isinstance(raw, list):
         return _texts(raw)
-    if isinstance(raw, int) and abs(raw) >= 2**63:  # more than databases hold
+    if isinstance(raw, int) and abs(raw) >= 2**63:  # too large for databases
         return str(raw)
     return raw if isinstance(raw, int | float) else None
 

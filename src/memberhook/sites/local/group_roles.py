@@ -1,4 +1,4 @@
-"""Groups as roles: their slugs, and which are privileged."""
+"""Django groups as roles: slugs, titles, and which roles are privileged."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from memberhook.core.types import Role
 from memberhook.models.members import RoleInfo
 
 MANAGING_APPS = frozenset({"admin", "auth", "contenttypes", "sessions", "memberhook"})
-"""Whoever may even view these manages users or settings."""
+"""Apps whose objects only managers of users or settings may even view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +26,18 @@ class GroupRole:
 
 
 def risky_permissions() -> dict[int, list[str]]:
-    """By group id, the permissions (`app.codename`) that make it privileged; groups without any are not there.
+    """By group id, the permissions (`app.codename`) that make the group privileged; groups without any are left out.
 
-    That is all that lets it do more than view things of the project's own apps, but for those named in
-    `MEMBERHOOK_HARMLESS_PERMISSIONS` because they only open content to members.
+    Those are all permissions beyond viewing objects of the project's own apps, except the ones that
+    `MEMBERHOOK_HARMLESS_PERMISSIONS` names because they only give members access to content.
     """
     harmless = set(conf.HARMLESS_PERMISSIONS())
     managing = {get_user_model()._meta.app_label, *MANAGING_APPS}
     risky: dict[int, list[str]] = defaultdict(list)
-    rights = Group.permissions.through.objects.values_list(
+    permissions = Group.permissions.through.objects.values_list(
         "group_id", "permission__content_type__app_label", "permission__codename"
     )
-    for group_id, app, codename in rights:
+    for group_id, app, codename in permissions:
         views_only = codename.startswith("view_") and app not in managing
         if not views_only and f"{app}.{codename}" not in harmless:
             risky[group_id].append(f"{app}.{codename}")
@@ -45,7 +45,7 @@ def risky_permissions() -> dict[int, list[str]]:
 
 
 def group_roles() -> tuple[GroupRole, ...]:
-    """Every group as a role, in the order of their names. It is privileged when it says so, or by its permissions."""
+    """Every group as a role, by name. Its `RoleInfo` or its permissions make it privileged."""
     risky = risky_permissions()
     found = []
     for group in Group.objects.select_related("memberhook_role").order_by("name"):
@@ -61,19 +61,19 @@ def role_named(slug: str) -> Role | None:
 
 
 def slug_and_title(group: Group) -> tuple[str, str]:
-    """What a group is called as a role; select `memberhook_role` with it."""
+    """Slug and title of a group as a role. Select `memberhook_role` along with it."""
     info: RoleInfo | None = getattr(group, "memberhook_role", None)
     return (info.slug, info.title) if info else (slugify(group.name), group.name)
 
 
 def memberships() -> tuple[Any, str]:
-    """The model of who is in which group, and its column for the user."""
+    """The model that puts users into groups, and its column for the user."""
     through = get_user_model().groups.through
     return through, next(f.attname for f in through._meta.fields if f.related_model is get_user_model())
 
 
 def roles_of(user_ids: Collection[Any], roles: Collection[GroupRole]) -> dict[Any, frozenset[str]]:
-    """The slugs of the roles that each of the users holds; every user has an entry."""
+    """The slugs of each user's roles; every user has an entry."""
     slugs = {entry.group_id: entry.role.slug for entry in roles}
     held: dict[Any, set[str]] = defaultdict(set)
     through, user_column = memberships()

@@ -1,51 +1,70 @@
-"""What a member has beside the user: roles, fields, tags. New members' rows are gathered and written at once."""
+"""What members have besides their user: roles, fields and tags, read and written for many members at once."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from memberhook.core.types import Changes
+from memberhook.core.types import Changes, Value
 from memberhook.models.members import MemberField, MemberTag
 from memberhook.models.tags import Tag as TagRow
-from memberhook.sites.local.group_roles import group_roles, memberships
+from memberhook.sites.local.group_roles import GroupRole, group_roles, memberships, roles_of
 
 
-class RestWriter:
-    """`tag_rows`: by the CRM's id, all that the changes name. `columns`: fields that the user itself holds.
+@dataclass(slots=True)
+class Profile:
+    roles: frozenset[str]
+    fields: dict[str, Value] = field(default_factory=dict)
+    tags: list[TagRow] = field(default_factory=list)
 
-    `together`: `write_new` gathers, `flush` writes; else each is written at once.
+
+def read_profiles(user_ids: Collection[Any], roles: Collection[GroupRole]) -> dict[Any, Profile]:
+    """The profile of each user, with the tags of all connections."""
+    profiles = {user_id: Profile(slugs) for user_id, slugs in roles_of(user_ids, roles).items()}
+    for row in MemberField.objects.filter(member__in=user_ids).order_by("key"):
+        value = tuple(row.value) if isinstance(row.value, list) else row.value
+        profiles[row.member_id].fields[row.key] = value
+    rows = MemberTag.objects.filter(member__in=user_ids).select_related("tag__connection").order_by("tag__slug")
+    for tagging in rows:
+        profiles[tagging.member_id].tags.append(tagging.tag)
+    return profiles
+
+
+class ProfileWriter:
+    """`tag_rows`: by the CRM's id, every tag that the changes name. `columns`: the fields that the user itself stores.
+
+    With `bulk`, `flush` writes all new members together; else each is written at once.
     """
 
-    def __init__(self, tag_rows: Mapping[str, TagRow], columns: Collection[str], *, together: bool) -> None:
+    def __init__(self, tag_rows: Mapping[str, TagRow], columns: Collection[str], *, bulk: bool) -> None:
         self._tag_rows = tag_rows
         self._columns = columns
-        self._together = together
+        self._bulk = bulk
         self._roles = group_roles()
         self._groups = {entry.role.slug: entry.group_id for entry in self._roles}
-        self._gathered: list[tuple[Any, Changes]] = []
+        self._new: list[tuple[Any, Changes]] = []
 
     def write_new(self, user: Any, changes: Changes) -> None:
-        """For a user that was created just now."""
-        self._gathered.append((user, changes))
-        if not self._together:
+        """For a user that has just been created."""
+        self._new.append((user, changes))
+        if not self._bulk:
             self.flush()
 
     def write(self, user: Any, changes: Changes) -> None:
-        """For a user that has been there."""
+        """For an existing user."""
         if changes.role is not None:
             user.groups.set([self._groups[changes.role]])
         if changes.roles_added:
             user.groups.add(*(self._groups[slug] for slug in changes.roles_added))
-        if changes.roles_removed:  # all groups by that name: two may have one slug
+        if changes.roles_removed:  # every group with that slug: two may share one
             user.groups.remove(*(entry.group_id for entry in self._roles if entry.role.slug in changes.roles_removed))
         cleared = [key for key, value in changes.fields.items() if value is None]
         if cleared:
             MemberField.objects.filter(member=user, key__in=cleared).delete()
         if changes.tags_removed:
-            MemberTag.objects.filter(
-                member=user, tag__in=[self._tag_rows[tag.id] for tag in changes.tags_removed]
-            ).delete()
+            removed = [self._tag_rows[tag.id] for tag in changes.tags_removed]
+            MemberTag.objects.filter(member=user, tag__in=removed).delete()
         self._insert([(user, changes)])
 
     def flush(self) -> None:
@@ -53,16 +72,16 @@ class RestWriter:
         through.objects.bulk_create(
             [
                 through(**{user_column: user.pk, "group_id": self._groups[slug]})
-                for user, changes in self._gathered
+                for user, changes in self._new
                 for slug in (changes.role, *changes.roles_added)
                 if slug is not None
             ]
         )
-        self._insert(self._gathered)
-        self._gathered = []
+        self._insert(self._new)
+        self._new = []
 
     def _insert(self, pairs: Sequence[tuple[Any, Changes]]) -> None:
-        """Fields (or their new values) and tags."""
+        """Insert or update fields, and insert tags."""
         MemberField.objects.bulk_create(
             [
                 MemberField(member=user, key=key, value=value)

@@ -1,21 +1,25 @@
-"""A real WordPress as the site, with the connector plugin or without."""
+"""The site `wordpress`: members are its users. It is reached through the connector plugin, or over core's REST API."""
 
 from __future__ import annotations
 
 from memberhook.core.errors import UsageError
 from memberhook.sites.contract import Site, SiteContext
 from memberhook.sites.wordpress.connector import ConnectorSite
-from memberhook.sites.wordpress.core_rest import CoreSite
-from memberhook.sites.wordpress.rest_client import Rest
+from memberhook.sites.wordpress.core_rest import CoreRestSite
+from memberhook.sites.wordpress.rest.rest_client import RestClient
 
 
 def open_site(context: SiteContext) -> Site:
-    """By the way that the last check has found open (`facts["way"]`): core REST, else the connector plugin."""
+    """By the transport that the last check has found; before any check, the connector."""
     if context.http is None or context.overflow_store is None:
         raise UsageError(f"The site {context.name} has no address.", code="no_address")
-    rest = Rest(
-        context.url, context.username, context.password, context.http, plain=bool(context.capabilities.get("plain"))
+    rest = RestClient(
+        context.url,
+        context.username,
+        context.password,
+        context.http,
+        plain_permalinks=bool(context.capabilities.get("plain_permalinks")),
     )
     if context.capabilities.get("transport") == "core":
-        return CoreSite(context, rest, context.overflow_store)
+        return CoreRestSite(context, rest, context.overflow_store)
     return ConnectorSite(context, rest)

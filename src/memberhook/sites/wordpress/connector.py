@@ -1,7 +1,7 @@
-"""A WordPress with the connector plugin: finds and applies many members in one call each.
+"""A WordPress with the connector plugin, which finds and changes many members in one call.
 
-Its one decision: how a call that breaks down is told apart. The connector answers for each member; where PHP itself
-dies, the batch is halved until the member is found over whom it does, and that one alone comes later.
+The connector responds for every member. If PHP itself dies, the batch is halved until the member that causes it is
+found; that one alone is tried again later.
 """
 
 from __future__ import annotations
@@ -10,30 +10,32 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
+from memberhook.core.error_codes import POSSIBLY_ONE_RECORD, ErrorCode
 from memberhook.core.errors import PermanentError, TransientError
 from memberhook.core.http_client import read_json
-from memberhook.core.types import Applied, Member, Plan, Role, Tag, Value
-from memberhook.sites.contract import Found, MemberQuery, MemberSummary, SiteCheck, SiteContext
-from memberhook.sites.wordpress.check import check
-from memberhook.sites.wordpress.rest_client import Rest
-from memberhook.sites.wordpress.rest_errors import Words, problem, rest_code
-from memberhook.sites.wordpress.site_data import SiteCapabilities, read_roles
-from memberhook.sites.wordpress.values import USERNAME_RULES, normalize, sent
+from memberhook.core.types import Applied, ApplyStatus, Member, Plan, Role, Tag, Value
+from memberhook.sites.contract import FoundMembers, MemberQuery, MemberSummary, SiteCheck, SiteContext
+from memberhook.sites.wordpress.rest.rest_client import RestClient
+from memberhook.sites.wordpress.rest.rest_errors import Product, response_error, rest_code
+from memberhook.sites.wordpress.site_check import check
+from memberhook.sites.wordpress.site_data import SiteCapabilities, roles_from_json
+from memberhook.sites.wordpress.values import USERNAME_RULES, normalize, to_json
 
 NAMESPACE = "/memberhook/v1"
-AT_ONCE = 100
-"""Plans in one call: enough that WordPress's start-up hardly counts, few enough for one answer to come in time."""
+BATCH_SIZE = 100
+"""Plans in one call: enough to make WordPress's start-up negligible, few enough for the response to come in time."""
 
-WORDS = Words(
+CONNECTOR = Product(
     "The Memberhook connector",
-    "The user is known at {site}, but may not manage members (403). Give it the rights list_users, create_users, "
-    "edit_users and promote_users, or take an administrator.",
+    "WordPress at {site} accepts the user, but the user may not manage members (403). Give it the rights list_users, "
+    "create_users, edit_users and promote_users, or use an administrator.",
 )
-_BREAKDOWNS = frozenset({"server_error", "unreachable", "timeout", "bad_answer"})
+_BATCH_FAILURES = POSSIBLY_ONE_RECORD | {ErrorCode.UNREACHABLE, ErrorCode.TIMEOUT}
+"""What one member can cause for a whole batch: PHP dies over it."""
 
 
 class ConnectorSite:
-    """See `sites.base.Site`. `facts` of the place: `roles` as last seen; `options`: `full_cost_hash`, `wp_fusion`."""
+    """See `sites.contract.Site`. Options: `full_cost_hash`, `wp_fusion` (see `site_data`)."""
 
     username_rules = USERNAME_RULES
     sends_welcome = True
@@ -41,13 +43,13 @@ class ConnectorSite:
     has_signals = False
     is_remote = True
 
-    def __init__(self, context: SiteContext, rest: Rest) -> None:
+    def __init__(self, context: SiteContext, rest: RestClient) -> None:
         self._context = context
         self._rest = rest
         self._roles = SiteCapabilities.of(context.capabilities).roles
         self._wp_fusion = str(context.options.get("wp_fusion", ""))
-        self._called: dict[str, Tag] = {}  # tags by id, as the site has called them
-        self._news: dict[str, Tag] = {}  # tags that the next call takes along
+        self._known_tags: dict[str, Tag] = {}  # by id, with the names that the site has for them
+        self._new_tags: dict[str, Tag] = {}  # to be sent with the next call
 
     def atomic(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -61,7 +63,7 @@ class ConnectorSite:
     def normalize(self, value: Value) -> Value:
         return normalize(value)
 
-    def find(self, query: MemberQuery) -> Found:
+    def find(self, query: MemberQuery) -> FoundMembers:
         answer = self._call(
             "POST",
             "/members/find",
@@ -76,122 +78,124 @@ class ConnectorSite:
             },
         )
         with self._reading():
-            self._roles = read_roles(answer["roles"])
+            self._roles = roles_from_json(answer["roles"])
             members = {entry["id"]: _member(entry) for entry in answer["members"]}
-            self._called |= {tag.id: tag for member in members.values() for tag in member.tags}
-            return Found(
+            self._known_tags |= {tag.id: tag for member in members.values() for tag in member.tags}
+            return FoundMembers(
                 members=members,
                 emails={email: tuple(ids) for email, ids in dict(answer["emails"]).items()},
                 contacts=dict(answer["contacts"]),
-                taken=frozenset(answer["taken"]),
+                taken_usernames=frozenset(answer["taken"]),
             )
 
     def upsert_tags(self, tags: Collection[Tag]) -> None:
-        self._news |= {tag.id: tag for tag in tags if self._called.get(tag.id) != tag}
-        if any(tag_id in self._called for tag_id in self._news):  # renamed, whether or not a member changes
+        self._new_tags |= {tag.id: tag for tag in tags if self._known_tags.get(tag.id) != tag}
+        if any(
+            tag_id in self._known_tags for tag_id in self._new_tags
+        ):  # renamed, so send it even if no member changes
             self._send([])
 
     def apply(self, plans: Sequence[Plan]) -> list[Applied]:
-        """In calls of `AT_ONCE`. What the time of one call did not suffice for goes into the next."""
-        done: list[Applied] = []
-        while len(done) < len(plans):
-            done += self._apply(plans[len(done) : len(done) + AT_ONCE])
-        return done
+        """In batches. Plans for which one call had no time left go into the next."""
+        applied: list[Applied] = []
+        while len(applied) < len(plans):
+            applied += self._apply_batch(plans[len(applied) : len(applied) + BATCH_SIZE])
+        return applied
 
-    def _apply(self, plans: Sequence[Plan]) -> list[Applied]:
-        """What became of the first of the plans, of at least one."""
+    def _apply_batch(self, plans: Sequence[Plan]) -> list[Applied]:
+        """Results for the first of the plans, at least one."""
         try:
             return self._send(plans)
         except TransientError as error:
-            if error.code not in _BREAKDOWNS or len(plans) == 1:
+            if error.code not in _BATCH_FAILURES or len(plans) == 1:
                 raise
-            return self._halved(plans, error)
+            return self._apply_halves(plans, error)
 
-    def _halved(self, plans: Sequence[Plan], error: TransientError) -> list[Applied]:
-        """Finds those over whom PHP dies. Raises `error` where none of two halves gets through: the site is down."""
+    def _apply_halves(self, plans: Sequence[Plan], error: TransientError) -> list[Applied]:
+        """Isolate the members that make PHP die. Raises `error` if both halves fail: then the site is down."""
         middle = len(plans) // 2
-        halves: list[list[Applied] | TransientError] = []
-        for half in (plans[:middle], plans[middle:]):
-            try:
-                halves.append(self._all(half))
-            except TransientError as broken:
-                halves.append(broken)
-        if all(isinstance(half, TransientError) for half in halves):
+        halves = (plans[:middle], plans[middle:])
+        results = [self._send_all_or_error(half) for half in halves]
+        if all(isinstance(result, TransientError) for result in results):
             raise error
-        done: list[Applied] = []
-        for half, answer in zip((plans[:middle], plans[middle:]), halves, strict=True):
-            if not isinstance(answer, TransientError):
-                done += answer
+        applied: list[Applied] = []
+        for half, result in zip(halves, results, strict=True):
+            if not isinstance(result, TransientError):
+                applied += result
             elif len(half) == 1:
-                done.append(Applied(later=f"WordPress broke down over this member: {answer.message}"))
+                message = f"WordPress crashed while processing this member: {result.message}"
+                applied.append(Applied(status=ApplyStatus.TRY_LATER, message=message))
             else:
-                done += self._halved(half, answer)
-        return done
+                applied += self._apply_halves(half, result)
+        return applied
 
-    def _all(self, plans: Sequence[Plan]) -> list[Applied]:
-        done: list[Applied] = []
-        while len(done) < len(plans):
-            done += self._send(plans[len(done) :])
-        return done
+    def _send_all_or_error(self, plans: Sequence[Plan]) -> list[Applied] | TransientError:
+        applied: list[Applied] = []
+        try:
+            while len(applied) < len(plans):
+                applied += self._send(plans[len(applied) :])
+        except TransientError as error:
+            return error
+        return applied
 
     def _send(self, plans: Sequence[Plan]) -> list[Applied]:
-        """One call. Fewer answers than plans where its time was up."""
+        """One call. Returns fewer results than plans if its time was up."""
         answer = self._call(
             "POST",
             "/members/apply",
             json={
                 "connection": self._context.connection,
                 "plans": [_plan(plan) for plan in plans],
-                "tags": [_tag(tag) for tag in self._news.values()],
+                "tags": [_tag(tag) for tag in self._new_tags.values()],
                 "wp_fusion": self._wp_fusion,
                 "full_cost_hash": bool(self._context.options.get("full_cost_hash")),
             },
         )
-        self._called, self._news = self._called | self._news, {}
+        self._known_tags, self._new_tags = self._known_tags | self._new_tags, {}
         with self._reading():
             entries = [entry for entry in answer["applied"] if not entry.get("postponed")]
             if len(answer["applied"]) != len(plans) or (plans and not entries):
-                raise ValueError("not an answer for each member")
+                raise ValueError("not a result for every plan")
             return [_applied(entry) for entry in entries]
 
     def members(self, emails: Collection[str] = (), fields: Collection[str] = ()) -> Iterator[MemberSummary]:
+        requested = [("fields[]", name) for name in sorted(fields)]
         if emails:
-            params = [("emails[]", email.lower()) for email in emails]
-            yield from self._page([*params, *_fields(fields)])
+            yield from self._summaries([*(("emails[]", email.lower()) for email in emails), *requested])
             return
         after = "0"
-        while page := self._page([("after", after), *_fields(fields)]):
+        while page := self._summaries([("after", after), *requested]):
             yield from page
             after = page[-1].id
 
-    def _page(self, params: Sequence[tuple[str, str]]) -> list[MemberSummary]:
+    def _summaries(self, params: Sequence[tuple[str, str]]) -> list[MemberSummary]:
         answer = self._call("GET", "/members", params=params)
         with self._reading():
             return [_summary(entry) for entry in answer["members"]]
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Turns an answer of another shape into `RetryLater`."""
+        """Turn an answer in an unknown format into `TransientError`."""
         try:
             yield
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             message = (
-                f"The connector at {self._rest.site} answers in another way than this Memberhook knows. Bring it up to "
-                f"date: memberhook wordpress plugin, then memberhook site check {self._context.name}"
+                f"The connector at {self._rest.site} responds in a format that this Memberhook does not know. Update "
+                f"it: memberhook wordpress plugin, then memberhook site check {self._context.name}"
             )
-            raise TransientError(message, code="bad_answer") from error
+            raise TransientError(message, code=ErrorCode.BAD_ANSWER) from error
 
     def _call(self, method: str, route: str, *, params: Sequence[tuple[str, str]] = (), json: object = None) -> Any:
-        """The answer's JSON. Raises `RetryLater`, also for what will only pass when the owner mends it."""
+        """The response's JSON. Raises `TransientError`, also for what the owner has to repair first."""
         try:
-            response = self._rest.answer(method, NAMESPACE + route, params=params, json=json)
+            response = self._rest.request(method, NAMESPACE + route, params=params, json=json)
             if response.status == 404 and rest_code(response) == "rest_no_route":
                 message = (
-                    f"WordPress answers at {self._rest.site}, but the connector is not active. Activate it there, or "
+                    f"WordPress responds at {self._rest.site}, but the connector is not active. Activate it there, or "
                     f"do without it: memberhook site check {self._context.name}"
                 )
-                raise TransientError(message, code="plugin_inactive")
-            error = problem(response, self._rest.site, WORDS)
+                raise TransientError(message, code=ErrorCode.PLUGIN_INACTIVE)
+            error = response_error(response, self._rest.site, CONNECTOR)
             if error is not None:
                 raise error
         except PermanentError as error:
@@ -199,8 +203,7 @@ class ConnectorSite:
         return read_json(response, self._rest.site)
 
 
-def _fields(fields: Collection[str]) -> list[tuple[str, str]]:
-    return [("fields[]", name) for name in sorted(fields)]
+# From and to the connector's JSON
 
 
 def _summary(entry: Mapping[str, Any]) -> MemberSummary:
@@ -254,7 +257,7 @@ def _plan(plan: Plan) -> dict[str, object]:
         "role": changes.role,
         "roles_added": list(changes.roles_added),
         "roles_removed": list(changes.roles_removed),
-        "fields": {name: sent(value) for name, value in changes.fields.items()},
+        "fields": {name: to_json(value) for name, value in changes.fields.items()},
         "tags_applied": [_tag(tag) for tag in changes.tags_applied],
         "tags_removed": [_tag(tag) for tag in changes.tags_removed],
         "welcome": plan.welcome,
@@ -267,13 +270,17 @@ def _tag(tag: Tag) -> dict[str, str]:
 
 
 def _applied(entry: Mapping[str, Any]) -> Applied:
-    if "id" not in entry:
-        return Applied(stale=bool(entry.get("stale")), error=entry.get("error"), later=entry.get("later"))
-    return Applied(
-        member_id=entry["id"],
-        username=entry["login"],
-        email=entry["email"],
-        created=entry["created"],
-        changes=tuple(entry["changes"]),
-        warnings=tuple(entry["warnings"]),
-    )
+    if "id" in entry:
+        return Applied(
+            member_id=entry["id"],
+            username=entry["login"],
+            email=entry["email"],
+            created=entry["created"],
+            changes=tuple(entry["changes"]),
+            warnings=tuple(entry["warnings"]),
+        )
+    if entry.get("stale"):
+        return Applied(status=ApplyStatus.CONFLICT)
+    if "error" in entry:
+        return Applied(status=ApplyStatus.REJECTED, message=entry["error"])
+    return Applied(status=ApplyStatus.TRY_LATER, message=entry["later"])

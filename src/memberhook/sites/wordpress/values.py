@@ -1,4 +1,4 @@
-"""What WordPress takes and how it gives it back, whichever way it is asked.
+"""Which usernames WordPress allows, and how it stores values: the same over both transports.
 
 Sources: sanitize_user() in wp-includes/formatting.php, wp_insert_user() in wp-includes/user.php (WordPress 6.1 to 7.1).
 """
@@ -11,7 +11,7 @@ USERNAME_RULES = UsernameRules(60, "A-Za-z0-9 _.@-")
 
 
 def normalize(value: Value) -> Value:
-    """See `Site.stored`. User meta are text, as PHP's `(string)` makes it; True is "1", False "0", lists hold texts."""
+    """See `Site.normalize`. User meta is text, cast as in PHP: true is "1"; false is "0"; lists contain text."""
     if isinstance(value, tuple):
         return tuple(str(normalize(item)) for item in value)
     if isinstance(value, bool):
@@ -21,9 +21,9 @@ def normalize(value: Value) -> Value:
     return value if value is None or isinstance(value, str) else str(value)
 
 
-def sent(value: Value) -> str | list[str] | None:
-    """The value as JSON for WordPress: as it will be stored; None empties the field."""
-    as_stored = normalize(value)
-    if isinstance(as_stored, tuple):
-        return list(as_stored)
-    return as_stored if as_stored is None else str(as_stored)
+def to_json(value: Value) -> str | list[str] | None:
+    """The normalized value as JSON for WordPress; None empties the field."""
+    normalized = normalize(value)
+    if isinstance(normalized, tuple):
+        return list(normalized)
+    return normalized if normalized is None else str(normalized)

@@ -1,6 +1,6 @@
-"""What the REST API's answer to the write of one user means. Pure.
+"""What the REST API's response to writing one user means. Pure.
 
-Its one decision: what WordPress does not take of a member never costs the member, where the rest can be had.
+A field that WordPress rejects must not cost the member the other fields.
 Sources: class-wp-rest-users-controller.php, class-wp-rest-meta-fields.php, wp_insert_user() (whose errors come as 500).
 """
 
@@ -10,51 +10,54 @@ import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from memberhook.core.error_codes import ErrorCode
 from memberhook.core.http_client import Response
 from memberhook.core.json_access import object_at
-from memberhook.sites.wordpress.rest_errors import problem, rest_body, rest_code
-from memberhook.sites.wordpress.users import NAMES
+from memberhook.sites.wordpress.rest.rest_errors import response_error, rest_body, rest_code
+from memberhook.sites.wordpress.users_api import REST_NAMES
 
 
-class Meaning(enum.Enum):
-    DONE = enum.auto()
-    LOGIN_TAKEN = enum.auto()
-    """Or not allowed there: another one is to be found."""
-    EMAIL_TAKEN = enum.auto()
-    GONE = enum.auto()
-    NOTHING_DONE = enum.auto()
-    """It can be sent again without what `names` lists."""
-    PARTLY_DONE = enum.auto()
-    """All is set but meta, of which `names` are not taken; before WordPress 6.7 or so those after them are not set."""
-    REFUSED = enum.auto()
-    BROKEN = enum.auto()
+class WriteOutcome(enum.Enum):
+    WRITTEN = enum.auto()
+    USERNAME_REJECTED = enum.auto()
+    """It is taken, or not allowed there."""
+    EMAIL_REJECTED = enum.auto()
+    USER_GONE = enum.auto()
+    FIELDS_REJECTED = enum.auto()
+    """Nothing is written. It can be sent again without `fields`."""
+    META_REJECTED = enum.auto()
+    """All but meta is written; before WordPress 6.7 or so, meta after the first rejected one is not."""
+    REJECTED = enum.auto()
+    """WordPress will never accept it."""
+    FAILED = enum.auto()
+    """It may work later."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """`names`: as the body has them; those of meta as `meta.NAME`, all of them as `meta`. `message`: in words."""
+class WriteResult:
+    """`fields`: names as in the request; meta as `meta.NAME`, or `meta` for all of it. `message`: for the owner."""
 
-    meaning: Meaning
-    names: frozenset[str] = frozenset()
+    outcome: WriteOutcome
+    fields: frozenset[str] = frozenset()
     message: str = ""
 
 
-_PLAIN = {
-    "existing_user_login": Meaning.LOGIN_TAKEN,
-    "invalid_username": Meaning.LOGIN_TAKEN,
-    "empty_user_login": Meaning.LOGIN_TAKEN,
-    "user_login_too_long": Meaning.LOGIN_TAKEN,
-    "existing_user_email": Meaning.EMAIL_TAKEN,
-    "rest_user_invalid_email": Meaning.EMAIL_TAKEN,
-    "rest_user_invalid_id": Meaning.GONE,
-    "invalid_user_id": Meaning.GONE,
+_OUTCOMES = {
+    "existing_user_login": WriteOutcome.USERNAME_REJECTED,
+    "invalid_username": WriteOutcome.USERNAME_REJECTED,
+    "empty_user_login": WriteOutcome.USERNAME_REJECTED,
+    "user_login_too_long": WriteOutcome.USERNAME_REJECTED,
+    "existing_user_email": WriteOutcome.EMAIL_REJECTED,
+    "rest_user_invalid_email": WriteOutcome.EMAIL_REJECTED,
+    "rest_user_invalid_id": WriteOutcome.USER_GONE,
+    "invalid_user_id": WriteOutcome.USER_GONE,
 }
-_FIELD = {"user_url_too_long": "url", "rest_user_invalid_slug": "slug", "user_nicename_too_long": "slug"}
-_AFTER_ALL_ELSE = frozenset(
+_REJECTED_FIELDS = {"user_url_too_long": "url", "rest_user_invalid_slug": "slug", "user_nicename_too_long": "slug"}
+_META_ERRORS = frozenset(
     {"rest_cannot_update", "rest_cannot_delete", "rest_invalid_stored_value", "rest_meta_database_error"}
 )
-"""Errors of meta, which WordPress sets last."""
-_RIGHTS = {
+"""WordPress writes meta last."""
+_MISSING_CAPABILITIES = {
     "rest_cannot_create_user": "create_users",
     "rest_cannot_edit": "edit_users",
     "rest_cannot_edit_roles": "promote_users",
@@ -62,55 +65,62 @@ _RIGHTS = {
 _CRASHES = frozenset({"", "internal_server_error"})
 
 
-def verdict(response: Response, site: str) -> Verdict:
-    error = problem(response, site)
+def interpret(response: Response, site: str) -> WriteResult:
+    error = response_error(response, site)
     if error is None:
-        return Verdict(Meaning.DONE)
+        return WriteResult(WriteOutcome.WRITTEN)
     code, body = rest_code(response), rest_body(response)
-    if code in _PLAIN:
-        return Verdict(_PLAIN[code])
-    if code in _FIELD:
-        return Verdict(Meaning.NOTHING_DONE, frozenset({_FIELD[code]}))
-    of_meta = frozenset(_meta_names(body))
-    if of_meta or code in _AFTER_ALL_ELSE:
-        return Verdict(Meaning.PARTLY_DONE, of_meta or frozenset({"meta"}))
+    if code in _OUTCOMES:
+        return WriteResult(_OUTCOMES[code])
+    if code in _REJECTED_FIELDS:
+        return WriteResult(WriteOutcome.FIELDS_REJECTED, frozenset({_REJECTED_FIELDS[code]}))
+    meta = frozenset(_rejected_meta(body))
+    if meta or code in _META_ERRORS:
+        return WriteResult(WriteOutcome.META_REJECTED, meta or frozenset({"meta"}))
     if code == "rest_invalid_param":
         names = frozenset(object_at(body, "data", "params"))
         if "username" in names:
-            return Verdict(Meaning.LOGIN_TAKEN)
+            return WriteResult(WriteOutcome.USERNAME_REJECTED)
         if names:
-            return Verdict(Meaning.NOTHING_DONE, names)
+            return WriteResult(WriteOutcome.FIELDS_REJECTED, names)
     if code == "rest_user_invalid_role":
-        message = f"WordPress at {site} has no such role, or its user may not give it. Choose another for the hook."
-        return Verdict(Meaning.REFUSED, message=message)
-    if code in _RIGHTS:
-        message = f"The user at {site} may not do this to the member ({code}): it takes the right {_RIGHTS[code]}."
-        return Verdict(Meaning.BROKEN, message=message)
-    if error.code == "refused" or (response.status == 500 and code not in _CRASHES):
-        return Verdict(Meaning.REFUSED, message=f"WordPress at {site} refuses the member ({code or response.status}).")
-    return Verdict(Meaning.BROKEN, message=error.message)
+        message = (
+            f"WordPress at {site} has no such role, or its user may not assign it. Choose another role for the hook."
+        )
+        return WriteResult(WriteOutcome.REJECTED, message=message)
+    if code in _MISSING_CAPABILITIES:
+        message = (
+            f"The user at {site} may not do this to the member ({code}): it needs the capability "
+            f"{_MISSING_CAPABILITIES[code]}."
+        )
+        return WriteResult(WriteOutcome.FAILED, message=message)
+    if error.code == ErrorCode.REQUEST_REFUSED or (response.status == 500 and code not in _CRASHES):
+        message = f"WordPress at {site} rejects the member ({code or response.status})."
+        return WriteResult(WriteOutcome.REJECTED, message=message)
+    return WriteResult(WriteOutcome.FAILED, message=error.message)
 
 
 def site_field(name: str) -> str:
-    """What a name of a verdict is called among the site's fields."""
+    """The site's field of a name in a `WriteResult`."""
     if name.startswith("meta."):
         return name.removeprefix("meta.")
-    named = {rest: field for field, rest in NAMES.items()} | {"email": "user_email", "password": "user_pass"}
-    return named.get(name, name)
+    site_names = {rest_name: field for field, rest_name in REST_NAMES.items()}
+    return (site_names | {"email": "user_email", "password": "user_pass"}).get(name, name)
 
 
 def without(body: Mapping[str, object], names: frozenset[str]) -> dict[str, object]:
-    kept = {name: value for name, value in body.items() if name not in names}
-    meta = {name: value for name, value in object_at(kept.pop("meta", None)).items() if f"meta.{name}" not in names}
-    return {**kept, **({"meta": meta} if meta else {})}
+    """The body of a request without these names."""
+    others = {name: value for name, value in body.items() if name not in names}
+    meta = {name: value for name, value in object_at(others.pop("meta", None)).items() if f"meta.{name}" not in names}
+    return {**others, **({"meta": meta} if meta else {})}
 
 
-def _meta_names(error: Mapping[str, object]) -> Iterator[str]:
-    """Those named as the `key` of what may not be written, and as the `param` of what is of the wrong kind: the first
-    in 6.1, all together in 7.1 (measured)."""
+def _rejected_meta(error: Mapping[str, object]) -> Iterator[str]:
+    """The `key` of meta that may not be written and the `param` of meta with the wrong type: only the first in
+    WordPress 6.1, all of them in 7.1 (measured)."""
     for each in (error, *_list(error.get("additional_errors"))):
-        told = object_at(each)
-        for data in (told.get("data"), *_list(told.get("additional_data"))):
+        details = object_at(each)
+        for data in (details.get("data"), *_list(details.get("additional_data"))):
             key, param = (object_at(data).get(name) for name in ("key", "param"))
             if isinstance(key, str):
                 yield f"meta.{key}"

@@ -1,14 +1,10 @@
-"""A simulated FluentCRM that the demo, the tests and the benchmarks share.
+"""A simulated FluentCRM, shared by the demo, the tests and the benchmarks.
 
-Its one decision: it behaves as the recordings of a real one (FluentCRM 2.9.84 with Pro 2.8.45), oddities included, and
-knows nothing of the rest of Memberhook but its errors.
-
-`crm.py` is the CRM to drive, `server.py` runs it; `rest.py` and `routes.py` answer its REST calls, `outgoing.py` sends
-its webhooks, `faults.py` lists what can go wrong, `people.py` invents contacts.
+It behaves like the recordings of a real one (FluentCRM 2.9.84 with Pro 2.8.45), oddities included, but only as far as
+Memberhook uses it. Of Memberhook it imports only errors: `crm.py` is the CRM to drive, `server.py` runs it.
 """
 
 from memberhook.testing.fluentcrm.crm import SimulatedFluentCRM
-from memberhook.testing.fluentcrm.records import Note
 from memberhook.testing.fluentcrm.server import Running
 
-__all__ = ["Note", "Running", "SimulatedFluentCRM"]
+__all__ = ["Running", "SimulatedFluentCRM"]

@@ -1,85 +1,87 @@
-"""The simulated FluentCRM: its contacts, its users and its automations, as tests, demo and benchmarks drive it.
+"""The simulated FluentCRM as tests, demo and benchmarks drive it: its contacts, users and automations.
 
-Its one decision: webhooks are built under the lock, so they show the contact as it was, and sent after the lock is
-let go: in the foreground within the call that applied the tag, in the background by a thread of their own.
+Webhooks are built under the lock, so they show the contact as it was when tagged, and sent after the lock is released:
+foreground webhooks within the call that applied the tag, background webhooks by threads of their own.
 """
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from memberhook.core.errors import UsageError
 from memberhook.testing.fluentcrm import rows
-from memberhook.testing.fluentcrm.faults import Faults
 from memberhook.testing.fluentcrm.outgoing import Answer, OutgoingRequest, Sender, build
 from memberhook.testing.fluentcrm.records import (
     COLUMNS,
-    STATUSES,
+    FULL_RIGHTS,
     Automation,
-    Body,
     Contact,
     Field,
     Format,
     Kind,
     Note,
-    Rights,
     Segment,
-    Step,
     User,
-    rights_named,
 )
 from memberhook.testing.fluentcrm.store import Store
-from memberhook.testing.fluentcrm.wordpress import is_email
+
+Fault = Literal[
+    "outage",  # the web server's 503
+    "maintenance",  # WordPress's own 503, with a Retry-After of 600 (measured)
+    "error500",  # WordPress's critical error (recorded)
+    "rate_limited",  # 429
+    "challenge",  # a firewall's page with 403
+    "challenge_200",  # the same with 200
+    "plugin_inactive",  # a WordPress without FluentCRM
+    "plain_permalinks",  # /wp-json is the web server's 404 page; the API is at ?rest_route=
+    "plain_permalinks_home",  # /wp-json is WordPress's home page (measured); the API is at ?rest_route=
+    "closed",  # the connection is closed without a response
+]
 
 _DEFAULT_SITE = "http://crm.example"
 _MAILABLE = ("subscribed", "transactional")
+_SENDERS = 8
 
 
-class SimulatedFluentCRM(Faults):
-    """A FluentCRM with its Pro add-on, in memory. Safe to use from many threads.
+class SimulatedFluentCRM:
+    """A FluentCRM with its Pro add-on, in memory. Safe to share between threads.
 
-    `clock` tells the site's local time (its time zone is not looked at); `seed` makes invented slugs repeatable.
-    `site_url` stands in photos, links and the user agent; without it, `Running` sets the address it serves.
-    `send` sends webhooks; `senders` is how many background webhooks are under way at once.
+    `clock` returns the site's local time (its time zone is ignored). `site_url` appears in photos and the user agent;
+    `Running` sets it unless it is given. `send` sends webhooks. `fault`: what every request runs into; `latency`:
+    seconds before every response.
     """
 
     def __init__(
         self,
         clock: Callable[[], datetime],
-        seed: int = 0,
         *,
         site_url: str | None = None,
         send: Callable[[OutgoingRequest], Answer] | None = None,
-        senders: int = 8,
     ) -> None:
-        super().__init__()
+        self.fault: Fault | None = None
+        self.latency = 0.0
         self.notes: list[Note] = []
         self.site_url = site_url or _DEFAULT_SITE
         self._site_url_given = site_url is not None
         self.automations: list[Automation] = []
-        self.store = Store(
-            lambda: clock().strftime("%Y-%m-%d %H:%M:%S"),
-            random.Random(seed),  # noqa: S311 - invented slugs, nothing secret
-            self._tagged,
-        )
+        self.store = Store(lambda: clock().strftime("%Y-%m-%d %H:%M:%S"), self._tagged)
         self._users: dict[str, User] = {}
         self._send = send or Sender()
-        self._executor = ThreadPoolExecutor(max_workers=senders, thread_name_prefix="fluentcrm-webhook")
+        self._executor = ThreadPoolExecutor(max_workers=_SENDERS, thread_name_prefix="fluentcrm-webhook")
         self._lock = threading.RLock()
         self._depth = 0
-        self._due: list[tuple[Step, int, OutgoingRequest]] = []
+        self._due: list[tuple[Automation, int, OutgoingRequest]] = []
         self._under_way: set[Future[None]] = set()
 
     @contextmanager
     def change(self) -> Iterator[Store]:
-        """The store, held alone. When the outermost change is over, the webhooks that it caused are sent."""
-        due: list[tuple[Step, int, OutgoingRequest]] = []
+        """Exclusive access to the store. The webhooks that it causes are sent when the outermost change ends."""
+        due: list[tuple[Automation, int, OutgoingRequest]] = []
         try:
             with self._lock:
                 self._depth += 1
@@ -90,43 +92,37 @@ class SimulatedFluentCRM(Faults):
                     if self._depth == 0:
                         due, self._due = self._due, due
         finally:
-            for step, contact_id, request in due:
-                if step.background:
+            for automation, contact_id, request in due:
+                if automation.background:
                     self._in_background(contact_id, request)
                 else:
                     self._deliver(contact_id, request)
 
     def serve_at(self, url: str) -> None:
-        """The address that `Running` serves; it stands for the site's unless one was given."""
+        """The URL that `Running` serves."""
         if not self._site_url_given:
             self.site_url = url
 
     def add_tag(self, title: str, slug: str | None = None, description: str | None = "") -> int:
-        """The new tag's id. Raises UsageError when the slug is taken."""
+        """Returns the new tag's id."""
         with self.change() as store:
             return store.add_segment("tags", title, slug, description).id
 
-    def add_list(self, title: str, slug: str | None = None, description: str | None = "") -> int:
+    def add_list(self, title: str, slug: str | None = None) -> int:
         with self.change() as store:
-            return store.add_segment("lists", title, slug, description).id
-
-    def rename_tag(self, tag: int | str, title: str, slug: str | None = None) -> None:
-        """`slug` None keeps the slug, as FluentCRM's own form does not."""
-        with self.change() as store:
-            found = self._segment("tags", tag)
-            found.title, found.slug, found.updated_at = title, slug or found.slug, store.now()
+            return store.add_segment("lists", title, slug, "").id
 
     def add_field(self, slug: str, type: str, label: str, options: Iterable[str] = ()) -> None:
         with self.change() as store:
             store.fields[slug] = Field(slug, type, label, tuple(options))
 
-    def add_user(self, username: str, password: str, rights: Rights = "full") -> None:
-        """`rights`: full, read-only, none, or FluentCRM's permissions by name."""
+    def add_user(self, username: str, password: str, rights: Iterable[str] = FULL_RIGHTS) -> None:
+        """`rights`: FluentCRM's permissions."""
         with self.change():
-            self._users[username.lower()] = User(username, password.replace(" ", ""), rights_named(rights))
+            self._users[username.lower()] = User(username, password.replace(" ", ""), frozenset(rights))
 
     def user(self, username: str, password: str) -> User | None:
-        """Who this is: names in any case, application passwords with or without their spaces."""
+        """Usernames in any case, application passwords with or without spaces."""
         with self._lock:
             user = self._users.get(username.lower())
         return user if user is not None and user.password == password.replace(" ", "") else None
@@ -141,21 +137,21 @@ class SimulatedFluentCRM(Faults):
         lists: Iterable[int | str] = (),
         **columns: Any,
     ) -> int:
-        """The new contact's id. `columns`: any other column, `id` and dates too. Its tags start their automations."""
-        _check(email=email, **columns)
+        """Returns the new contact's id. `columns`: any other column, id and dates too. Its tags start automations."""
+        _check(columns)
         with self.change() as store:
-            wanted = [self._segment("tags", tag).id for tag in tags]
-            summaries = [self._segment("lists", ref).id for ref in lists]
+            tag_ids = [self._segment("tags", tag).id for tag in tags]
+            list_ids = [self._segment("lists", item).id for item in lists]
             names = {"email": email, "first_name": first_name, "last_name": last_name}
             contact = store.add_contact(names | columns)
             store.set_custom(contact, custom_values or {}, delete_empty=True)
-            store.attach(contact, "lists", summaries)
-            store.attach(contact, "tags", wanted)
+            store.attach(contact, "lists", list_ids)
+            store.attach(contact, "tags", tag_ids)
             return contact.id
 
     def update_contact(self, contact_id: int, custom_values: Mapping[str, Any] | None = None, **columns: Any) -> None:
-        """Changes what is given and leaves the rest; a custom value of "" is deleted."""
-        _check(**columns)
+        """Changes what is given; a custom value of "" is deleted."""
+        _check(columns)
         with self.change() as store:
             contact = self._contact(contact_id)
             store.fill(contact, columns)
@@ -166,37 +162,20 @@ class SimulatedFluentCRM(Faults):
             store.delete(self._contact(contact_id))
 
     def apply_tag(self, contact_id: int, tag: int | str) -> None:
-        """`tag`: its id, slug or title. Starts the tag's automations, unless the contact has the tag already."""
+        """`tag`: id, slug or title. Starts the tag's automations, unless the contact already has the tag."""
         with self.change() as store:
             store.attach(self._contact(contact_id), "tags", [self._segment("tags", tag).id])
 
     def remove_tag(self, contact_id: int, tag: int | str) -> None:
-        with self.change() as store:
-            store.detach(self._contact(contact_id), "tags", [self._segment("tags", tag).id])
-
-    def add_automation(
-        self,
-        tag: int | str,
-        url: str,
-        format: Format = "json",
-        body: Body = "raw",
-        custom: Iterable[tuple[str, str]] = (),
-        headers: Iterable[tuple[str, str]] = (),
-        background: bool = True,
-        with_tags: bool = False,
-    ) -> int:
-        """The new automation's id. It runs whenever `tag` is applied to a contact that may be written to.
-
-        `custom` and `headers`: name → text with merge codes like `{{contact.id}}`.
-        """
-        step = Step(url, format, body, tuple(custom), tuple(headers), background, with_tags)
         with self.change():
-            automation = Automation(len(self.automations) + 1, self._segment("tags", tag).id, step)
-            self.automations.append(automation)
-            return automation.id
+            self._contact(contact_id).tags.pop(self._segment("tags", tag).id, None)
+
+    def add_automation(self, tag: int | str, url: str, format: Format = "json", background: bool = True) -> None:
+        with self.change():
+            self.automations.append(Automation(self._segment("tags", tag).id, url, format, background))
 
     def contact(self, contact_id: int) -> dict[str, Any]:
-        """The contact as its own API call shows it: columns, `custom_values`, `tags` and `lists`."""
+        """The contact as its API route shows it: columns, `custom_values`, `tags` and `lists`."""
         with self.change() as store:
             contact = self._contact(contact_id)
             extra = {"custom_values": rows.custom_values(contact, store.fields)}
@@ -206,19 +185,19 @@ class SimulatedFluentCRM(Faults):
             }
 
     def find(self, email: str) -> int | None:
-        """The id of the contact with this e-mail, in any case."""
+        """The id of the contact with this e-mail address, in any case."""
         with self.change() as store:
             contact = store.by_email(email)
             return None if contact is None else contact.id
 
-    def wait_until_sent(self, timeout: float | None = None) -> bool:
-        """True once no background webhook is under way; False when `timeout` seconds were not enough."""
+    def wait_until_sent(self, timeout: float) -> bool:
+        """Whether all background webhooks were sent within `timeout` seconds."""
         with self._lock:
             under_way = set(self._under_way)
         return not wait(under_way, timeout).not_done
 
     def close(self) -> None:
-        """Waits for the webhooks that are under way and lets threads and connections go."""
+        """Waits for webhooks under way, then ends threads and connections."""
         self._executor.shutdown(wait=True)
         if isinstance(self._send, Sender):
             self._send.close()
@@ -236,16 +215,13 @@ class SimulatedFluentCRM(Faults):
         return segment
 
     def _tagged(self, contact: Contact, tags: list[int]) -> None:
-        if contact.status not in _MAILABLE:
+        if contact.columns["status"] not in _MAILABLE:
             return
         for automation in self.automations:
             if automation.tag in tags:
-                step = automation.step
                 data = rows.webhook_data(contact, self.site_url, self.store.fields)
-                if step.with_tags:
-                    data["tags"] = rows.webhook_tags(contact, self.store.tags)
-                request = build(step, data, f"WordPress/7.1; {self.site_url}", self.store.fields)
-                self._due.append((step, contact.id, request))
+                request = build(automation, data, f"WordPress/7.1; {self.site_url}")
+                self._due.append((automation, contact.id, request))
 
     def _in_background(self, contact_id: int, request: OutgoingRequest) -> None:
         future = self._executor.submit(self._deliver, contact_id, request)
@@ -259,16 +235,11 @@ class SimulatedFluentCRM(Faults):
 
     def _deliver(self, contact_id: int, request: OutgoingRequest) -> None:
         answer = self._send(request)
-        url = request.url.partition("?")[0]
         with self._lock:
-            self.notes.append(Note(contact_id, url, answer.status, answer.text, answer.seconds))
+            self.notes.append(Note(contact_id, request.url.partition("?")[0], answer.status, answer.text))
 
 
-def _check(**columns: Any) -> None:
+def _check(columns: Mapping[str, Any]) -> None:
     unknown = sorted(set(columns) - set(COLUMNS))
     if unknown:
         raise UsageError(f"FluentCRM's contacts have no column {', '.join(unknown)}.")
-    if columns.get("status", "subscribed") not in STATUSES:
-        raise UsageError(f"FluentCRM knows no status {columns['status']!r}.")
-    if "email" in columns and not is_email(columns["email"]):
-        raise UsageError(f"{columns['email']!r} is no e-mail address.")

@@ -1,8 +1,7 @@
 """Invented people for the demo, the tests and the benchmarks.
 
-Its one decision: the same seed gives the same people in the same order, endlessly, each with an address of its own at
-example.com or example.org. Their names hold what breaks careless code: accents, apostrophes, emoji and
-more; some are long, some have one part only.
+The same seed gives the same people in the same order, without end, each with an e-mail address of their own at
+example.com or example.org. Their names contain what breaks careless code: accents, apostrophes, emoji and more.
 """
 
 from __future__ import annotations
@@ -76,7 +75,7 @@ NAMES: tuple[tuple[str, str], ...] = (
     ("Nia", "Okafor"),
 )
 
-_PLACES = (
+_CITIES = (
     ("Lisbon", "PT"),
     ("São Paulo", "BR"),
     ("Köln", "DE"),
@@ -86,14 +85,12 @@ _PLACES = (
     ("Kyoto", "JP"),
     ("Saint John's", "CA"),
 )
-
-
 _DOMAINS = ("example.com", "example.org")
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The fields are named as `add_contact` takes them: `crm.add_contact(**asdict(person))`."""
+    """The fields are arguments of `add_contact`: `crm.add_contact(**asdict(person))`."""
 
     email: str
     first_name: str
@@ -104,21 +101,21 @@ class Person:
 
 
 def people(seed: int) -> Iterator[Person]:
-    """Every name of `NAMES` once in an order of the seed's, then again with other addresses, without end."""
+    """Every name in `NAMES` once, in an order that depends on the seed, then again with other addresses."""
     rng = random.Random(seed)  # noqa: S311 - invented people, nothing secret
     for turn in count():
         names = list(enumerate(NAMES))
         rng.shuffle(names)
         for index, (first_name, last_name) in names:
             number = turn * len(NAMES) + index + 1
-            city, country = rng.choice(_PLACES)
+            city, country = rng.choice(_CITIES)
             suffix = rng.choice(("", "", "+shop", "+news"))
             email = f"{_local(first_name, last_name)}.{number}{suffix}@{rng.choice(_DOMAINS)}"
             yield Person(email, first_name, last_name, f"+1 555 01{number % 100:02d}", city, country)
 
 
 def _local(first_name: str, last_name: str) -> str:
-    """The part before the `@`: ASCII letters, now and then with an apostrophe, as addresses have them."""
+    """The part before the `@`: ASCII letters, sometimes an apostrophe."""
     plain = unicodedata.normalize("NFKD", f"{first_name}.{last_name}").lower()
     local = "".join(c for c in plain if c.isascii() and (c.isalnum() or c in ".'"))
     return local.strip(".'") or "someone"

@@ -1,7 +1,6 @@
-"""How the simulator shows what it stores: the JSON rows of contacts, tags and lists.
+"""The JSON of contacts, tags, lists and fields, with the keys, order and types of the recordings (FluentCRM 2.9.84).
 
-Its one decision: a row has the keys, their order and their types of the recordings (FluentCRM 2.9.84). `id` is a
-number, most other numbers are texts.
+`id` is a number, most other numbers are text.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from memberhook.testing.fluentcrm.records import Contact, Field, Kind, Segment
-from memberhook.testing.fluentcrm.wordpress import fold
+from memberhook.testing.fluentcrm.store import fold
 
 _PHOTO = "/wp-content/plugins/fluent-crm/assets/images/avatar.png"
 _MODEL = {"tags": "FluentCrm\\App\\Models\\Tag", "lists": "FluentCrm\\App\\Models\\Lists"}
@@ -26,12 +25,12 @@ def contact_row(contact: Contact, site_url: str, extra: Mapping[str, Any] | None
 
 
 def custom_values(contact: Contact, fields: Mapping[str, Field]) -> dict[str, Any]:
-    """The values of fields that are defined; a value whose field is not stays hidden."""
+    """The values of defined fields; those of undefined ones stay hidden."""
     return {slug: value for slug, value in contact.custom.items() if slug in fields}
 
 
 def segment_rows(contact: Contact, kind: Kind, known: Mapping[int, Segment]) -> list[dict[str, Any]]:
-    """A contact's tags or lists by title, each with the pivot that tells since when."""
+    """A contact's tags or lists by title, each with a pivot that says since when."""
     held = contact.segments(kind)
     rows = []
     for segment in sorted((known[key] for key in held), key=lambda s: (fold(s.title), s.id)):
@@ -65,9 +64,3 @@ def field_rows(fields: Iterable[Field]) -> list[dict[str, Any]]:
 def webhook_data(contact: Contact, site_url: str, fields: Mapping[str, Field]) -> dict[str, Any]:
     """The contact as "Full Subscriber Data" sends it: no tags, no lists, custom fields under `custom_field`."""
     return contact_row(contact, site_url) | {"custom_field": custom_values(contact, fields) or []}
-
-
-def webhook_tags(contact: Contact, known: Mapping[int, Segment]) -> list[dict[str, Any]]:
-    """The `tags` that newer versions of the Pro add-on may add."""
-    rows = segment_rows(contact, "tags", known)
-    return [{name: row[name] for name in ("id", "title", "slug")} for row in rows]

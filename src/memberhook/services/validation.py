@@ -1,0 +1,31 @@
+"""Model validation for callers without a form."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+
+from memberhook.core.errors import UsageError
+
+_UNNAMED = {"blank", "invalid", "invalid_choice", "max_length", "null", "unique"}
+"""Codes of Django's own messages, which do not name the field."""
+
+
+def validate(row: Model, *, exclude: Collection[str] = ()) -> None:
+    """Raises `UsageError` with the first thing that is wrong with the row."""
+    try:
+        row.full_clean(exclude=exclude)
+    except ValidationError as error:
+        raise usage_error(error) from error
+
+
+def usage_error(error: ValidationError) -> UsageError:
+    """The first message of a `ValidationError`, with the name of its field where the message does not say it."""
+    name, problems = next(iter(error.error_dict.items())) if hasattr(error, "error_dict") else ("", error.error_list)
+    problem = problems[0]
+    [message] = problem.messages
+    code = problem.code or "bad_value"
+    label = f"{name.replace('_', ' ')}: " if name and code in _UNNAMED else ""
+    return UsageError(f"{label}{message}", code=code)
