@@ -41,7 +41,7 @@ from memberhook.sites.wordpress.rest.rest_client import RestClient
 from memberhook.testing.fluentcrm.people import Person, people
 from tests.wordpress.runner import NotInstalledError, WordPress, running
 
-CONNECTOR = Path(memberhook.__file__).parent / "sites/wordpress/plugin/memberhook-connector.php"
+CONNECTOR = Path(memberhook.__file__).parent / "sites/wordpress/plugin/memberhook-connector"
 CORE_META = Path(__file__).parent / "benchmark-meta.php"
 PHP_WORKERS = 4
 PARALLEL = (1, 2)

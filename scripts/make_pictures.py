@@ -1,4 +1,4 @@
-"""Makes the pictures of docs/wordpress.md: each step, in a real WordPress and in the real console.
+"""Makes the pictures of the pages about WordPress: each step, in a real WordPress and in the real console.
 
     python scripts/make_pictures.py --wordpress FOLDER           makes them all
     python scripts/make_pictures.py --wordpress FOLDER upload    only those that are named
@@ -44,7 +44,7 @@ OWNERS_SITE = """
 update_option('blogname', 'Sourdough School');
 update_option('show_avatars', 0);
 add_role('customer', 'Customer', ['read' => true]);
-$id = wp_insert_user(['user_login' => 'memberhook', 'user_email' => 'memberhook@members.example',
+wp_insert_user(['user_login' => 'server', 'user_email' => 'server@members.example',
     'user_pass' => wp_generate_password(), 'role' => 'administrator']);
 foreach (get_users() as $user) {
     update_user_meta($user->ID, 'show_welcome_panel', 0);
@@ -69,6 +69,7 @@ class Steps:
     service: Service
     crm: Running
     folder: Path
+    account: tuple[str, str] = ("", "")  # username and application password that the connector's page has made
 
     def all(self) -> dict[str, Callable[[], bytes]]:
         return {
@@ -76,6 +77,7 @@ class Steps:
             "new-password": self.new_password,
             "upload": self.upload,
             "activated": self.activated,
+            "user": self.user,
             "settings": self.settings,
             "members": self.members,
             "member": self.member,
@@ -99,7 +101,7 @@ class Steps:
         return int(self.wordpress.php_json("return get_user_by('login', $login)->ID;", login=login))
 
     def application_password(self) -> bytes:
-        self.admin(f"user-edit.php?user_id={self.user_id('memberhook')}")
+        self.admin(f"user-edit.php?user_id={self.user_id('server')}")
         self.page.type("#new_application_password_name", "Memberhook")
         self.page.run("document.activeElement.blur()")
         marked = ("#new_application_password_name", "#do_new_application_password")
@@ -124,12 +126,23 @@ class Steps:
         self.page.see("tr.active[data-slug^=memberhook]")
         return self.shot("body", 440, "tr.active[data-slug^=memberhook]")
 
+    def user(self) -> bytes:
+        self.admin("options-general.php?page=memberhook")
+        self.page.follow("[name=memberhook_connect]")
+        self.account = ("memberhook", self.page.run("document.querySelector('#memberhook-password').innerText"))
+        self.page.run(
+            f"""(() => {{
+                document.querySelector('#memberhook-password').innerText = '{SHOWN_PASSWORD}';
+                document.querySelector('#memberhook-command').innerText = 'memberhook site add wordpress --name club '
+                    + '--url https://club.example --username memberhook --password-stdin';
+            }})()"""
+        )
+        return self.shot("body", 640, "#memberhook-password", "#memberhook-command")
+
     def members(self) -> bytes:
         """Here Memberhook comes in: members are made as they would be."""
-        make = "return WP_Application_Passwords::create_new_application_password($id, ['name' => 'Server'])[0];"
-        password = self.wordpress.php_json(make, id=self.user_id("memberhook"))
-        site = ("--url", self.wordpress.url, "--username", "memberhook", "--password-stdin", "--allow-private")
-        self.service.cli("site", "add", "wordpress", "--name", "club", *site, stdin=password)
+        site = ("--url", self.wordpress.url, "--username", self.account[0], "--password-stdin", "--allow-private")
+        self.service.cli("site", "add", "wordpress", "--name", "club", *site, stdin=self.account[1])
         shop = ("--url", self.crm.url, "--username", "memberhook", "--password-stdin", "--allow-private")
         self.service.cli("connect", "fluentcrm", "--name", "shop", *shop, stdin=PASSWORD)
         hook = ("--connection", "shop", "--site", "club", "--allow-role", "customer")
@@ -159,7 +172,9 @@ class Steps:
         self.page.click("[name='memberhook_outbox[members]'][value=tags]")
         self.page.click("[name='memberhook_outbox[tags][]']")
         self.page.run("document.activeElement.blur()")
-        shown = self.shot("body", 700, "#memberhook-enabled", "#memberhook-url", "#memberhook-key")
+        shown = self.shot(
+            "h2:has(+ p + form[action='options.php'])", 700, "#memberhook-enabled", "#memberhook-url", "#memberhook-key"
+        )
         stand_in.unlink()
         return shown
 

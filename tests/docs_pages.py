@@ -17,7 +17,6 @@ from memberhook.core.error_codes import ErrorCode
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "memberhook"
-PLUGIN = SOURCE / "sites" / "wordpress" / "plugin" / "memberhook-connector.php"
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 

@@ -88,7 +88,7 @@ ADA = {
 ROUTES: Mapping[str, object] = {
     "/": {"namespaces": ["wp/v2", "memberhook/v1"], "authentication": {"application-passwords": {}}},
     "/wp/v2/users/me": {"id": 1, "capabilities": RIGHTS},
-    "/memberhook/v1/site": {**CONNECTOR, "multisite": False, "rights": RIGHTS},
+    "/memberhook/v1/site": {**CONNECTOR, "multisite": False, "rights": {**RIGHTS, "memberhook_manage_members": True}},
     "/memberhook/v1/members": {"members": [ADA]},
 }
 

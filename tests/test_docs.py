@@ -18,11 +18,11 @@ import pytest
 from memberhook import conf
 from memberhook.core.states import MOVES
 from memberhook.intake.query import CONTROL
+from memberhook.sites.wordpress import plugin_file
 from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.docs_pages import (
     KINDS,
     PAGES,
-    PLUGIN,
     README,
     ROOT,
     Block,
@@ -182,7 +182,9 @@ def is_file(block: Block) -> bool:
 
 @pytest.mark.parametrize("block", [block for block in all_blocks("php") if not is_file(block)], ids=str)
 def test_php_names_what_the_connector_has(block: Block) -> None:
-    assert set(re.findall(r"\bmemberhook_\w+", block.text)) <= set(re.findall(r"\bmemberhook_\w+", PLUGIN.read_text()))
+    assert set(re.findall(r"\bmemberhook_\w+", block.text)) <= set(
+        re.findall(r"\bmemberhook_\w+", plugin_file.source().decode())
+    )
 
 
 @pytest.mark.php

@@ -11,6 +11,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from memberhook.sites.wordpress import plugin_file
+
 ROOT = Path(__file__).parents[1]
 INFO = "memberhook-{version}.dist-info"
 
@@ -50,7 +52,8 @@ def test_it_holds_every_file_of_the_package_and_no_other(wheel: ZipFile, project
 def test_it_holds_what_is_not_a_module(wheel: ZipFile) -> None:
     names = wheel.namelist()
     assert "memberhook/py.typed" in names
-    assert "memberhook/sites/wordpress/plugin/memberhook-connector.php" in names
+    plugin = {f"memberhook/sites/wordpress/plugin/memberhook-connector/{path}" for path in plugin_file.sources()}
+    assert plugin <= set(names)
     assert "memberhook/migrations/0001_initial.py" in names
     assert [name for name in names if name.startswith("memberhook/templates/") and name.endswith(".html")]
     for language in ("de", "es", "fr"):

@@ -45,6 +45,13 @@ def test_sites_are_looked_at_and_what_they_tell_is_kept(wordpress: FakeWordPress
     assert Site.objects.get(name="club").capabilities == {**CORE, "wordpress": "9"}
 
 
+def test_a_note_is_marked_and_fails_nothing(wordpress: FakeWordPress, club: Site, no_clock: None) -> None:
+    more = CheckResult("user", False, "The WordPress user can do more than Memberhook needs.", needed=False)
+    wordpress.checked = SiteCheck((GOOD, more), CONNECTOR)
+    marks = {check.name: (check.ok, check.note) for check in doctor.site_checks()}
+    assert marks == {"club: credentials": (True, False), "club: user": (True, True)}
+
+
 def test_a_connector_that_is_gone_is_told_and_the_way_stays(
     wordpress: FakeWordPress, club: Site, no_clock: None
 ) -> None:

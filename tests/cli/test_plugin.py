@@ -12,6 +12,7 @@ from memberhook.sites.wordpress import plugin_file
 from tests.cli.conftest import Cli
 
 WRITE = ("wordpress", "plugin")
+PARTS = ("readme.txt", "license.txt", "uninstall.php", "includes/protection.php")
 
 
 @pytest.fixture(autouse=True)
@@ -21,18 +22,30 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_plugin_has_our_version_in_all_places() -> None:
-    source = plugin_file.source().decode()
+    files = {path: content.decode() for path, content in plugin_file.sources().items()}
     assert plugin_file.version() == __version__
-    assert re.findall(r"MEMBERHOOK_VERSION\s*=\s*'([^']*)'", source) == [__version__]
+    assert re.findall(r"'MEMBERHOOK_VERSION', '([^']*)'", files[plugin_file.FILE]) == [__version__]
+    assert re.findall(r"^Stable tag: (\S+)$", files["readme.txt"], re.MULTILINE) == [__version__]
+
+
+def test_the_file_alone_has_every_part_once_and_includes_nothing() -> None:
+    single = plugin_file.source().decode()
+    assert "require_once __DIR__" not in single
+    assert single.count("defined( 'ABSPATH' ) || exit;") == 1
+    for path, content in plugin_file.sources().items():
+        if path.startswith("includes/"):
+            for function in re.findall(r"^(?:final )?(?:function|class) \w+", content.decode(), re.MULTILINE):
+                assert len(re.findall(rf"^{function}\b", single, re.MULTILINE)) == 1, function
 
 
 def test_a_zip_that_wordpress_takes(cli: Cli, folder: Path) -> None:
     written = cli.json(*WRITE)
     assert written == {"file": f"memberhook-connector-{__version__}.zip", "version": __version__}
     with ZipFile(folder / written["file"]) as archive:
-        assert archive.namelist() == ["memberhook-connector/memberhook-connector.php"]
-        assert archive.read(archive.namelist()[0]) == plugin_file.source()
-        assert archive.infolist()[0].external_attr >> 16 == 0o100644
+        packed = {name: archive.read(name) for name in archive.namelist()}
+        assert packed == {f"memberhook-connector/{path}": text for path, text in plugin_file.sources().items()}
+        assert {plugin_file.IN_ZIP, *(f"memberhook-connector/{name}" for name in PARTS)} <= set(packed)
+        assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o100644}
 
 
 def test_the_same_zip_at_every_time() -> None:

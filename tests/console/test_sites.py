@@ -170,7 +170,7 @@ def test_the_connector_is_downloaded(console: Client, client: Client, club: Site
     assert answer.headers["Content-Type"] == "application/zip"
     assert answer.headers["Content-Disposition"] == f'attachment; filename="{plugin_file.zip_name()}"'
     with ZipFile(io.BytesIO(answer.content)) as archive:
-        assert archive.read(plugin_file.IN_ZIP) == plugin_file.source()
+        assert archive.read(plugin_file.IN_ZIP) == plugin_file.sources()[plugin_file.FILE]
     assert Client().get("/console/memberhook/site/connector.zip").status_code == 302
 
 

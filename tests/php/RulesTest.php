@@ -26,7 +26,8 @@ class RulesTest extends TestCase {
 			. 'edit_plugins delete_plugins update_plugins upload_plugins switch_themes edit_themes edit_theme_options '
 			. 'customize unfiltered_html unfiltered_upload edit_files import export edit_others_posts delete_others_pages '
 			. 'edit_others_shop_orders edit_private_posts delete_private_pages moderate_comments edit_dashboard update_core '
-			. 'level_3 level_7 level_10 create_sites delete_sites setup_network MANAGE_OPTIONS';
+			. 'level_3 level_7 level_10 create_sites delete_sites setup_network MANAGE_OPTIONS '
+			. 'memberhook_manage_members memberhook_connector';
 		return array_map( fn( $name ) => array( $name ), explode( ' ', $names ) );
 	}
 
@@ -73,6 +74,13 @@ class RulesTest extends TestCase {
 		}
 	}
 
+	public function test_the_owner_may_close_more_keys_and_open_none() {
+		add_filter( 'memberhook_is_closed_key', fn( $closed, $key ) => 'totp_secret' === $key );
+		$this->assertTrue( memberhook_is_closed_key( 'totp_secret' ) );
+		$this->assertTrue( memberhook_is_closed_key( 'session_tokens' ) );
+		$this->assertFalse( memberhook_is_closed_key( 'city' ) );
+	}
+
 	public function test_tags_after_a_plan() {
 		$plan = array(
 			'tags_applied' => array( array( 'id' => '3' ), array( 'id' => '1' ) ),
@@ -116,13 +124,13 @@ class RulesTest extends TestCase {
 		);
 		$this->assertSame(
 			array( 'user_email', 'role', 'user_pass', 'city', 'first_name', 'tags' ),
-			memberhook_named( $plan, array( 'tags', 'first_name', 'city', 'city', 'user_pass', 'role', 'user_email' ) )
+			memberhook_changed_names( $plan, array( 'tags', 'first_name', 'city', 'city', 'user_pass', 'role', 'user_email' ) )
 		);
-		$this->assertSame( array(), memberhook_named( $plan, array() ) );
+		$this->assertSame( array(), memberhook_changed_names( $plan, array() ) );
 		$new = array( 'member' => null ) + $plan;
-		$this->assertSame( array( 'user_email', 'role', 'user_pass' ), memberhook_named( $new, array() ) );
+		$this->assertSame( array( 'user_email', 'role', 'user_pass' ), memberhook_changed_names( $new, array() ) );
 		$generated = array( 'generated' => true ) + $new;
-		$this->assertSame( array( 'user_email', 'role' ), memberhook_named( $generated, array() ) );
+		$this->assertSame( array( 'user_email', 'role' ), memberhook_changed_names( $generated, array() ) );
 	}
 
 	public function test_what_a_column_cannot_hold_is_left_out_and_told() {

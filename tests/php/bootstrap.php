@@ -28,7 +28,8 @@ function register_activation_hook() {
 function register_deactivation_hook() {
 }
 
-function register_uninstall_hook() {
+function plugin_basename( $file ) {
+	return basename( $file );
 }
 
 function remove_accents( $text ) {
@@ -47,4 +48,4 @@ function maybe_serialize( $value ) {
 	return is_array( $value ) ? serialize( $value ) : $value;
 }
 
-require dirname( __DIR__, 2 ) . '/src/memberhook/sites/wordpress/plugin/memberhook-connector.php';
+require dirname( __DIR__, 2 ) . '/src/memberhook/sites/wordpress/plugin/memberhook-connector/memberhook-connector.php';

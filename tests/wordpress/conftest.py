@@ -13,9 +13,9 @@ import memberhook
 from memberhook.core.http_client import HttpClient
 from memberhook.engine.runtime import Runtime
 from memberhook.models.connections import Site
-from tests.wordpress.runner import WordPress, running
+from tests.wordpress.runner import Account, WordPress, running
 
-CONNECTOR = Path(memberhook.__file__).parent / "sites" / "wordpress" / "plugin" / "memberhook-connector.php"
+CONNECTOR = Path(memberhook.__file__).parent / "sites" / "wordpress" / "plugin" / "memberhook-connector"
 SITES_OWN = Path(__file__).parent / "plugins" / "sites-own.php"
 
 
@@ -53,13 +53,24 @@ def runtime(runtime: Runtime, http: HttpClient) -> Runtime:
 
 @pytest.fixture
 def row(connected: WordPress, db: None) -> Site:
-    """The site in Memberhook, as `memberhook site add wordpress` would make it."""
-    return site_row(connected)
+    """The site in Memberhook, as `memberhook site add wordpress` would make it, with the connector's own user."""
+    return site_row(connected, connector_account(connected))
 
 
-def site_row(wordpress: WordPress, **values: Any) -> Site:
-    row = Site(name="club", kind="wordpress", url=wordpress.url, username=wordpress.admin_user, allow_private=True)
-    row.password = wordpress.application_password
+def connector_account(wordpress: WordPress, blog: int = 1) -> Account:
+    """The user that the connector's page makes, with a new application password."""
+    code = """
+        is_multisite() && switch_to_blog($blog);
+        $made = Memberhook_Account::connect();
+        return [$made['username'], $made['password']];"""
+    username, password = wordpress.php_json(code, blog=blog)
+    return username, password
+
+
+def site_row(wordpress: WordPress, account: Account | None = None, **values: Any) -> Site:
+    username, password = account or (wordpress.admin_user, wordpress.application_password)
+    row = Site(name="club", kind="wordpress", url=wordpress.url, username=username, allow_private=True)
+    row.password = password
     for name, value in values.items():
         setattr(row, name, value)
     row.save()

@@ -5,7 +5,17 @@ from __future__ import annotations
 from memberhook.core.http_client import HttpClient
 from memberhook.engine.clients import open_site_row
 from memberhook.models.connections import Site
+from tests.wordpress.conftest import site_row
 from tests.wordpress.runner import WordPress
+
+
+def test_a_user_who_can_do_more_than_needed(connected: WordPress, db: None, http: HttpClient) -> None:
+    """Every installation from before the connector had a user of its own."""
+    row = site_row(connected)
+    checked = open_site_row(row, lambda _: http).check()
+    assert checked.problem is None
+    (note,) = [finding for finding in checked.findings if not finding.ok]
+    assert (note.name, note.needed) == ("user", False)
 
 
 def test_all_is_well(connected: WordPress, row: Site, http: HttpClient) -> None:

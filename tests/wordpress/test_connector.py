@@ -126,7 +126,7 @@ def test_what_is_no_plan_is_refused_whole(connected: WordPress, body: Any) -> No
     assert answer.status == 400, answer.data
     assert json.loads(answer.data)["code"] in ("rest_invalid_param", "rest_missing_callback_param")
     assert connected.php_json(count) == before
-    assert connected.debug_log("memberhook-connector.php") == ""
+    assert connected.debug_log("memberhook-connector") == ""
 
 
 def test_values_meant_for_sql_or_pages_are_values(connected: WordPress) -> None:
@@ -522,7 +522,8 @@ def test_a_deactivated_connector_is_told_and_nothing_is_lost(
     finally:
         away.rename(folder)
         connected.php(
-            "require_once ABSPATH . 'wp-admin/includes/plugin.php'; activate_plugin('memberhook-connector.php');"
+            "require_once ABSPATH . 'wp-admin/includes/plugin.php'; "
+            "activate_plugin('memberhook-connector/memberhook-connector.php');"
         )
     assert delivery.state == "retrying"
     assert "connector is not active" in delivery.message
@@ -569,3 +570,75 @@ def test_a_change_that_the_database_took_back_is_done_again(connected: WordPress
     orphans = 'global $wpdb; return (int) $wpdb->get_var("SELECT COUNT(*) FROM $wpdb->usermeta m LEFT JOIN $wpdb->users u ON u.ID = m.user_id WHERE u.ID IS NULL");'  # noqa: E501
     assert connected.php_json(orphans) == 0
     assert apply(connected, plan(login="deadlock", email="deadlock@example.com"))[0]["created"]
+
+
+CACHED = """
+    wp_using_ext_object_cache(true);
+    wp_cache_set('page', 'expensive', 'other-plugin');
+    $batch = ['connection' => 'shop', 'tags' => [], 'wp_fusion' => '', 'full_cost_hash' => false, 'seconds' => 8];
+    $apply = fn ($plan) => memberhook_apply($batch + ['plans' => [$plan]])[0];
+    $seen = fn () => array_map(fn ($user) => $user ? (int) $user->ID : 0, [
+        get_user_by('login', 'cached'), get_user_by('email', 'cached@example.com'), get_user_by('slug', 'cached'),
+        get_user_by('email', 'new@example.com'), get_user_by('slug', 'new-slug'),
+    ]);
+    $cleaned = [];
+    add_action('clean_user_cache', function ($id) use (&$cleaned) {
+        $cleaned[$id] = true;
+    });
+    $throw = function ($id) use ($seen) {
+        $seen(); // other code reads, and so fills the cache
+        get_users(['search' => 'cached*']);
+        get_user_meta($id);
+        throw new Exception('no');
+    };
+"""
+
+
+def test_a_member_that_fails_is_cleared_from_the_cache_and_nothing_else_is(connected: WordPress) -> None:
+    """As with Redis or Memcached, where one cache serves all visitors of the site."""
+    apply(connected, plan(login="cached", email="cached@example.com", fields={"city": "Porto"}))
+    me = user_id(connected, "cached")
+    fields = {"user_nicename": "new-slug", "first_name": "Ada", "city": "Faro"}
+    code = """
+        wp_set_current_user(1);
+        $before = $seen();
+        add_action('memberhook_member_updated', $throw);
+        $answer = $apply($plan);
+        return [isset($answer['later']), $before === $seen(), get_user_meta($id, 'city', true),
+            get_userdata($id)->first_name, isset($cleaned[$id]), wp_cache_get('page', 'other-plugin')];"""
+    changed = connected.php_json(CACHED + code, plan=change(me, email="new@example.com", fields=fields), id=me)
+    assert changed == [True, True, "Porto", "", True, "expensive"]
+    code = """
+        $new = 0;
+        add_action('user_register', function ($id) use (&$new, $throw) {
+            $new = $id;
+            $throw($id);
+        });
+        $answer = $apply($plan);
+        return [isset($answer['later']), get_user_by('login', 'never'), get_user_by('email', 'never@example.com'),
+            get_userdata($new), get_user_meta($new), isset($cleaned[$new]), wp_cache_get('page', 'other-plugin')];"""
+    made = connected.php_json(CACHED + code, plan=plan(login="never", email="never@example.com"))
+    assert made == [True, False, False, False, [], True, "expensive"]
+
+
+def test_a_new_member_takes_few_queries(connected: WordPress) -> None:
+    """With field, tags and link, and nothing of the site's own code that listens to single rows of meta."""
+    code = """
+        global $wpdb;
+        $apply = function ($plans) {
+            global $wpdb;
+            $before = $wpdb->num_queries;
+            memberhook_apply(['connection' => 'shop', 'plans' => $plans, 'tags' => [], 'wp_fusion' => '',
+                'full_cost_hash' => false, 'seconds' => 20]);
+            return $wpdb->num_queries - $before;
+        };
+        $apply([$plans[0]]);
+        $one = $apply([$plans[1]]);
+        return ($apply(array_slice($plans, 2)) - $one) / (count($plans) - 3);"""
+    tags = [{"id": "10", "slug": "course", "title": "Course"}]
+    people = [
+        plan(login=f"quick{n}@example.com", email=f"quick{n}@example.com", fields={"city": "Porto", "first_name": "A"},
+             contact=str(n), tags_applied=tags)
+        for n in range(12)
+    ]  # fmt: skip
+    assert connected.php_json(code, plans=people) <= 14

@@ -6,11 +6,11 @@ import pytest
 
 from memberhook.models.connections import Site
 from tests.sites.contract import SiteContract
-from tests.wordpress.conftest import site_row
+from tests.wordpress.conftest import connector_account, site_row
 from tests.wordpress.runner import WordPress
 
 
 class TestConnector(SiteContract):
     @pytest.fixture
     def row(self, connected: WordPress, db: None) -> Site:
-        return site_row(connected)
+        return site_row(connected, connector_account(connected))

@@ -18,7 +18,7 @@ from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
 from tests.docs_pages import ROOT, blocks, commands
 from tests.server.conftest import PASSWORD, Service
 from tests.server.test_contract import wait_until
-from tests.wordpress.conftest import CONNECTOR
+from tests.wordpress.conftest import CONNECTOR, connector_account
 from tests.wordpress.runner import WordPress, running
 from tests.wordpress.test_connector import apply, change, plan
 
@@ -97,9 +97,10 @@ def page_command(start: str) -> list[str]:
 
 
 def add_site(service: Service, site: WordPress) -> None:
-    here = {"https://club.example": site.url, "memberhook": site.admin_user}
+    username, password = connector_account(site)
+    here = {"https://club.example": site.url, "memberhook": username}
     words = [here.get(word, word) for word in page_command("site add")]
-    service.json(*words, "--allow-private", stdin=site.application_password)
+    service.json(*words, "--allow-private", stdin=password)
 
 
 def add_hook(service: Service, name: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from memberhook.models.connections import Hook, Site
 from tests.sites.contract import COURSE, MAP, NEWS, World
-from tests.wordpress.conftest import CONNECTOR, site_row
+from tests.wordpress.conftest import CONNECTOR, connector_account, site_row
 from tests.wordpress.runner import WordPress, running
 
 ROLES = "switch_to_blog($blog); return array_values((new WP_User($id))->roles);"
@@ -25,7 +25,7 @@ def network() -> Iterator[tuple[WordPress, str]]:
 @pytest.fixture
 def row(network: tuple[WordPress, str], db: None) -> Site:
     wordpress, url = network
-    return site_row(wordpress, url=url)
+    return site_row(wordpress, connector_account(wordpress, blog=2), url=url)
 
 
 def test_a_new_member_is_one_of_the_site_alone(world: World, network: tuple[WordPress, str]) -> None:
@@ -102,7 +102,7 @@ def test_two_sites_of_a_network_keep_their_tags_apart(
     wordpress, _ = network
     ada = world.contact()
     world.send("add", ada)
-    main = site_row(wordpress, name="main")
+    main = site_row(wordpress, connector_account(wordpress), name="main")
     other = World(
         main, make_hook(site=main, field_map=list(MAP)), world.crm, world.runtime, world.clock, world._send, world._work
     )

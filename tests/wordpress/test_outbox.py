@@ -24,6 +24,7 @@ from memberhook import encryption
 from memberhook.intake import signatures
 from memberhook.models.connections import AccessKey, Hook
 from memberhook.models.deliveries import Delivery
+from memberhook.sites.wordpress import plugin_file
 from tests.intake import project_urls
 from tests.wordpress.conftest import CONNECTOR
 from tests.wordpress.runner import NOBODY, WordPress, running
@@ -31,6 +32,7 @@ from tests.wordpress.runner import NOBODY, WordPress, running
 STAND_IN = Path(__file__).parent / "plugins" / "fluentcrm-stand-in.php"
 KEY = f"whsec_{base64.b64encode(bytes(range(33))).decode()}"
 COURSE, NEWS = 1, 2
+WAKE = "/wp-json/memberhook/v1/outbox/send"
 PAGE = "/wp-admin/options-general.php?page=memberhook"
 ADMIN_POST = "/wp-admin/admin-post.php"
 NONCES = ("memberhook_outbox-options", "memberhook_test", "memberhook_send_all")
@@ -508,13 +510,16 @@ def test_only_the_site_itself_can_have_it_send(shop: Shop, memberhook: Receiver)
     shop.site.php("delete_option('memberhook_outbox_paused_until');")
     old = shop.site.php_json("return wp_hash('memberhook_outbox_wake' . (intdiv(time(), 60) - 2));")
     for token in ("", "1", old):
-        page = shop.site.http.request("POST", shop.site.url, fields={"memberhook_outbox_wake": token})
-        assert "Hello world!" in page.data.decode()
-    page = shop.site.http.request("POST", shop.site.url, fields={"memberhook_outbox_wake[]": "1"})
-    assert (page.status, memberhook.requests) == (200, [])
+        assert shop.site.post(WAKE, {"token": token}, NOBODY).status == 401
+        assert shop.site.post(WAKE, {"token": token}).status == 403, "not even an administrator"
+    assert shop.site.post(WAKE, {"token": ["1"]}, NOBODY).status == 400
+    assert shop.site.post(WAKE, {}, NOBODY).status == 400
+    assert shop.site.get(WAKE, NOBODY).status == 404
     right = shop.site.php_json("return wp_hash('memberhook_outbox_wake' . intdiv(time(), 60));")
-    page = shop.site.http.request("POST", shop.site.url, fields={"memberhook_outbox_wake": right})
-    assert (page.data, len(memberhook.requests), shop.rows()) == (b"", 1, [])
+    page = shop.site.http.request("POST", shop.site.url, fields={"memberhook_outbox_wake": right, "token": right})
+    assert ("Hello world!" in page.data.decode(), memberhook.requests) == (True, []), "a page does nothing"
+    answer = shop.site.post(WAKE, {"token": right}, NOBODY)
+    assert (answer.status, len(memberhook.requests), shop.rows()) == (200, 1, [])
 
 
 def test_cron_sends_where_nothing_woke(shop: Shop, memberhook: Receiver) -> None:
@@ -600,7 +605,7 @@ def test_settings_are_saved_and_the_key_is_never_shown(shop: Shop, memberhook: R
     admin = shop.page(shop.site.admin_user)
 
     def save(**fields: str) -> str:
-        nonce = re.search(r'name="_wpnonce" value="(\w+)"', admin.get()[1])
+        nonce = re.search(r'name=.option_page..*?name="_wpnonce" value="(\w+)"', admin.get()[1], re.DOTALL)
         assert nonce
         assert admin.save(nonce[1], **fields) == 302
         return admin.get(f"{PAGE}&settings-updated=true")[1]
@@ -656,7 +661,7 @@ def test_a_wrong_key_is_shown_until_it_is_right(shop: Shop, memberhook: Receiver
 
 def test_settings_that_make_nobody_a_member_are_told(shop: Shop, memberhook: Receiver) -> None:
     """A test of the address succeeds all the same."""
-    off, no_tag = "Nothing is passed on", "Nobody new becomes a member"
+    off, no_tag = "Nothing is sent", "Nobody new becomes a member"
     admin = shop.page(shop.site.admin_user)
     assert off not in admin.get()[1], "nothing is set yet"
     cases: list[tuple[dict[str, Any], str]] = [
@@ -690,9 +695,11 @@ def test_without_fluentcrm_there_is_nothing_to_set(shop: Shop) -> None:
 # Elsewhere
 
 
-def test_as_a_must_use_plugin_in_a_network(memberhook: Receiver) -> None:
+def test_as_a_must_use_plugin_in_a_network(memberhook: Receiver, tmp_path: Path) -> None:
     """Nobody activates it there, and each site of the network has its own outbox."""
-    with running(multisite=True, plugin=[STAND_IN], mu_plugin=[CONNECTOR]) as site:
+    single = tmp_path / "memberhook-connector.php"
+    single.write_bytes(plugin_file.source())
+    with running(multisite=True, plugin=[STAND_IN], mu_plugin=[single]) as site:
         site.get("/wp-cron.php", NOBODY)
         shop = Shop(site)
         shop.set(memberhook.url)

@@ -19,7 +19,7 @@ import pytest
 from tests.docs_pages import ROOT, blocks, commands
 from tests.server.conftest import Service
 from tests.server.test_contract import wait_until
-from tests.wordpress.conftest import CONNECTOR
+from tests.wordpress.conftest import CONNECTOR, connector_account
 from tests.wordpress.runner import NOBODY
 from tests.wordpress.runner import running as running_wordpress
 from tests.wordpress.test_outbox import COURSE, NEWS, STAND_IN, Shop
@@ -92,16 +92,18 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SameSite]:
 
 
 def set_up(both: SameSite) -> None:
-    """The commands of docs/same_site.md: the connection and the site are one WordPress, with one password."""
+    """The commands of docs/same_site.md: the connection and the site are one WordPress, with a user for each."""
     site, service = both.shop.site, both.service
-    here = {"https://shop.example": site.url, "memberhook": site.admin_user}
+    account = connector_account(site)
+    here = {"https://shop.example": site.url, "crm": site.admin_user, "memberhook": account[0]}
+    passwords = {"connect fluentcrm": site.application_password, "site add": account[1]}
     lines = [line for block in blocks(PAGE) for line in commands(block)]
     said = {}
     for start in ("connect fluentcrm", "site add", "hook add", "key add"):
         [line] = [line for line in lines if line.startswith(f"memberhook {start} ")]
         words = [here.get(word, word) for word in shlex.split(line)[1:]]
         private = ["--allow-private"] if "--url" in words else []
-        said[start] = service.cli(*words, *private, stdin=site.application_password)
+        said[start] = service.cli(*words, *private, stdin=passwords.get(start, ""))
         if start == "hook add":
             service.start()  # so that the key's address is that of this one
     key = re.search(r"whsec_\S+", said["key add"])

@@ -25,6 +25,7 @@ from tests.server.test_contract import (
     test_update_follows_the_crm_and_ignores_strangers,
 )
 from tests.server.test_kill import test_killed_in_the_middle_of_a_burst, test_sigterm_finishes_what_it_has_claimed
+from tests.wordpress.conftest import connector_account
 from tests.wordpress.runner import WordPress
 
 __all__ = [
@@ -76,13 +77,15 @@ def make_club(
     tmp_path_factory: pytest.TempPathFactory, connected: WordPress, crm: Running
 ) -> Iterator[Callable[..., ClubService]]:
     made: list[ClubService] = []
+    username, password = connector_account(connected)
 
     def make(*options: str, **settings: Any) -> ClubService:
         named = {f"MEMBERHOOK_{name}": value for name, value in settings.items()}
         service = ClubService(tmp_path_factory.mktemp("club"), named, wordpress=connected)
         made.append(service)
-        account = ("--url", connected.url, "--username", connected.admin_user, "--password-stdin", "--allow-private")
-        service.json("site", "add", "wordpress", "--name", "club", *account, stdin=connected.application_password)
+        account = ("--url", connected.url, "--username", username, "--password-stdin", "--allow-private")
+        service.json("site", "add", "wordpress", "--name", "club", *account, stdin=password)
+        connect(service, crm, *options)
         service.start()
         connect(service, crm, *options)
         return service

@@ -33,6 +33,7 @@ from memberhook.sites.registry import REMOTE
 LEAST_DISK = 200 * 1024 * 1024
 MOST_CLOCK_SKEW = 60.0
 _BADGES = {True: click.style("ok  ", fg="green"), False: click.style("FAIL", fg="red")}
+_NOTE = click.style("note", fg="yellow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Check:
     name: str
     ok: bool
     message: str
+    note: bool = False  # good enough, but worth reading
 
 
 @click.command("doctor")
@@ -57,7 +59,8 @@ def doctor_command(ctx: click.Context, as_json: bool) -> None:
         show(rows, (), as_json=True)
     else:
         for check in checks:
-            click.echo(f"{_BADGES[check.ok]}  {check.name}: {check.message}")
+            badge = _NOTE if check.ok and check.note else _BADGES[check.ok]
+            click.echo(f"{badge}  {check.name}: {check.message}")
     bad = sum(not check.ok for check in checks)
     if bad:
         click.echo(f"memberhook: {bad} of {len(checks)} checks failed.", err=True)
@@ -140,7 +143,10 @@ def _account(
     account: Connection | Site, results: Sequence[CheckResult], *, all_needed: bool = False
 ) -> Iterator[Check]:
     """What a look at a CRM or a site found, and whether its clock and ours agree."""
-    checks = [Check(f"{account.name}: {f.name}", f.ok or not (f.needed or all_needed), f.message) for f in results]
+    checks = [
+        Check(f"{account.name}: {f.name}", f.ok or not (f.needed or all_needed), f.message, note=not f.ok)
+        for f in results
+    ]
     yield from checks
     if all(check.ok for check in checks):
         yield from _clock(account)

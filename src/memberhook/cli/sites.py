@@ -46,9 +46,9 @@ def add(
 ) -> None:
     """Add a site: test the credentials, store them encrypted, look what it has and can do.
 
-    Run it again with the same name to change the address, the password or an option: what is not given is off. The
-    user needs the rights of an administrator. On standard input goes one of that user's application passwords, which
-    WordPress makes on the user's page (Users, then Edit).
+    Run it again with the same name to change the address, the password or an option: what is not given is off. With
+    the connector, WordPress makes a user and an application password under Settings > Memberhook; without it the user
+    needs the rights of an administrator. The application password goes on standard input.
     """
     site = Site.objects.filter(name=name).first() or Site(name=name, kind=kind)
     if site.kind != kind:

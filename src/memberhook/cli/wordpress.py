@@ -28,8 +28,8 @@ def wordpress_command() -> None:
 def plugin(output: Path | None, as_json: bool) -> None:
     """Write the connector plugin to a file, to put into a WordPress.
 
-    It is one PHP file. With it members are made and changed many at once, with tags, every field and WordPress's own
-    welcome e-mail.
+    With it members are made and changed many at once, with tags, every field and WordPress's own welcome e-mail, by a
+    user who can do nothing else there. As FILE.php it is a single file.
 
     \b
     Example:

@@ -35,8 +35,8 @@ class SiteForm(AccountForm):
     """`full_cost_hash` and `wp_fusion` are the site's options."""
 
     help_for_new = _(
-        "An application password of that user, who must be an administrator (in WordPress: Users, then Edit). "
-        "Stored encrypted and not shown again."
+        "An application password of that user. With the connector, WordPress makes both under Settings > Memberhook; "
+        "without it, the user must be an administrator. Stored encrypted and not shown again."
     )
 
     kind = forms.ChoiceField(choices=tuple(REMOTE.items()), widget=Select)

@@ -259,7 +259,10 @@ def is_protected(member: Member, site_roles: Sequence[Role]) -> bool:
 
 
 def _protect(changes: Changes) -> tuple[Changes, tuple[str, ...]]:
-    """The changes without those that only the site's owner makes to a protected member, and a warning if any."""
+    """The changes without those that only the site's owner makes to a protected member, and a warning if any.
+
+    The connector has the same rule: `memberhook_is_protected()` in its `protection.php`.
+    """
     names = changes.names()
     words = (("e-mail", "user_email"), ("role", "role"), ("password", "user_pass"))
     left_out = ", ".join(word for word, name in words if name in names)

@@ -11,7 +11,7 @@ from memberhook import __version__
 from memberhook.core.http_client import HttpClient
 from memberhook.sites.contract import SiteCheck
 from memberhook.sites.wordpress.rest.rest_client import RestClient
-from memberhook.sites.wordpress.site_check import RIGHTS, check
+from memberhook.sites.wordpress.site_check import CAPABILITY, RIGHTS, check
 from tests.loopback import Reply, Request, json_reply, page_reply
 from tests.sites.wordpress.conftest import Serve
 
@@ -205,13 +205,35 @@ def test_an_older_connector_works_and_is_reported(serve: Serve, http: HttpClient
     assert f"is 0.0.9; this Memberhook comes with {__version__}" in found.results[-1].message
 
 
+WITH_CONNECTOR = json_reply({**INDEX, "namespaces": ["wp/v2", "memberhook/v1"]})
+
+
 def test_the_connector_tells_of_rights(serve: Serve, http: HttpClient) -> None:
     """In a network the user may have them there alone."""
-    index = json_reply({**INDEX, "namespaces": ["wp/v2", "memberhook/v1"]})
-    site = {**SITE, "rights": {**ALL, "create_users": False}}
-    found = checked(serve(wordpress(index=index, site=json_reply(site))).url, http)
+    site = {**SITE, "rights": {**ALL, "create_users": False, CAPABILITY: False}}
+    found = checked(serve(wordpress(index=WITH_CONNECTOR, site=json_reply(site))).url, http)
     assert found.problem is not None
-    assert "lacks the rights create_users." in found.problem.message
+    assert found.problem.name == "rights"
+    assert "make a user for Memberhook under Settings > Memberhook" in found.problem.message
+
+
+def test_the_capability_of_the_connector_is_enough(serve: Serve, http: HttpClient) -> None:
+    site = {**SITE, "rights": {**dict.fromkeys(RIGHTS, False), CAPABILITY: True}, "surplus_rights": False}
+    me = json_reply({"id": 1, "capabilities": {"read": True, CAPABILITY: True}})
+    found = checked(serve(wordpress(index=WITH_CONNECTOR, site=json_reply(site), me=me)).url, http)
+    assert all(finding.ok for finding in found.findings)
+    without = checked(serve(wordpress(me=me)).url, http)
+    assert without.problem is not None
+    assert "lacks the rights list_users, create_users, edit_users, promote_users." in without.problem.message
+
+
+def test_a_user_who_can_do_more_is_a_note(serve: Serve, http: HttpClient) -> None:
+    found = checked(serve(wordpress(index=WITH_CONNECTOR, site=json_reply({**SITE, "surplus_rights": True}))).url, http)
+    assert found.problem is None
+    assert found.facts["way"] == "connector"
+    (note,) = [finding for finding in found.findings if not finding.ok]
+    assert (note.name, note.needed) == ("user", False)
+    assert "can do more than Memberhook needs" in note.message
 
 
 @pytest.mark.parametrize("site", [page_reply("Fatal", 500), json_reply({"hello": "world"}), json_reply([])])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-from memberhook.sites.wordpress import user_capabilities
+from memberhook.sites.wordpress import plugin_file, user_capabilities
 from memberhook.sites.wordpress.user_capabilities import has_privileges, is_privileged_capability
 
 HARMLESS = """read level_0 level_1 level_2 edit_posts publish_posts delete_posts edit_published_posts
@@ -20,7 +19,8 @@ PRIVILEGED = """manage_options manage_categories manage_links manage_woocommerce
     edit_themes delete_themes upload_themes update_core edit_files install_languages update_languages
     edit_theme_options customize unfiltered_html unfiltered_upload import export edit_others_posts delete_others_pages
     edit_private_posts delete_private_pages moderate_comments edit_dashboard create_sites delete_site delete_sites
-    setup_network level_3 level_9 level_10 administrator editor shop_manager Manage_Options edit_others_shop_orders"""
+    setup_network level_3 level_9 level_10 administrator editor shop_manager Manage_Options edit_others_shop_orders
+    memberhook_manage_members memberhook_connector"""
 
 
 @pytest.mark.parametrize("name", HARMLESS.split())
@@ -39,7 +39,7 @@ def test_only_what_is_granted_counts() -> None:
 
 
 def test_the_connector_has_the_same_table() -> None:
-    php = (Path(user_capabilities.__file__).parent / "plugin" / "memberhook-connector.php").read_text("utf-8")
+    php = (plugin_file.sources()["includes/protection.php"]).decode()
     table = re.search(r"const MEMBERHOOK_PRIVILEGED = array\((.*?)\n\);", php, re.DOTALL)
     assert table
     assert tuple(re.findall(r"^\t'(.*)',$", table[1], re.MULTILINE)) == user_capabilities.PRIVILEGED

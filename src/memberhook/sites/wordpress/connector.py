@@ -27,8 +27,8 @@ BATCH_SIZE = 100
 
 CONNECTOR = Product(
     "The Memberhook connector",
-    "WordPress at {site} accepts the user, but the user may not manage members (403). Give it the rights list_users, "
-    "create_users, edit_users and promote_users, or use an administrator.",
+    "WordPress at {site} accepts the user, but the user may not manage members (403). In WordPress, create a user for "
+    "Memberhook under Settings > Memberhook, and run the command that is shown there.",
 )
 _BATCH_FAILURES = POSSIBLY_ONE_RECORD | {ErrorCode.UNREACHABLE, ErrorCode.TIMEOUT}
 """What one member can cause for a whole batch: PHP dies over it."""
@@ -234,9 +234,9 @@ def _member(entry: Mapping[str, Any]) -> Member:
         fields={name: _value(value) for name, value in dict(entry["fields"]).items()},
         tags=tuple(Tag(tag["id"], tag["slug"], tag["title"]) for tag in entry["tags"]),
         protected=entry["protected"],
-        network_user=entry["elsewhere"],
-        idempotency_key=entry["created_for"] or None,
-        needs_repair=entry["unsettled"],
+        network_user=entry["network_user"],
+        idempotency_key=entry["idempotency_key"] or None,
+        needs_repair=entry["needs_repair"],
     )
 
 

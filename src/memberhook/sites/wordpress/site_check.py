@@ -34,6 +34,13 @@ from memberhook.sites.wordpress.users_api import PREFERENCES, ROUTE, UsersApi
 
 CONNECTOR = "memberhook/v1"
 RIGHTS = ("list_users", "create_users", "edit_users", "promote_users")
+CAPABILITY = "memberhook_manage_members"
+"""The connector's own: it is enough for all of its routes."""
+_SURPLUS_RIGHTS = (
+    "The WordPress user can do more than Memberhook needs: anyone who has its application password can manage all "
+    "users. In WordPress, press the button under Settings > Memberhook, which creates a user for Memberhook alone, and "
+    "run the command that it shows. Then revoke the old user's application password."
+)
 _FROM_CONNECTOR = (
     *("connector", "wordpress", "php", "multisite", "default_role", "roles", "meta_keys", "fluentcrm", "rehash"),
 )
@@ -65,9 +72,11 @@ def check(rest: RestClient) -> SiteCheck:
     try:
         site, connector = _connector(rest, index)
         rights = site.get("rights") if site else user_capabilities
-        results.append(_rights(rest, rights, network=bool(site.get("multisite"))))
+        results.append(_rights(rest, rights, connector=bool(site) or connector.needed))
         if not results[-1].ok:
             return SiteCheck(tuple(results))
+        if site.get("surplus_rights"):
+            results.append(CheckResult("user", False, _SURPLUS_RIGHTS, needed=False))
         if connector.needed and not connector.ok:
             return SiteCheck((*results, connector))
         found = {name: site[name] for name in _FROM_CONNECTOR if name in site} if site else _core_capabilities(rest)
@@ -140,16 +149,23 @@ def _application_passwords_disabled(rest: RestClient) -> str:
     return f"{no_application_passwords(rest.site)} Give the address with https://."
 
 
-def _rights(rest: RestClient, rights: object, *, network: bool) -> CheckResult:
+def _rights(rest: RestClient, rights: object, *, connector: bool) -> CheckResult:
+    if connector and object_at(rights).get(CAPABILITY):
+        return passed("rights", "The user may find, create and change members.")
     missing = [right for right in RIGHTS if not object_at(rights).get(right)]
     if not missing:
         return passed("rights", "The user may list, create and edit users and assign roles.")
-    remedy = (
-        "On a network of sites only super admins have them: use one."
-        if network
-        else "Use an administrator, or give the user's role these capabilities."
+    if connector:
+        return failed(
+            "rights",
+            f"The user at {rest.site} may not manage members. In WordPress, create a user for Memberhook under "
+            "Settings > Memberhook (on a network: as a super admin), and run the command that is shown there.",
+        )
+    return failed(
+        "rights",
+        f"The user at {rest.site} lacks the rights {', '.join(missing)}. Use an administrator (on a network: a super "
+        "admin), or give the user's role these capabilities.",
     )
-    return failed("rights", f"The user at {rest.site} lacks the rights {', '.join(missing)}. {remedy}")
 
 
 def _connector(rest: RestClient, index: Mapping[str, object]) -> tuple[dict[str, Any], CheckResult]:

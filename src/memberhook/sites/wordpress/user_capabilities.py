@@ -22,6 +22,7 @@ PRIVILEGED = (
     r"^(create|delete|edit|upgrade)_(sites?|network|roles?)$",
     r"_others_",
     r"^(edit|delete)_private_",
+    r"^memberhook_",
 )
 """Patterns to search for in a capability's name, ignoring case."""
 
