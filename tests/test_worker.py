@@ -15,7 +15,7 @@ from memberhook.engine import claims, followups, inbox
 from memberhook.engine.runtime import Runtime
 from memberhook.models.connections import Connection, Hook
 from memberhook.models.deliveries import Delivery
-from memberhook.models.followups import FollowUp, Kind
+from memberhook.models.followups import FollowUp, FollowUpState, Kind
 from memberhook.worker import Worker
 from tests.conftest import Clock, FakeCrm, Send, ended
 
@@ -168,7 +168,7 @@ def test_a_follow_up_that_kills_its_workers_fails_and_becomes_a_warning(followup
             ).rows
         followups.release_expired(clock(), workers=["w1"])
     followup.refresh_from_db()
-    assert followup.progress == "failed"
+    assert followup.progress == FollowUpState.FAILED
     [warning] = Delivery.objects.get().outcome["warnings"]
     assert warning.startswith("The welcome e-mail was not sent: The worker died while it was working on this.")
 
@@ -183,12 +183,12 @@ def test_a_welcome_e_mail_that_cannot_be_built_is_retried(
         patch.setattr("memberhook.engine.welcome.render_to_string", broken)
         followups.run_due("w1", runtime)
     followup.refresh_from_db()
-    assert (followup.state, followup.progress) == ("retrying", "waiting")
+    assert (followup.state, followup.progress) == ("retrying", FollowUpState.WAITING)
     assert followup.message.startswith("An error inside Memberhook (LookupError)")
     clock.pass_(hours=1)
     followups.run_due("w1", runtime)
     followup.refresh_from_db()
-    assert (followup.progress, len(mailoutbox)) == ("done", 1)
+    assert (followup.progress, len(mailoutbox)) == (FollowUpState.DONE, 1)
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -206,7 +206,7 @@ def test_every_kind_that_fails_is_a_warning_in_plain_words(
         followups.run_due("w1", runtime)
         clock.pass_(hours=73)
     followup.refresh_from_db()
-    assert followup.progress == "failed"
+    assert followup.progress == FollowUpState.FAILED
     [warning] = Delivery.objects.get().outcome["warnings"]
     assert warning.partition(":")[0].endswith((" not sent", " not returned"))
     assert User.objects.count() == 1

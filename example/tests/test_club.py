@@ -41,14 +41,16 @@ def hook(db: None) -> Hook:
     """Trusts what the webhook says: no CRM is asked."""
     same = {name: name for name in ("first_name", "last_name", "phone", "city")}
     mapped = same | {"user_email": "email", "birthday": "date_of_birth"}
-    return Hook.objects.create(
+    hook = Hook.objects.create(
         name="shop",
         connection=Connection.objects.create(name="shop", kind="fluentcrm", url="https://shop.example"),
         site=Site.objects.get(name="local"),
-        field_map=[{"site": site, "crm": crm} for site, crm in mapped.items()],
         trust_payload=True,
         welcome=True,
     )
+    for site_field, crm_field in mapped.items():
+        hook.mapped_fields.create(site_field=site_field, crm_field=crm_field)
+    return hook
 
 
 @pytest.fixture
@@ -107,7 +109,9 @@ def test_what_a_column_does_not_take_is_a_warning(send: Any) -> None:
     send()
     outcome = send("update", date_of_birth="in spring", phone="1", updated_at="2026-11-24 00:00:00")
     assert (outcome["status"], outcome["changes"]) == ("applied", ["phone"])
-    assert outcome["warnings"] == ["The site's field birthday does not take the contact's value, so it stays as it is."]
+    assert outcome["warnings"] == [
+        "The site's field birthday does not accept the contact's value, so it stays unchanged."
+    ]
     assert Person.objects.get().birthday == date(1990, 4, 1)
 
 
@@ -122,7 +126,7 @@ def test_what_the_clubs_database_refuses_has_failed(send: Any) -> None:
     Person.objects.create_user("other@example.com", phone="+351 555 0199")
     outcome = send()
     assert outcome["status"] == "failed"
-    assert "has to be unique" in outcome["message"]
+    assert "a unique value is taken" in outcome["message"]
     assert Person.objects.count() == 1
     assert send(phone="+351 555 0200")["status"] == "applied"
 

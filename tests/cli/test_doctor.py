@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from memberhook.cli import doctor
 from memberhook.core.check_result import CheckResult
 from memberhook.core.errors import TransientError
+from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Connection, Hook, Site
+from memberhook.services import doctor
 from memberhook.sites.contract import SiteCheck
 from tests.conftest import set_rows
 from tests.fake_wordpress import BAD, CONNECTOR, CORE, GOOD, FakeWordPress
@@ -18,11 +19,11 @@ from tests.loopback import Loopback, Reply, Request
 
 @pytest.fixture
 def no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_clock", lambda account: iter(()))
+    monkeypatch.setattr(doctor, "_clock", lambda account, runtime: iter(()))
 
 
-def told(examine: Any) -> dict[str, tuple[bool, str]]:
-    return {check.name: (check.ok, check.message) for check in examine()}
+def results(examine: Any) -> dict[str, tuple[bool, str]]:
+    return {check.name: (not check.is_failure, check.message) for check in examine(system_runtime())}
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_sites_are_looked_at_and_what_they_tell_is_kept(wordpress: FakeWordPress
     Site.objects.filter(name="club").update(capabilities=CORE)
     missing = CheckResult("connector", False, "The plugin is not there.", needed=False)
     wordpress.checked = SiteCheck((GOOD, missing), {**CORE, "wordpress": "9"})
-    assert told(doctor.site_checks) == {
+    assert results(doctor.site_checks) == {
         "club: credentials": (True, GOOD.message),
         "club: connector": (True, "The plugin is not there."),
     }
@@ -48,16 +49,16 @@ def test_sites_are_looked_at_and_what_they_tell_is_kept(wordpress: FakeWordPress
 def test_a_note_is_marked_and_fails_nothing(wordpress: FakeWordPress, club: Site, no_clock: None) -> None:
     more = CheckResult("user", False, "The WordPress user can do more than Memberhook needs.", needed=False)
     wordpress.checked = SiteCheck((GOOD, more), CONNECTOR)
-    marks = {check.name: (check.ok, check.note) for check in doctor.site_checks()}
-    assert marks == {"club: credentials": (True, False), "club: user": (True, True)}
+    marks = {check.name: (check.ok, check.is_failure) for check in doctor.site_checks(system_runtime())}
+    assert marks == {"club: credentials": (True, False), "club: user": (False, False)}
 
 
-def test_a_connector_that_is_gone_is_told_and_the_way_stays(
+def test_a_connector_that_is_gone_is_reported_and_the_transport_stays(
     wordpress: FakeWordPress, club: Site, no_clock: None
 ) -> None:
     missing = CheckResult("connector", False, "The plugin is not there.", needed=False)
     wordpress.checked = SiteCheck((GOOD, missing), CORE)
-    ok, message = told(doctor.site_checks)["club: connector"]
+    ok, message = results(doctor.site_checks)["club: connector"]
     assert not ok
     assert "memberhook site check club" in message
     assert Site.objects.get(name="club").capabilities == CONNECTOR
@@ -67,7 +68,7 @@ def test_a_site_that_is_down_is_a_finding_and_its_facts_stay(
     wordpress: FakeWordPress, club: Site, no_clock: None
 ) -> None:
     wordpress.checked = SiteCheck((BAD,))
-    assert told(doctor.site_checks) == {"club: credentials": (False, BAD.message)}
+    assert results(doctor.site_checks) == {"club: credentials": (False, BAD.message)}
     assert Site.objects.get(name="club").capabilities == CONNECTOR
 
 
@@ -75,7 +76,7 @@ def test_a_site_that_cannot_be_opened_does_not_hide_the_next(
     wordpress: FakeWordPress, club: Site, no_clock: None
 ) -> None:
     Site.objects.create(name="broken", kind="wordpress", url="https://b.example", secret="no token of ours")
-    found = told(doctor.site_checks)
+    found = results(doctor.site_checks)
     assert "the secret key has changed" in found["site broken"][1]
     assert found["club: credentials"][0]
 
@@ -90,7 +91,7 @@ def test_the_clock_of_a_site_is_compared(wordpress: FakeWordPress, club: Site, b
 
     with Loopback(answer) as server:
         Site.objects.filter(pk=club.pk).update(url=server.url, allow_private=True)
-        assert told(doctor.site_checks)["club: clock"][0] is ok
+        assert results(doctor.site_checks)["club: clock"][0] is ok
 
 
 def test_a_clock_that_cannot_be_asked_is_no_finding(wordpress: FakeWordPress, club: Site) -> None:
@@ -99,13 +100,13 @@ def test_a_clock_that_cannot_be_asked_is_no_finding(wordpress: FakeWordPress, cl
 
     with Loopback(leads_on) as server:
         Site.objects.filter(pk=club.pk).update(url=server.url, allow_private=True)
-        assert set(told(doctor.site_checks)) == {"club: credentials"}
+        assert set(results(doctor.site_checks)) == {"club: credentials"}
 
 
-def test_what_only_the_connector_can_do_is_told(wordpress: FakeWordPress, club_hook: Hook) -> None:
-    assert not [name for name in told(doctor.hook_checks) if "welcome" in name or "kept" in name]
+def test_what_only_the_connector_can_do_is_reported(wordpress: FakeWordPress, club_hook: Hook) -> None:
+    assert not [name for name in results(doctor.hook_checks) if "welcome" in name or "kept" in name]
     Site.objects.filter(name="club").update(capabilities=dict(CORE))
-    found = told(doctor.hook_checks)
+    found = results(doctor.hook_checks)
     ok, message = found["hook members: welcome e-mail"]
     assert not ok
     assert "club has no connector plugin" in message
@@ -116,21 +117,21 @@ def test_what_only_the_connector_can_do_is_told(wordpress: FakeWordPress, club_h
     )
 
 
-def test_a_missing_role_is_told_as_its_site_makes_roles(wordpress: FakeWordPress, club_hook: Hook) -> None:
+def test_a_missing_role_is_reported_with_what_to_do(wordpress: FakeWordPress, club_hook: Hook) -> None:
     Hook.objects.update(allowed_roles=["vip"])
-    ok, message = told(doctor.hook_checks)["hook members: roles"]
+    ok, message = results(doctor.hook_checks)["hook members: roles"]
     assert (ok, message) == (
         False,
-        "the site has no role vip. Make it in WordPress. Then: memberhook site check club",
+        "the site has no role vip. Create it in WordPress. Then: memberhook site check club",
     )
     Hook.objects.update(site=Site.objects.get(name="local"))
-    assert told(doctor.hook_checks)["hook members: roles"][1].endswith("Add it with: memberhook role add vip")
+    assert results(doctor.hook_checks)["hook members: roles"][1].endswith("Add it with: memberhook role add vip")
 
 
 def test_a_site_that_cannot_tell_its_roles_does_not_hide_other_checks(
     wordpress: FakeWordPress, club_hook: Hook
 ) -> None:
     wordpress.broken = TransientError("club.example Could not connect.", code="unreachable")
-    found = told(doctor.hook_checks)
+    found = results(doctor.hook_checks)
     assert found["hook members: roles"] == (False, "club.example Could not connect.")
     assert "hook members: fields" in found

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from memberhook.cli import doctor
 from memberhook.core.types import Tag
 from memberhook.crms.contract import Catalog
+from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Connection, Hook
 from memberhook.models.tags import Tag as TagRow
+from memberhook.services import doctor
 from tests.conftest import FakeCrm, set_rows
 
 
@@ -25,20 +26,20 @@ def ruled(hook: Hook, *rules: tuple[str, str]) -> None:
 
 
 def test_all_is_well_where_every_tag_is_there(hook: Hook) -> None:
-    assert list(doctor.rule_checks()) == []
+    assert list(doctor.rule_checks(system_runtime())) == []
     ruled(hook, ("10", "customer"))
-    assert [check.ok for check in doctor.rule_checks()] == [True]
+    assert [check.ok for check in doctor.rule_checks(system_runtime())] == [True]
 
 
 def test_a_tag_that_the_crm_has_lost(hook: Hook) -> None:
     ruled(hook, ("10", "customer"), ("11", "customer"))
-    [check] = doctor.rule_checks()
+    [check] = doctor.rule_checks(system_runtime())
     assert not check.ok
-    assert check.message == ("shop has no such tag any more: Trial = customer; take the rule out in the console")
+    assert check.message == ("shop no longer has the tag: Trial = customer; delete the rule in the console")
 
 
 def test_a_role_that_the_site_has_not(hook: Hook) -> None:
     ruled(hook, ("10", "vanished"))
-    [roles] = [check for check in doctor.hook_checks() if check.name.endswith("roles")]
+    [roles] = [check for check in doctor.hook_checks(system_runtime()) if check.name.endswith("roles")]
     assert not roles.ok
     assert "no role vanished" in roles.message

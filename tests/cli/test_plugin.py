@@ -59,9 +59,9 @@ def test_the_file_alone(cli: Cli, folder: Path) -> None:
     assert (folder / "connector.php").read_bytes() == plugin_file.source()
 
 
-def test_what_to_do_next_is_told(cli: Cli, folder: Path) -> None:
+def test_what_to_do_next_is_printed(cli: Cli, folder: Path) -> None:
     assert cli(*WRITE, "--output", "x.zip") == (
-        f"x.zip is written: connector {__version__}.\n"
+        f"Wrote x.zip, connector {__version__}.\n"
         "In WordPress: Plugins → Add Plugin (older: Add New) → Upload Plugin, then activate it.\n"
         "Then: memberhook site check NAME\n"
     )
@@ -88,7 +88,7 @@ def test_an_older_one_is_written_over(cli: Cli, folder: Path, name: str) -> None
 )
 def test_other_files_are_left_alone(cli: Cli, folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
-    assert "is no connector plugin" in cli(*WRITE, "--output", name, status=1)
+    assert "is not the connector plugin" in cli(*WRITE, "--output", name, status=1)
     assert (folder / name).read_bytes() == content
 
 
@@ -96,7 +96,7 @@ def test_a_zip_with_more_in_it_is_left_alone(cli: Cli, folder: Path) -> None:
     with ZipFile(folder / "x.zip", "w") as archive:
         archive.writestr(plugin_file.IN_ZIP, "")
         archive.writestr("letters.txt", "mine")
-    assert "is no connector plugin" in cli(*WRITE, "--output", "x.zip", status=1)
+    assert "is not the connector plugin" in cli(*WRITE, "--output", "x.zip", status=1)
 
 
 @pytest.mark.parametrize("name", [".", "x", "x.tar.gz", "nowhere/x.zip"])

@@ -44,23 +44,23 @@ def test_a_site_is_looked_at_and_stored(cli: Cli, wordpress: FakeWordPress) -> N
     assert PASSWORD not in site.secret
 
 
-def test_what_was_found_is_told(cli: Cli, wordpress: FakeWordPress) -> None:
-    told = cli(*ADD, *AT, stdin=PASSWORD)
-    assert f"  ok   credentials: {GOOD.message}\n" in told
-    assert "club is WordPress 6.8.1, reached by the connector 0.1.0.\n" in told
-    assert "Roles: subscriber, customer; privileged, so no webhook grants them: administrator.\n" in told
-    assert "wordpress plugin" not in told
-    assert PASSWORD not in told
+def test_what_was_found_is_printed(cli: Cli, wordpress: FakeWordPress) -> None:
+    printed = cli(*ADD, *AT, stdin=PASSWORD)
+    assert f"  ok   credentials: {GOOD.message}\n" in printed
+    assert "club is WordPress 6.8.1, reached by the connector 0.1.0.\n" in printed
+    assert "Roles: subscriber, customer; privileged, so no webhook grants them: administrator.\n" in printed
+    assert "wordpress plugin" not in printed
+    assert PASSWORD not in printed
 
 
 def test_the_connector_is_offered_where_it_is_missing(cli: Cli, wordpress: FakeWordPress) -> None:
     missing = CheckResult("connector", False, "The plugin is not there.", needed=False)
     wordpress.checked = SiteCheck((GOOD, missing), CORE)
-    told = cli(*ADD, *AT, stdin=PASSWORD)
-    assert "  note connector: The plugin is not there.\n" in told
-    assert "reached by WordPress's own REST API" in told
-    assert "memberhook wordpress plugin --output memberhook-connector.zip\n" in told
-    assert "→ Upload Plugin, activate it, then: memberhook site check club\n" in told
+    printed = cli(*ADD, *AT, stdin=PASSWORD)
+    assert "  note connector: The plugin is not there.\n" in printed
+    assert "reached by WordPress's own REST API" in printed
+    assert "memberhook wordpress plugin --output memberhook-connector.zip\n" in printed
+    assert "→ Upload Plugin, activate it, then: memberhook site check club\n" in printed
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -74,11 +74,11 @@ def test_nothing_is_stored_when_a_needed_finding_fails(cli: Cli, wordpress: Fake
 
 def test_adding_it_again_changes_it(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
     Site.objects.filter(pk=club.pk).update(paused_until=timezone.now() + timedelta(hours=1), allow_private=True)
-    told = cli(*ADD, "--url", "https://new.example", stdin="new one\n")
+    printed = cli(*ADD, "--url", "https://new.example", stdin="new one\n")
     site = Site.objects.get(name="club")
     assert (site.pk, site.url, site.username, site.password) == (club.pk, "https://new.example", "owner", "new one")
     assert (site.allow_private, site.paused_until) == (False, None)
-    assert "Note:" not in told
+    assert "Note:" not in printed
 
 
 def test_a_site_that_fails_keeps_what_was_stored(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
@@ -92,25 +92,25 @@ def test_another_address_with_linked_members_is_warned_of(cli: Cli, wordpress: F
     hook = hook_for(club)
     Link.objects.create(connection=hook.connection, site=club, contact_id="1", member_id="7")
     assert "Note:" not in cli(*ADD, "--url", "https://club.example/", stdin=PASSWORD)
-    told = cli(*ADD, "--url", "https://other.example", stdin=PASSWORD)
-    assert "Note: 1 linked members of club are taken for the same users at the new address." in told
+    printed = cli(*ADD, "--url", "https://other.example", stdin=PASSWORD)
+    assert "Note: 1 linked members of club are assumed to be the same users at the new address." in printed
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ((*ADD[:4], "local", *ADD[5:], *AT), "'local' is the name of the local site"),
-        ((*ADD[:4], "not a slug", *ADD[5:], *AT), "--name: "),
-        ((*ADD, "--url", "club.example"), "is no address"),
-        ((*ADD, "--url", "https://me:secret@club.example"), "not in the address"),
+        ((*ADD[:4], "not a slug", *ADD[5:], *AT), "name: "),
+        ((*ADD, "--url", "club.example"), "The address must be"),
+        ((*ADD, "--url", "https://me:secret@club.example"), "contains a username or password"),
         ((*ADD, *AT, "--wp-fusion", "Fluent CRM"), "is not a slug of WP Fusion"),
         (("site", "add", "local", *ADD[3:], *AT), "'local' is not 'wordpress'"),
         (("site", "check", "nowhere"), "no site 'nowhere'"),
-        (("site", "remove", "local"), "is always there"),
+        (("site", "remove", "local"), "cannot be removed"),
         (("role", "list", "--site", "nowhere"), "no site 'nowhere'"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_sentence(
+def test_what_cannot_be_done_is_explained_in_one_sentence(
     cli: Cli, wordpress: FakeWordPress, arguments: tuple[str, ...], words: str
 ) -> None:
     error = cli(*arguments, stdin=PASSWORD, status=1)
@@ -180,13 +180,13 @@ def test_roles_of_a_site(cli: Cli, wordpress: FakeWordPress, club: Site) -> None
     assert "subscriber" in cli("role", "list")
     error = cli("role", "add", "vip", "--site", "club", status=1)
     assert error == (
-        "memberhook: Roles of club are WordPress's own. Make it in WordPress. Then: memberhook site check club\n"
+        "memberhook: The roles of club belong to WordPress. Create it in WordPress. Then: memberhook site check club\n"
     )
 
 
 def test_without_the_connector_a_new_role_needs_a_holder(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
     Site.objects.filter(pk=club.pk).update(capabilities=dict(CORE))
-    assert "Make it in WordPress and give it to somebody" in cli("role", "add", "vip", "--site", "club", status=1)
+    assert "Create it in WordPress and give it to a user" in cli("role", "add", "vip", "--site", "club", status=1)
 
 
 def test_a_role_without_a_word_about_privileges_is_privileged(cli: Cli, wordpress: FakeWordPress, club: Site) -> None:
@@ -199,7 +199,7 @@ def test_a_hook_takes_the_roles_of_its_site(cli: Cli, wordpress: FakeWordPress, 
     new = ("hook", "add", "--connection", "shop", "--site", "club")
     assert cli("hook", "add", "--connection", "shop", "--role", "vip", status=1).endswith("memberhook role add vip.\n")
     error = cli(*new, "--role", "vip", status=1)
-    assert "it has subscriber, customer. Make it in WordPress. Then: memberhook site check club" in error
+    assert "it has subscriber, customer. Create it in WordPress. Then: memberhook site check club" in error
     assert "privileged" in cli(*new, "--role", "administrator", status=1)
     cli(*new, "--allow-role", "Customer")
     assert Hook.objects.get().allowed_roles == ["customer"]

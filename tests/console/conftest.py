@@ -65,7 +65,7 @@ def shop(hook: Hook) -> Connection:
 def crm(monkeypatch: pytest.MonkeyPatch) -> FakeCrm:
     """What the console's tests of a connection meet."""
     fake = FakeCrm()
-    monkeypatch.setattr("memberhook.console.connections.crm_client", lambda connection, http: fake)
+    monkeypatch.setattr("memberhook.services.connect.crm_client", lambda connection, http: fake)
     return fake
 
 

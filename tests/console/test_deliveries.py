@@ -213,7 +213,7 @@ def test_replay_of_all_that_a_filter_finds(console: Client, deliver: Deliver, no
 def test_replay_of_all_failed(
     console: Client, deliver: Deliver, notified: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("memberhook.console.replay.BATCH_SIZE", 2)
+    monkeypatch.setattr("memberhook.services.deliveries.AT_ONCE", 2)
     failed, fine = [deliver("failed") for _ in range(5)], deliver("applied")
     address = f"{LIST}replay/?status=failed"
     assert "5 deliveries will be processed again" in console.get(address).content.decode()

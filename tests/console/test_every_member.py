@@ -16,7 +16,6 @@ from django.test import Client
 from django.utils import timezone
 
 from memberhook import console, models, signals
-from memberhook.cli.listings import delivery_data
 from memberhook.console.labels import ACTIONS, STATES, result_label
 from memberhook.console.overview import overview
 from memberhook.core.errors import PermanentError, TransientError
@@ -26,6 +25,7 @@ from memberhook.intake import answers
 from memberhook.models.connections import Connection, Hook
 from memberhook.models.deliveries import Attempt, Delivery, Origin
 from memberhook.models.followups import FollowUp, FollowUpState, Kind
+from memberhook.services.deliveries import as_data
 from tests.cli.conftest import Cli, cli
 from tests.conftest import FakeCrm, Send, ended
 
@@ -208,7 +208,7 @@ def test_answers_as_pages(deliver: Deliver, state: State, action: Action) -> Non
     page = answers.stored(delivery).render(as_page=True)
     body = page.body
     assert page.status == (200 if delivery.finished_at else 202)
-    assert f">{delivery_data(delivery)['status'] if delivery.finished_at else 'pending'}</span>" in body.decode()
+    assert f">{as_data(delivery)['status'] if delivery.finished_at else 'pending'}</span>" in body.decode()
     assert action.value in body.decode()
 
 

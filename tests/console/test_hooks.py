@@ -36,8 +36,8 @@ def inline(prefix: str, rows: Sequence[Mapping[str, Any]], stored: int = 0) -> d
 
 def rows(*mappings: tuple[str, str, str, bool], stored: Sequence[MappedField] = ()) -> dict[str, Any]:
     names = ("site_field", "crm_field", "type", "clears")
-    given = [dict(zip(names, mapping, strict=True)) for mapping in mappings]
-    cells = [{name: value for name, value in row.items() if value is not False} for row in given]
+    cells_of_rows = [dict(zip(names, mapping, strict=True)) for mapping in mappings]
+    cells = [{name: value for name, value in row.items() if value is not False} for row in cells_of_rows]
     for row, cell in zip(stored, cells, strict=False):
         cell["id"] = row.pk
     return inline("mapped_fields", cells, len(stored))
@@ -196,7 +196,7 @@ def test_a_privileged_role_is_never_the_default(console: Client, new: dict[str, 
     assert "default_role" in errors(answer)
 
 
-def test_a_default_role_that_became_privileged_must_be_chosen_anew(console: Client, hook: Hook) -> None:
+def test_a_default_role_that_became_privileged_must_be_chosen_again(console: Client, hook: Hook) -> None:
     add_role("boss", "Boss", privileged=True)
     Hook.objects.update(default_role="boss")
     text = console.get(change(hook)).content.decode()
@@ -206,15 +206,15 @@ def test_a_default_role_that_became_privileged_must_be_chosen_anew(console: Clie
 
 @pytest.mark.parametrize("typed", ["", "yes", "administrato", "customer"])
 def test_a_privileged_role_needs_its_name_typed(console: Client, new: dict[str, Any], typed: str) -> None:
-    asked = {"allowed_roles": ["customer", "administrator"], "confirm_privileged": typed}
-    answer = console.post(ADD, new | asked)
+    values = {"allowed_roles": ["customer", "administrator"], "confirm_privileged": typed}
+    answer = console.post(ADD, new | values)
     assert "type here: administrator" in errors(answer)["confirm_privileged"][0]
     assert not Hook.objects.filter(name="fresh").exists()
 
 
 def test_a_privileged_role_is_allowed_by_typing_its_name(console: Client, new: dict[str, Any]) -> None:
-    asked = {"allowed_roles": ["customer", "administrator"], "confirm_privileged": " Administrator "}
-    console.post(ADD, new | asked)
+    values = {"allowed_roles": ["customer", "administrator"], "confirm_privileged": " Administrator "}
+    console.post(ADD, new | values)
     hook = Hook.objects.get(name="fresh")
     assert sorted(hook.allowed_roles) == ["administrator", "customer"]
     assert hook.confirmed_privileged == ["administrator"]
@@ -243,11 +243,11 @@ def test_only_who_may_change_users_lets_a_hook_give_a_privileged_role(
     client: Client, hook: Hook, shop: Connection
 ) -> None:
     helper = User.objects.create(username="helper", is_staff=True)
-    wanted = ("view_hook", "change_hook", "view_accesskey", "change_accesskey")
-    helper.user_permissions.set(Permission.objects.filter(codename__in=wanted))
+    codenames = ("view_hook", "change_hook", "view_accesskey", "change_accesskey")
+    helper.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     client.force_login(helper)
-    asked = form(allowed_roles=["administrator"], confirm_privileged="administrator")
-    assert "may change users" in errors(client.post(change(hook), asked))["allowed_roles"][0]
+    values = form(allowed_roles=["administrator"], confirm_privileged="administrator")
+    assert "may change users" in errors(client.post(change(hook), values))["allowed_roles"][0]
     assert client.post(change(hook), form(allowed_roles=["customer"])).status_code == 302
 
 
@@ -265,8 +265,8 @@ def course(shop: Connection) -> Tag:
 
 
 def test_roles_that_follow_tags(console: Client, new: dict[str, Any], course: Tag) -> None:
-    given = rules(("course", "student"), ("7", "subscriber"), ("", ""))
-    console.post(ADD, new | {"allowed_roles": ["student"]} | given)
+    cells_of_rows = rules(("course", "student"), ("7", "subscriber"), ("", ""))
+    console.post(ADD, new | {"allowed_roles": ["student"]} | cells_of_rows)
     hook = Hook.objects.get(name="fresh")
     assert hook.options().tag_roles == (TagRole("7", "student"), TagRole("7", "subscriber"))
     Tag.objects.update(title="The course")

@@ -15,8 +15,8 @@ from tests.console.test_hooks import change, form, formset
 
 
 def limits(key: AccessKey, **values: Any) -> dict[str, Any]:
-    given = {"id": key.pk, "hook": key.hook_id, "expires_at_0": "", "expires_at_1": "", "networks": "", **values}
-    inline = {f"keys-0-{name}": value for name, value in given.items()}
+    cells = {"id": key.pk, "hook": key.hook_id, "expires_at_0": "", "expires_at_1": "", "networks": "", **values}
+    inline = {f"keys-0-{name}": value for name, value in cells.items()}
     return form(allowed_roles=["customer"], **{"keys-TOTAL_FORMS": 1, "keys-INITIAL_FORMS": 1, **inline})
 
 
@@ -40,7 +40,7 @@ def test_limits_of_a_key(console: Client, hook: Hook, shop: Connection, key: Acc
     ("values", "field"),
     [({"networks": "203.0.113.300"}, "networks"), ({"actions": ["delete"]}, "actions"), ({"roles": ["boss"]}, "roles")],
 )
-def test_wrong_limits_are_told(
+def test_wrong_limits_are_refused(
     console: Client, hook: Hook, shop: Connection, key: AccessKey, values: dict[str, Any], field: str
 ) -> None:
     answer = console.post(change(hook), limits(key, **values))
@@ -101,7 +101,7 @@ def test_a_page_sent_twice_makes_one_key(console: Client, hook: Hook, key: Acces
 
 def test_rotation_asks_first(console: Client, hook: Hook, key: AccessKey) -> None:
     page = console.get(f"/console/memberhook/hook/{hook.pk}/new-key/")
-    assert "go on for 24 hours" in page.content.decode()
+    assert "keep working for 24 hours" in page.content.decode()
     assert new_key(console, hook, "", key.pk).status_code == 200
     assert AccessKey.objects.count() == 1
     assert console.get("/console/memberhook/hook/999/new-key/").status_code == 404

@@ -117,7 +117,7 @@ def test_another_address_with_linked_members_is_warned_of(
 ) -> None:
     Link.objects.create(connection=hook.connection, site=club, contact_id="1", member_id="7")
     answer = console.post(page(club), form(url="https://other.example", password="x"))
-    assert "1 linked members of club are taken for the same users" in messages_of(answer)[0]
+    assert "1 linked members of club are assumed to be the same users" in messages_of(answer)[0]
 
 
 def test_a_test_tells_each_finding_and_keeps_what_was_found(

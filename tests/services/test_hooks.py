@@ -68,5 +68,5 @@ def test_the_options_of_a_claimed_hook_cost_no_query(
     claim = inbox.claim(hook.pk, "w1", clock(), contacts=10, lease=timedelta(seconds=30))
     assert claim is not None
     with django_assert_num_queries(0):
-        options = claim.hook.options()
+        options = claim.rows[0].hook.options()
     assert (len(options.field_map), len(options.tag_roles)) == (3, 5)

@@ -85,7 +85,6 @@ def make_club(
         made.append(service)
         account = ("--url", connected.url, "--username", username, "--password-stdin", "--allow-private")
         service.json("site", "add", "wordpress", "--name", "club", *account, stdin=password)
-        connect(service, crm, *options)
         service.start()
         connect(service, crm, *options)
         return service

@@ -1,4 +1,4 @@
-"""The command line: thin callers of the same functions that the service uses."""
+"""The command line: parses, calls services, prints. May import anything but the console."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ COMMANDS = {
     "serve": "serve",
     "worker": "serve",
     "demo": "demo",
-    "connect": "connect",
+    "connect": "connections",
     "site": "sites",
     "hook": "hooks",
-    "key": "hooks",
-    "role": "connect",
-    "member": "connect",
-    "members": "listings",
-    "deliveries": "listings",
-    "replay": "bulk",
-    "import": "bulk",
-    "resync": "bulk",
+    "key": "keys",
+    "role": "roles",
+    "member": "members",
+    "members": "members",
+    "deliveries": "deliveries",
+    "replay": "deliveries",
+    "import": "imports",
+    "resync": "imports",
     "doctor": "doctor",
     "wordpress": "wordpress",
 }
 
 
 class Commands(click.Group):
-    """Imports the module of a command when it is used, after Django is set up."""
+    """Imports the module of a command only when the command is used, after Django is set up."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -49,7 +49,7 @@ class Commands(click.Group):
 
 
 def set_up() -> None:
-    """Sets up Django: the service's settings, or those of the project that DJANGO_SETTINGS_MODULE names."""
+    """Set up Django with the settings of the service, or those that DJANGO_SETTINGS_MODULE names."""
     import django
     from django.apps import apps
 
@@ -62,15 +62,15 @@ def set_up() -> None:
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="memberhook")
 def cli() -> None:
-    """A webhook comes in from a CRM, a member is made or changed on a site.
+    """Create and update the members of a site when the webhooks of a CRM come in.
 
     \b
     First steps:
       memberhook demo                     see it work, with a simulated CRM
       memberhook serve                    start the service
-      memberhook connect fluentcrm …      tell it about your CRM
-      memberhook hook add …               get the address for your automation
-      memberhook doctor                   find out what is wrong
+      memberhook connect fluentcrm …      connect your CRM
+      memberhook hook add …               get the webhook address for your automation
+      memberhook doctor                   check everything that could be wrong
 
     All state is in $MEMBERHOOK_DATA (./memberhook-data).
     """
@@ -81,7 +81,7 @@ class CommandFailed(Exception):
 
 
 def main() -> None:
-    """Run a command. Exit status 1 with one clear sentence on stderr when it fails."""
+    """Run a command. If it fails, print one sentence on standard error and exit with status 1."""
     try:
         sys.exit(run())
     except CommandFailed as error:

@@ -1,9 +1,10 @@
-"""What several commands share: an up-to-date database, listings, lookups by name, durations."""
+"""What several commands share: an up-to-date database, output, lookups by name, parameter types."""
 
 from __future__ import annotations
 
 import functools
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
@@ -23,7 +24,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for p
 
 
 def with_database(command: Callable[P, R]) -> Callable[P, R]:
-    """Creates what is missing before the command runs. A host project migrates its database itself."""
+    """Migrate the database before the command runs. A host project migrates its own."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -53,7 +54,7 @@ def service_only(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def show(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
-    """A list as JSON, or as a table with these of its columns."""
+    """Print rows as JSON, or these columns of them as a table."""
     if as_json:
         click.echo(json.dumps(list(rows), ensure_ascii=False, indent=2))
         return
@@ -70,7 +71,7 @@ def _cell(value: object) -> str:
 
 
 def say(data: Mapping[str, Any], sentence: str, *, as_json: bool) -> None:
-    """One result: data for programs, a sentence for people."""
+    """Print one result: data for programs, a sentence for people."""
     click.echo(json.dumps(dict(data), ensure_ascii=False, indent=2) if as_json else sentence)
 
 
@@ -93,9 +94,24 @@ def _named(model: type[Named], name: str, what: str, make: str) -> Named:
     row = model._default_manager.filter(name=name).first()
     if row is None:
         known = ", ".join(model._default_manager.order_by("name").values_list("name", flat=True))
-        hint = f"there are: {known}" if known else f"there is none yet; make one with: {make}"
+        hint = f"there are: {known}" if known else f"there is none yet; add one with: {make}"
         raise UsageError(f"There is no {what} {name!r}; {hint}.", code="not_found")
     return row
+
+
+def read_password(from_stdin: bool) -> str:
+    """From standard input, or asked for at a terminal."""
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    elif sys.stdin.isatty():
+        password = click.prompt("Application password", hide_input=True)
+    else:
+        raise UsageError("Give the password on standard input, with --password-stdin.", code="no_password")
+    if not password:
+        raise UsageError(
+            "The password is empty; pipe it in, like: … --password-stdin < password.txt", code="no_password"
+        )
+    return password
 
 
 class Duration(click.ParamType[timedelta]):
@@ -113,7 +129,7 @@ class Duration(click.ParamType[timedelta]):
 
 
 class Since(click.ParamType[datetime]):
-    """A duration back from now, or an ISO date (and time, UTC unless it says) → datetime."""
+    """A duration back from now, or an ISO date or time (in UTC unless it has an offset) → datetime."""
 
     name = "time"
 
@@ -127,7 +143,7 @@ class Since(click.ParamType[datetime]):
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is no time; write 2h, 3d, 2026-11-23 or 2026-11-23T10:00.", param, ctx)
+            self.fail(f"{value!r} is not a time; write 2h, 3d, 2026-11-23 or 2026-11-23T10:00.", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

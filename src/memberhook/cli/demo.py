@@ -1,4 +1,4 @@
-"""`demo`: the service, and a simulated FluentCRM that sends real-looking webhooks to it."""
+"""`demo`: the service, and a simulated FluentCRM that sends realistic webhooks to it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ from django.db import transaction
 from memberhook import addresses
 from memberhook.cli.common import service_only, utc_now, with_database
 from memberhook.core.errors import UsageError
-from memberhook.engine.clients import crm_client
 from memberhook.engine.mail_files import mail_folder
 from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Connection, Hook, Site
 from memberhook.models.deliveries import Delivery
 from memberhook.services import accounts, hooks, keys
-from memberhook.services.catalog import save_catalog
+from memberhook.services.connect import connect
 
 if TYPE_CHECKING:  # the simulator needs the packages of the service
     from memberhook.testing.fluentcrm import Running, SimulatedFluentCRM
@@ -40,7 +39,7 @@ PAUSE = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What the demo prints, so that people can look around."""
+    """What the demo prints, for people to look around."""
 
     key: str
     password: str
@@ -49,14 +48,14 @@ class Access:
 @click.command("demo")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
-@click.option("--buyers", default=0, help="Stop sending after so many buyers; 0: go on until Ctrl-C.")
+@click.option("--buyers", default=0, help="Stop sending after so many buyers.  [default: go on until Ctrl-C]")
 @service_only
 @with_database
 def demo_command(host: str, port: int, buyers: int) -> None:
-    """See it work: serve, with a simulated FluentCRM whose automation sends webhooks to it.
+    """See it work: run the service, with a simulated FluentCRM whose automation sends webhooks to it.
 
-    People buy a course in the simulated CRM, get its tag, and become members here: with a role, a welcome e-mail and a
-    password that goes back to the CRM. It is all in the data folder; delete it when you have seen enough.
+    People buy a course in the simulated CRM, get its tag, and become members here, with a role, a welcome e-mail and a
+    password that is returned to the CRM. Everything is in the data folder; delete that when you have seen enough.
     """
     from memberhook.cli.serve import use_address
     from memberhook.server.serve import save_address, serve
@@ -83,21 +82,25 @@ def _refuse_real_data() -> None:
 
 
 def set_up(running: Running) -> Access:
-    """Connection, hook, automation and a log-in for the console; what an earlier demo left is used again."""
+    """Connection, hook, automation and an account for the console; those of an earlier demo are used again."""
     crm = running.crm
     password = secrets.token_urlsafe(12)
     crm.add_user("memberhook", password)
     crm.add_tag(COURSE, "course-sourdough")
     crm.add_tag(NEWSLETTER, "newsletter")
     crm.add_field(PASSWORD_FIELD, "text", "WP Password")
-    connection = Connection.objects.filter(name=NAME).first() or Connection(name=NAME)
-    connection.kind, connection.url, connection.username = "fluentcrm", running.url, "memberhook"
-    connection.password, connection.allow_private = password, True
-    catalog = crm_client(connection, system_runtime().http).catalog()
+    connection = connect(
+        "fluentcrm",
+        NAME,
+        running.url,
+        "memberhook",
+        password,
+        allow_private=True,
+        http=system_runtime().http,
+        now=utc_now(),
+    ).connection
     with transaction.atomic():
-        connection.save()
-        save_catalog(connection, catalog, utc_now())
-        accounts.new_role("customer", None)
+        accounts.new_role("customer")
         hook = _hook(connection)
         access = Access(keys.rotate(hook, utc_now(), None), _console_login())
     controls = {"role": "customer", "send_notification": "true"}
@@ -141,7 +144,7 @@ def _report(crm: SimulatedFluentCRM, running: Running, access: Access, buyers: i
 Memberhook runs at {addresses.public_url()}
 
   console      {console}   log in as {NAME}, password {access.password}
-  log-in page  {login}     for members; the mails below have their links
+  log-in       {login}     for members; the mails below have their links
   access key   {access.key}
   try it       curl '{test}'
   CRM          {running.url} (simulated FluentCRM)
@@ -150,7 +153,7 @@ Every few seconds somebody buys the course there. Stop with Ctrl-C."""
     )
     for number, person in enumerate(_buyers()):
         if buyers and number >= buyers:
-            click.echo("\nThat were all buyers. Memberhook goes on; stop it with Ctrl-C.")
+            click.echo("\nThose were all the buyers. Memberhook keeps running; stop it with Ctrl-C.")
             return
         _buy(crm, person, 1_000_000 + int(time.time()))
         time.sleep(PAUSE)
@@ -163,7 +166,7 @@ def _buyers() -> Iterator[Person]:
 
 
 def _buy(crm: SimulatedFluentCRM, person: Person, contact_id: int) -> None:
-    """One buyer's way, told as it goes."""
+    """One buyer, from the purchase to the welcome e-mail; prints each step."""
     _line("CRM", f"{person.first_name} {person.last_name} <{person.email}> buys the course: contact {contact_id}")
     crm.add_contact(**asdict(person), id=contact_id)
     newest = Delivery.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
@@ -187,7 +190,7 @@ def _line(who: str, what: str) -> None:
 
 
 def _ended(after: int, contact_id: int) -> Delivery | None:
-    """The contact's delivery, when it has ended and nothing is left to follow."""
+    """The contact's delivery, once it and its follow-ups have ended."""
     until = time.monotonic() + 8
     while time.monotonic() < until:
         found = Delivery.objects.filter(pk__gt=after, contact_id=str(contact_id), finished_at__isnull=False).first()

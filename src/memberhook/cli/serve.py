@@ -18,10 +18,10 @@ from memberhook.cli.common import service_only, with_database
 @service_only
 @with_database
 def serve_command(host: str, port: int) -> None:
-    """Web and worker together; creates what is missing on first start.
+    """Run the web server and a worker; the first start creates what is missing.
 
-    Put a reverse proxy with TLS in front and set MEMBERHOOK_PUBLIC_URL to its address. Stop with Ctrl-C or SIGTERM:
-    what is in hand is finished first. Killed, it loses nothing: see docs/operate.md.
+    Put a reverse proxy with TLS in front and set MEMBERHOOK_PUBLIC_URL to its address. Stop it with Ctrl-C or SIGTERM;
+    work in progress is finished first. If it is killed, nothing is lost: see docs/operate.md.
     """
     from memberhook.server.serve import save_address, serve
 
@@ -32,7 +32,7 @@ def serve_command(host: str, port: int) -> None:
 
 
 def use_address(host: str, port: int) -> None:
-    """Unless the public address is set, it is where we listen; for this process and the worker that it starts."""
+    """Set the public address to the one listened on, unless it is set already; also for the worker that is started."""
     from memberhook.server.serve import local_address
 
     if "MEMBERHOOK_PUBLIC_URL" not in os.environ:
@@ -40,11 +40,11 @@ def use_address(host: str, port: int) -> None:
 
 
 @click.command("worker")
-@click.option("--name", help="Name of this worker; must be its own.  [default: worker@HOST:PID]")
+@click.option("--name", help="Name of this worker; no other may have it.  [default: worker@HOST:PID]")
 @click.option("--stop-with-parent", is_flag=True, hidden=True)
 @with_database
 def worker_command(name: str | None, stop_with_parent: bool) -> None:
-    """A further worker, on this machine or another.
+    """Run another worker, on this machine or a different one.
 
     On another machine it needs the same MEMBERHOOK_DATABASE_URL (PostgreSQL), MEMBERHOOK_QUEUE_URL and secret.key.
     """

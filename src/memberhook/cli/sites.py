@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from memberhook.cli import credentials
-from memberhook.cli.common import as_json, iso, say, show, site_named, utc_now, with_database
-from memberhook.core.errors import UsageError
+from memberhook.cli import checks
+from memberhook.cli.common import as_json, iso, read_password, say, show, site_named, utc_now, with_database
 from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Site
 from memberhook.services import sites
+from memberhook.services.checks import require
 from memberhook.sites.contract import SiteCheck
 from memberhook.sites.registry import REMOTE
 from memberhook.sites.wordpress import site_data
@@ -19,16 +19,16 @@ from memberhook.sites.wordpress import site_data
 
 @click.group("site")
 def site_command() -> None:
-    """Sites: where members live. The site `local` is always there."""
+    """Manage sites, where members live. The site `local` always exists."""
 
 
 @site_command.command("add")
 @click.argument("kind", type=click.Choice(sorted(REMOTE)))
-@click.option("--name", required=True, help="What to call this site, like club.")
-@click.option("--url", required=True, help="Its address, as its home page has it.")
+@click.option("--name", required=True, help="Name for this site, like club.")
+@click.option("--url", required=True, help="Address of its home page.")
 @click.option("--username", required=True, help="The WordPress user that the application password belongs to.")
 @click.option("--password-stdin", is_flag=True, help="Read the application password from standard input.")
-@click.option("--allow-private", is_flag=True, help="The address may be in a private or loopback network.")
+@click.option("--allow-private", is_flag=True, help="Allow an address in a private or loopback network.")
 @click.option("--full-cost-hash", is_flag=True, help=site_data.FULL_COST_HASH)
 @click.option("--wp-fusion", metavar="SLUG", default="", help=site_data.WP_FUSION)
 @as_json
@@ -44,28 +44,25 @@ def add(
     wp_fusion: str,
     as_json: bool,
 ) -> None:
-    """Add a site: test the credentials, store them encrypted, look what it has and can do.
+    """Add a site: test the credentials, store them encrypted, find out what the site has and can do.
 
-    Run it again with the same name to change the address, the password or an option: what is not given is off. With
-    the connector, WordPress makes a user and an application password under Settings > Memberhook; without it the user
-    needs the rights of an administrator. The application password goes on standard input.
+    Run it again with the same name to change the address, the password or an option; options that are not given are
+    switched off. With the connector, WordPress makes a user and an application password under Settings > Memberhook;
+    without it, the user needs the rights of an administrator.
     """
-    site = Site.objects.filter(name=name).first() or Site(name=name, kind=kind)
-    if site.kind != kind:
-        raise UsageError(
-            f"{name!r} is the name of the {site.kind} site; choose another with --name.", code="name_taken"
+    with checks.results_shown(as_json=as_json):
+        added = sites.add(
+            kind,
+            name,
+            url,
+            username,
+            read_password(password_stdin),
+            options=site_data.options(full_cost_hash=full_cost_hash, wp_fusion=wp_fusion),
+            allow_private=allow_private,
+            http=system_runtime().http,
+            now=utc_now(),
         )
-    old_url, site.url = site.url, credentials.checked_url(url)
-    site.username, site.allow_private = username, allow_private
-    site.options = site_data.options(full_cost_hash=full_cost_hash, wp_fusion=wp_fusion)
-    site.password = credentials.read_password(password_stdin)
-    credentials.check_columns(site)
-    checked = sites.inspect(site, system_runtime().http)
-    credentials.refuse(f"{REMOTE[kind]} at {site.url}", checked.results, "Nothing was stored.", as_json=as_json)
-    site.capabilities, site.checked_at, site.paused_until = dict(checked.capabilities), utc_now(), None
-    site.save()
-    moved = sites.moved_warning(site, old_url)
-    _report(site, checked, [f"Note: {moved}"] if moved else [], as_json=as_json)
+    _report(added.site, added.checked, [f"Note: {added.warning}"] if added.warning else [], as_json=as_json)
 
 
 @site_command.command("check")
@@ -73,16 +70,15 @@ def add(
 @as_json
 @with_database
 def check(name: str, as_json: bool) -> None:
-    """Look at a site again: address, credentials, rights; roles and abilities as they are now.
+    """Test a site again: address, credentials and rights; load its roles and capabilities.
 
-    Use it after a role was made there, or the connector plugin was put in or brought up to date. What waits for the
-    site is tried again at once.
+    Use it after adding a role there, or after installing or updating the connector plugin. Deliveries that wait for the
+    site are tried again at once.
     """
     site = site_named(name)
-    checked = sites.inspect(site, system_runtime().http)
-    credentials.refuse(f"{sites.kind_name(site)} {name}", checked.results, "", as_json=as_json)
-    sites.save_capabilities(site, checked, utc_now())
-    sites.resume(site)
+    checked = sites.check(site, system_runtime().http, utc_now())
+    with checks.results_shown(as_json=as_json):
+        require(checked.results, f"{sites.kind_name(site)} {name}")
     _report(site, checked, [], as_json=as_json)
 
 
@@ -90,10 +86,10 @@ def _report(site: Site, checked: SiteCheck, notes: list[str], *, as_json: bool) 
     capabilities = sites.known_capabilities(site)
     data = {
         **_summary(site),
-        "checks": credentials.data(checked.results),
+        "checks": checks.data(checked.results),
         "roles": [{"slug": r.slug, "title": r.title, "privileged": r.privileged} for r in capabilities.roles],
     }
-    lines = [*credentials.lines(checked.results), *notes]
+    lines = [*checks.lines(checked.results), *notes]
     if sites.is_remote(site):
         lines += [
             f"{site.name} is {sites.kind_name(site)} {capabilities.wordpress or ''}".rstrip()
@@ -108,7 +104,7 @@ def _report(site: Site, checked: SiteCheck, notes: list[str], *, as_json: bool) 
 def _offer(site: Site) -> list[str]:
     return [
         f"To get the connector plugin: {sites.GET_CONNECTOR}",
-        f"Put it in with {sites.UPLOAD}, activate it, then: memberhook site check {site.name}",
+        f"Install it with {sites.UPLOAD}, activate it, then: memberhook site check {site.name}",
     ]
 
 
@@ -128,7 +124,7 @@ def _summary(site: Site) -> dict[str, Any]:
 @as_json
 @with_database
 def list_sites(as_json: bool) -> None:
-    """All sites, with what they were when they were last checked."""
+    """List all sites, as they were when last checked."""
     rows = [{**_summary(site), "checked_at": iso(site.checked_at)} for site in Site.objects.order_by("name")]
     show(rows, ("site", "kind", "url", "transport", "wordpress", "connector"), as_json=as_json)
 
@@ -138,6 +134,6 @@ def list_sites(as_json: bool) -> None:
 @as_json
 @with_database
 def remove(name: str, as_json: bool) -> None:
-    """Forget a site that no hook uses, with its links and what was kept for it. The site itself is not touched."""
+    """Remove a site that no hook uses, with its links and the data kept for it. The site itself is not changed."""
     sites.remove(site_named(name))
-    say({"site": name, "removed": True}, f"The site {name} is forgotten.", as_json=as_json)
+    say({"site": name, "removed": True}, f"Removed the site {name}.", as_json=as_json)

@@ -1,4 +1,4 @@
-"""`wordpress plugin`: the connector plugin, to put into a WordPress."""
+"""`wordpress`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from memberhook.sites.wordpress import plugin_file
 
 @click.group("wordpress")
 def wordpress_command() -> None:
-    """What belongs into a WordPress: the connector plugin."""
+    """Get the connector plugin for WordPress."""
 
 
 @wordpress_command.command("plugin")
@@ -26,7 +26,7 @@ def wordpress_command() -> None:
 )
 @as_json
 def plugin(output: Path | None, as_json: bool) -> None:
-    """Write the connector plugin to a file, to put into a WordPress.
+    """Write the connector plugin to a file, for installation in WordPress.
 
     With it members are made and changed many at once, with tags, every field and WordPress's own welcome e-mail, by a
     user who can do nothing else there. As FILE.php it is a single file.
@@ -38,16 +38,16 @@ def plugin(output: Path | None, as_json: bool) -> None:
     file = output or Path(plugin_file.zip_name())
     make = {".zip": plugin_file.as_zip, ".php": plugin_file.source}.get(file.suffix.lower())
     if make is None:
-        raise UsageError(f"{file} is neither FILE.zip nor FILE.php.", code="bad_output")
+        raise UsageError(f"{file} must end in .zip or .php.", code="bad_output")
     if file.exists() and not (file.is_file() and plugin_file.is_ours(file.read_bytes())):
         raise UsageError(
-            f"{file} is there already, and is no connector plugin; choose another name.", code="file_taken"
+            f"{file} exists already and is not the connector plugin; choose another name.", code="file_taken"
         )
     file.write_bytes(make())
     if file.suffix.lower() == ".zip":
         todo = f"In WordPress: {UPLOAD}, then activate it."
     else:
-        todo = "Copy it into wp-content/mu-plugins of the WordPress; it is active there at once."
-    lines = [f"{file} is written: connector {plugin_file.version()}.", todo, "Then: memberhook site check NAME"]
+        todo = "Copy it to wp-content/mu-plugins of the WordPress, where it is active at once."
+    lines = [f"Wrote {file}, connector {plugin_file.version()}.", todo, "Then: memberhook site check NAME"]
     data = {"file": str(file), "version": plugin_file.version()}
     say(data, "\n".join(lines), as_json=as_json)

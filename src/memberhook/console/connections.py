@@ -7,7 +7,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html_join
@@ -20,12 +19,12 @@ from memberhook.console.admin_classes import Select
 from memberhook.console.labels import Text
 from memberhook.console.markup import moment
 from memberhook.crms.registry import CRMS, crm
-from memberhook.engine.clients import crm_client
 from memberhook.engine.runtime import system_runtime
 from memberhook.models.connections import Connection
 from memberhook.models.hook_rows import TYPES
 from memberhook.models.tags import Tag
-from memberhook.services.catalog import known_fields, save_catalog
+from memberhook.services import connect
+from memberhook.services.catalog import known_fields
 
 
 class ConnectionForm(AccountForm):
@@ -82,14 +81,10 @@ class ConnectionAdmin(AccountAdmin):
         return moment(connection.catalog_at) or _("never")
 
     def test_account(self, request: HttpRequest, account: Connection) -> None:
-        """Report each result; if all are good, store the CRM's tags and fields."""
-        client = crm_client(account, system_runtime().http)
-        results = client.check()
-        self.report(request, account, results)
-        if all(result.ok for result in results):
-            catalog = client.catalog()
-            with transaction.atomic():
-                save_catalog(account, catalog, timezone.now())
+        """Report each result; if nothing required fails, store the CRM's tags and fields."""
+        checked = connect.check(account, system_runtime().http, timezone.now())
+        self.report(request, account, checked.results)
+        if catalog := checked.catalog:
             messages.success(request, f"{account}: {_loaded(len(catalog.tags), len(catalog.fields))}")
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:

@@ -44,7 +44,7 @@ class AnyOf(forms.MultipleChoiceField):
 
 @dataclass(frozen=True)
 class HookChoices:
-    """What there is to choose from for a hook. `roles_problem`: why the roles of its site are not known."""
+    """The values that a hook's form offers. `roles_problem`: why the roles of its site are not known."""
 
     hook: Hook
     site: Site

@@ -82,7 +82,7 @@ class RowInline(TabularInline):
     """Whoever may add or change the hook may do so with its rows."""
 
     formset = RowFormSet
-    show_title = False
+    hide_title = True  # Unfold
 
     def _may_change(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm(f"memberhook.{'change' if obj and obj.pk else 'add'}_hook")

@@ -1,4 +1,4 @@
-"""Access keys: limits and revocation beside their hook, and the one page that ever shows a key."""
+"""Access keys: their limits on the page of the hook, and the page that shows a new key."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class AccessKeyForm(ModelForm):
     roles = AnyOf(
         required=False,
         widget=Checkboxes,
-        help_text="Roles that an address with this key may ask for. None ticked: all.",
+        help_text="Roles that webhooks with this key may ask for. None ticked: all.",
     )
     networks = WordsField(
         required=False,
@@ -76,7 +76,7 @@ class KeyFormSet(HookFormSet):
 
 
 class KeyInline(StackedInline):
-    """Keys are made on a page of their own, so that each is shown once."""
+    """Keys are made on a page of their own, which shows each key once."""
 
     model = AccessKey
     form = AccessKeyForm
@@ -99,23 +99,23 @@ class KeyInline(StackedInline):
 
 
 class NewKeyForm(forms.Form):
-    """`newest`: the hook's newest key when the page was opened, so that a page sent twice makes one key."""
+    """`newest`: the hook's newest key when the page was opened, so that submitting twice makes one key."""
 
     old_keys = forms.ChoiceField(
-        label="The keys that there are",
+        label="Existing keys",
         widget=Radios,
         initial="keep",
         choices=(
-            ("keep", "go on for 24 hours: time to paste the new address wherever the old one is"),
-            ("drop", "end now"),
-            ("stay", "stay: this is a further key"),
+            ("keep", "keep working for 24 hours, to give you time to replace the old address"),
+            ("drop", "stop working now"),
+            ("stay", "keep working: this is an additional key"),
         ),
     )
     newest = forms.CharField(widget=forms.HiddenInput, required=False)
 
 
 def new_key_view(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponseBase:
-    """GET asks what becomes of the old keys; POST makes the new one and shows it."""
+    """GET asks what to do with the old keys; POST makes the new one and shows it."""
     hook = model_admin.get_object(request, object_id)
     if hook is None:
         raise Http404
@@ -127,7 +127,7 @@ def new_key_view(model_admin: Any, request: HttpRequest, object_id: str) -> Http
         context = {**_context(model_admin, request, hook, "New access key"), "form": form}
         return TemplateResponse(request, "memberhook/console/new_key.html", context)
     if form.cleaned_data["newest"] != newest:
-        messages.warning(request, "A new key had been made already, so none was made now.")
+        messages.warning(request, "A new key has been made in the meantime, so none was made now.")
         return HttpResponseRedirect(reverse("admin:memberhook_hook_change", args=[hook.pk]))
     with transaction.atomic():
         key = _make(hook, form.cleaned_data["old_keys"])
@@ -143,7 +143,7 @@ def _make(hook: Hook, old_keys: str) -> str:
 
 
 def show_key(model_admin: Any, request: HttpRequest, hook: Hook, key: str) -> TemplateResponse:
-    """The key and its addresses. They are in this answer and nowhere else: no session, no message, no cache."""
+    """The key and its addresses, in this response only: not in the session, a message or a cache."""
     context = {
         **_context(model_admin, request, hook, "Access key"),
         "key": key,

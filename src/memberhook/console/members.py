@@ -32,11 +32,13 @@ from memberhook.console.admin_classes import (
 )
 from memberhook.console.markup import admin_url
 from memberhook.core.closed_fields import is_secret
+from memberhook.core.errors import UsageError
 from memberhook.core.outcome import HIDDEN
 from memberhook.models.connections import Link
 from memberhook.models.deliveries import Delivery
 from memberhook.models.members import MemberField, MemberTag
 from memberhook.models.tags import Tag
+from memberhook.services import accounts
 from memberhook.sites.local.group_roles import group_roles
 from memberhook.sites.local.setup import LOCAL
 
@@ -110,7 +112,7 @@ class FieldInline(TabularInline):
     extra = 0
     fields = ("key", "kind", "content")
     ordering = ("key",)
-    show_title = False
+    hide_title = True  # Unfold
     verbose_name = "field"
     verbose_name_plural = "fields (those that a hook maps are written again at the next update)"
 
@@ -123,7 +125,7 @@ class TagInline(TabularInline):
     readonly_fields = ("tag", "connection")
     extra = 0
     can_delete = False
-    show_title = False
+    hide_title = True  # Unfold
     verbose_name = "tag"
     verbose_name_plural = "tags (change them in the CRM)"
 
@@ -162,8 +164,21 @@ class TagFilter(SimpleListFilter):
         return queryset.filter(memberhook_tags__tag=int(chosen)) if chosen.isdecimal() else queryset
 
 
+class MemberForm(UserChangeForm):  # type: ignore[type-arg]  # not generic in Unfold
+    """A second member with the same username or e-mail, in another case, could not be distinguished by a webhook."""
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for name in {"username", "email"} & set(self.changed_data) & set(cleaned):
+            try:
+                accounts.check_unused(name, cleaned[name], but=self.instance.pk)
+            except UsageError as error:
+                self.add_error(name, error.message)
+        return cleaned
+
+
 class MemberAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]  # Django's own user is meant
-    form = UserChangeForm
+    form = MemberForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "first_name", "last_name", "roles", "is_staff", "date_joined")

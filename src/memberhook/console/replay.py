@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from django.contrib import messages
@@ -20,10 +19,9 @@ from django.utils.translation import gettext_lazy as _
 
 from memberhook.console.labels import Text
 from memberhook.core.states import FINISHED, State
-from memberhook.engine import inbox, wakeup
 from memberhook.models.deliveries import Delivery
+from memberhook.services.deliveries import replay
 
-BATCH_SIZE = 500
 SHOWN = 10
 
 
@@ -69,12 +67,7 @@ class Replay:
             yield "select_across", "1"
 
     def run(self) -> None:
-        now, count = timezone.now(), 0
-        hook_of = dict(self.finished.values_list("pk", "hook_id"))
-        ids = iter(hook_of)
-        while batch := list(islice(ids, BATCH_SIZE)):
-            count += inbox.replay(batch, now)
-        wakeup.notify_workers(set(hook_of.values()))
+        count = replay(self.deliveries, timezone.now())
         if not count:
             messages.warning(self.request, gettext("No delivery was replayed, because none of them is finished."))
             return
@@ -101,8 +94,8 @@ def replay_view(model_admin: Any, request: HttpRequest) -> HttpResponseBase:
         question = _("Replay all failed deliveries?")
     else:
         raise Http404
-    replay = Replay(model_admin, request, deliveries, question)
+    chosen = Replay(model_admin, request, deliveries, question)
     if request.method != "POST":
-        return replay.confirmation_page()
-    replay.run()
+        return chosen.confirmation_page()
+    chosen.run()
     return HttpResponseRedirect(after)

@@ -1,4 +1,4 @@
-"""Roles of the local site, with why one is privileged; and the tags that connections know."""
+"""The pages of roles of the local site, and of tags."""
 
 from __future__ import annotations
 
@@ -6,49 +6,35 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import slugify
 
 from memberhook.console.admin_classes import ConsoleAdmin, ModelForm, ReadOnlyAdmin
 from memberhook.console.markup import admin_url, badge, link
 from memberhook.models.members import RoleInfo
 from memberhook.models.tags import Tag
+from memberhook.services import accounts
 from memberhook.sites.local.group_roles import group_roles, risky_permissions
 
 REASONS_SHOWN = 4
 
 
 class RoleForm(ModelForm):
-    """A new role gets a group; one that is there already under that slug gets its title."""
+    """A new role gets a new group, or the untitled group with that slug."""
 
     class Meta:
         model = RoleInfo
         fields = ("slug", "title", "privileged")
         help_texts = {
-            "slug": "Its short name, as addresses have it (…&role=customer). It cannot be changed later.",
-            "privileged": "No webhook may give it, whatever its permissions are. Permissions alone can make a role "
+            "slug": "Its short name, used in addresses (…&role=customer). It cannot be changed later.",
+            "privileged": "Webhooks may not give it, whatever its permissions are. Permissions can make a role "
             "privileged too.",
         }
 
     def clean_slug(self) -> str:
-        slug: str = self.cleaned_data["slug"].lower()
-        if Group.objects.filter(name=slug, memberhook_role__isnull=False).exists():
-            raise ValidationError("A group of that name has a role already.")
-        return slug
-
-    def group(self) -> Group:
-        """The group that is this role so far without a title, else a new one."""
-        slug = self.cleaned_data["slug"]
-        untitled = (group for group in Group.objects.filter(memberhook_role=None) if slugify(group.name) == slug)
-        group = next(untitled, None)
-        if group is None:
-            self.instance.owns_group = True
-            group = Group.objects.create(name=slug)
-        return group
+        return str(self.cleaned_data["slug"]).lower()
 
 
 class RoleAdmin(ConsoleAdmin):
@@ -70,7 +56,7 @@ class RoleAdmin(ConsoleAdmin):
 
     @admin.display(description="privileged")
     def privileges(self, role: RoleInfo) -> SafeString:
-        """As `group_roles` says, and why."""
+        """Whether the role is privileged, and why."""
         if not any(entry.role.privileged for entry in group_roles() if entry.group_id == role.group_id):
             return badge("no", "calm")
         risky = risky_permissions().get(role.group_id, [])
@@ -88,9 +74,10 @@ class RoleAdmin(ConsoleAdmin):
         return int(role.group.user_set.count())
 
     def save_model(self, request: HttpRequest, obj: RoleInfo, form: Any, change: Any) -> None:
-        if not change:
-            obj.group = form.group()
-        super().save_model(request, obj, form, change)
+        if change:
+            super().save_model(request, obj, form, change)
+        else:
+            accounts.save_role(obj)
 
     def delete_model(self, request: HttpRequest, obj: RoleInfo) -> None:
         self.delete_queryset(request, RoleInfo.objects.filter(pk=obj.pk))
@@ -115,7 +102,7 @@ class RoleAdmin(ConsoleAdmin):
 
 
 class TagAdmin(ReadOnlyAdmin):
-    """Tags are made, renamed and given in the CRM."""
+    """Tags are created, renamed and assigned in the CRM."""
 
     list_display = ("title", "slug", "crm_id", "connection", "members")
     list_filter = ("connection",)

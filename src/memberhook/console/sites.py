@@ -145,14 +145,11 @@ class SiteAdmin(AccountAdmin):
 
     def test_account(self, request: HttpRequest, account: Site) -> None:
         """Report each result; if nothing required fails, store the site's capabilities."""
-        checked = sites.inspect(account, system_runtime().http)
+        checked = sites.check(account, system_runtime().http, timezone.now())
         self.report(request, account, checked.results)
-        if checked.problem is None:
-            sites.save_capabilities(account, checked, timezone.now())
-            sites.resume(account)
-            if not sites.known_capabilities(account).connector:
-                hint = gettext("You can download the plugin from the site's page.")
-                messages.warning(request, f"{account}: {sites.WITHOUT_CONNECTOR} {hint}")
+        if checked.problem is None and not sites.known_capabilities(account).connector:
+            hint = gettext("You can download the plugin from the site's page.")
+            messages.warning(request, f"{account}: {sites.WITHOUT_CONNECTOR} {hint}")
 
     def save_model(self, request: HttpRequest, obj: Site, form: Any, change: Any) -> None:
         super().save_model(request, obj, form, change)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from memberhook.core.errors import MemberhookError
@@ -18,6 +19,15 @@ class CheckResult:
     ok: bool
     message: str
     needed: bool = True
+
+    @property
+    def is_failure(self) -> bool:
+        return self.needed and not self.ok
+
+
+def first_problem(results: Iterable[CheckResult]) -> CheckResult | None:
+    """The first failure without which nothing works."""
+    return next((result for result in results if result.is_failure), None)
 
 
 def passed(name: str, message: str) -> CheckResult:

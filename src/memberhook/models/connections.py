@@ -20,7 +20,9 @@ from memberhook.core.url_check import target_of
 class Account(models.Model):
     """What connections and remote sites have in common: an address and credentials."""
 
-    name = models.SlugField(max_length=64, unique=True)
+    name = models.SlugField(
+        max_length=64, unique=True, error_messages={"unique": "This name is taken. Choose another name."}
+    )
     kind = models.CharField(max_length=32)
     url = models.CharField("address", max_length=500, blank=True)
     username = models.CharField(max_length=200, blank=True)
@@ -59,7 +61,7 @@ class Account(models.Model):
 
     @password.setter
     def password(self, value: str) -> None:
-        self.secret = encryption.encrypt(value)
+        self.secret = encryption.encrypt(value) if value else ""
 
 
 class Connection(Account):
@@ -164,8 +166,8 @@ class Hook(models.Model):
 
     def ordering_key(self, contact_id: str | None, email: str | None) -> str:
         """Names a contact for the order of its deliveries, across all hooks of the same connection and site."""
-        who = f"id {contact_id}" if contact_id else f"mail {(email or '').lower()}"
-        return f"{self.connection_id}.{self.site_id} {who}"
+        contact = f"id {contact_id}" if contact_id else f"mail {(email or '').lower()}"
+        return f"{self.connection_id}.{self.site_id} {contact}"
 
     def options(self) -> HookOptions:
         return HookOptions(
@@ -254,14 +256,14 @@ class Link(models.Model):
 class Overflow(models.Model):
     """Tags and fields of a member that the site cannot store itself (a WordPress without the connector plugin)."""
 
-    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="kept")
-    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="kept")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="overflow")
+    connection = models.ForeignKey(Connection, on_delete=models.CASCADE, related_name="overflow")
     member_id = models.CharField(max_length=100)
     tags: models.JSONField[list[dict[str, str]], list[dict[str, str]]] = models.JSONField(default=list)
     fields: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["site", "connection", "member_id"], name="kept_once")]
+        constraints = [models.UniqueConstraint(fields=["site", "connection", "member_id"], name="overflow_once")]
 
     def __str__(self) -> str:
         return f"overflow of member {self.member_id}"

@@ -107,24 +107,23 @@ def check_site_field(name: str) -> None:
 
 
 def check_distinct(rows: Iterable[MappedField] | Iterable[TagRule]) -> None:
-    """Raises `ValidationError` for a site field that is mapped twice, or a rule that is there twice.
+    """Raises `ValidationError` for a site field that is mapped twice, or a duplicate rule.
 
-    No constraint of the database: forms save their rows one by one, and two of them may swap their names.
+    It is not a constraint of the database: forms save their rows one by one, and two of them may swap their names.
     """
-    seen = set()
+    seen = set[str]()
     for row in rows:
-        key = row.site_field if isinstance(row, MappedField) else (row.tag, row.role)
-        if key in seen:
-            message = f"{row.site_field} is mapped twice." if isinstance(row, MappedField) else f"{row} is there twice."
-            raise ValidationError(message, code="duplicate")
-        seen.add(key)
+        name = row.site_field if isinstance(row, MappedField) else str(row)
+        if name in seen:
+            raise ValidationError(f"{name} appears twice.", code="duplicate")
+        seen.add(name)
 
 
 def find_tag(name: str, tags: Iterable[Tag]) -> Tag | None:
     """The tag with that id in the CRM, else with that slug, else with that title, in any case."""
-    wanted = name.strip().casefold()
+    key = name.strip().casefold()
     named = [(tag, [text.strip().casefold() for text in (tag.crm_id, tag.slug, tag.title)]) for tag in tags]
-    found = [(names.index(wanted), tag) for tag, names in named if wanted in names]
+    found = [(names.index(key), tag) for tag, names in named if key in names]
     return min(found, key=lambda rank: rank[0])[1] if found else None
 
 

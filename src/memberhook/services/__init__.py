@@ -1,4 +1,4 @@
-"""Use cases of the owner: what the command line, the console and management commands all call.
+"""What an owner can do, as functions that the command line, the console and management commands call.
 
 May import core, models, crms, sites and engine.
 """

@@ -1,4 +1,4 @@
-"""The tags and fields that a connection's CRM has, as last loaded."""
+"""The tags and fields of a connection's CRM, as last loaded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from memberhook.models.tags import upsert_tags
 
 
 def save_catalog(connection: Connection, catalog: Catalog, now: datetime) -> None:
-    """Keeps what the CRM has: fields on the connection, tags as rows."""
+    """Store what the CRM has: fields on the connection, tags as rows."""
     connection.fields = [
         {"name": f.name, "title": f.title, "type": f.type.value, "options": list(f.options)} for f in catalog.fields
     ]

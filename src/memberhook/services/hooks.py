@@ -1,4 +1,4 @@
-"""Add hooks, check their roles, and write them in words."""
+"""Add hooks, check their roles, print their rules and addresses."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def add(
 
 
 def site_roles(site: Site, http: OpenHttp) -> tuple[Role, ...]:
-    """Raises `MemberhookError` where they are not known: the site is down, was never tested, its password is lost."""
+    """Raises `MemberhookError` if they are not known: the site was never tested, or its password cannot be read."""
     roles = open_site_row(site, http).roles()
     if not roles:
         raise UsageError(
@@ -84,7 +84,8 @@ def check_roles(
     `roles`: those of the site, or none where they are not known; then the hook's own may stay. Raises
     `ValidationError`.
     """
-    known = {role.slug: role for role in roles}
+    known = {role.slug for role in roles}
+    risky = {role.slug for role in roles if role.privileged}
     stays = set(before.allowed_roles) if before else set()
     if before and not roles:
         stays.add(before.default_role)
@@ -93,9 +94,9 @@ def check_roles(
     for slug in hook.allowed_roles:
         if slug not in known and slug not in stays:
             raise _unknown_role("allowed_roles", slug, roles, hook.site)
-    if hook.default_role in known and known[hook.default_role].privileged:
+    if hook.default_role in risky:
         raise _refusal("default_role", f"The role {hook.default_role!r} is privileged, so it cannot be the default.")
-    privileged = {slug for slug in hook.allowed_roles if slug in known and known[slug].privileged}
+    privileged = risky & set(hook.allowed_roles)
     confirmed = set(before.confirmed_privileged if before else ()) & set(hook.allowed_roles)
     fresh = privileged - confirmed
     if missing := sorted(slug for slug in fresh if slug.lower() not in {word.lower() for word in typed}):

@@ -1,4 +1,4 @@
-"""Members of any site as data, with the contact that each is linked with: for the command line and programs."""
+"""The members of any site as data, each with the contact that it is linked with."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ AT_ONCE = 500
 def members(
     emails: Collection[str] = (), site: Site | None = None, http: OpenHttp | None = None
 ) -> Iterator[dict[str, Any]]:
-    """All members of the site (`local` by default), or those with these e-mails, in the order of their ids. `http` is
-    needed for sites that are elsewhere."""
+    """All members of the site (`local` by default), or those with these e-mails, in the order of their ids.
+
+    Remote sites need `http`.
+    """
     site = site or Site.objects.get(name=LOCAL)
     mapped = set(MappedField.objects.filter(hook__site=site).values_list("site_field", flat=True))
     rows = open_site_row(site, http).members(emails, mapped)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from memberhook.core.check_result import CheckResult
+from memberhook.core.check_result import CheckResult, first_problem
 from memberhook.core.http_client import HttpClient
 from memberhook.core.types import Applied, Member, Plan, Role, Tag, UsernameRules, Value
 
@@ -111,7 +111,7 @@ class SiteCheck:
     @property
     def problem(self) -> CheckResult | None:
         """The first failure that makes the site unusable."""
-        return next((result for result in self.results if result.needed and not result.ok), None)
+        return first_problem(self.results)
 
 
 class Site(Protocol):

@@ -214,14 +214,14 @@ def test_the_connector_tells_of_rights(serve: Serve, http: HttpClient) -> None:
     found = checked(serve(wordpress(index=WITH_CONNECTOR, site=json_reply(site))).url, http)
     assert found.problem is not None
     assert found.problem.name == "rights"
-    assert "make a user for Memberhook under Settings > Memberhook" in found.problem.message
+    assert "create a user for Memberhook under Settings > Memberhook" in found.problem.message
 
 
 def test_the_capability_of_the_connector_is_enough(serve: Serve, http: HttpClient) -> None:
     site = {**SITE, "rights": {**dict.fromkeys(RIGHTS, False), CAPABILITY: True}, "surplus_rights": False}
     me = json_reply({"id": 1, "capabilities": {"read": True, CAPABILITY: True}})
     found = checked(serve(wordpress(index=WITH_CONNECTOR, site=json_reply(site), me=me)).url, http)
-    assert all(finding.ok for finding in found.findings)
+    assert all(result.ok for result in found.results)
     without = checked(serve(wordpress(me=me)).url, http)
     assert without.problem is not None
     assert "lacks the rights list_users, create_users, edit_users, promote_users." in without.problem.message
@@ -230,8 +230,8 @@ def test_the_capability_of_the_connector_is_enough(serve: Serve, http: HttpClien
 def test_a_user_who_can_do_more_is_a_note(serve: Serve, http: HttpClient) -> None:
     found = checked(serve(wordpress(index=WITH_CONNECTOR, site=json_reply({**SITE, "surplus_rights": True}))).url, http)
     assert found.problem is None
-    assert found.facts["way"] == "connector"
-    (note,) = [finding for finding in found.findings if not finding.ok]
+    assert found.capabilities["transport"] == "connector"
+    (note,) = [result for result in found.results if not result.ok]
     assert (note.name, note.needed) == ("user", False)
     assert "can do more than Memberhook needs" in note.message
 

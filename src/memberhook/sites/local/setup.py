@@ -55,7 +55,12 @@ def add_role(slug: str, title: str, *, privileged: bool = False) -> RoleInfo:
     role = RoleInfo.objects.filter(slug=slug).select_related("group").first()
     if role is None:
         with transaction.atomic():
-            name = f"{slug} (Memberhook)" if Group.objects.filter(name=slug).exists() else slug
-            group = Group.objects.create(name=name)
+            group = new_group(slug)
             role = RoleInfo.objects.create(group=group, slug=slug, title=title, privileged=privileged, owns_group=True)
     return role
+
+
+def new_group(slug: str) -> Group:
+    """A group for a role. One of the project that has its name stays as it is."""
+    taken = Group.objects.filter(name=slug).exists()
+    return Group.objects.create(name=f"{slug} (Memberhook)" if taken else slug)
