@@ -210,7 +210,7 @@ def test_a_browser_gets_a_page(service: Service, crm: Running) -> None:
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "no-referrer" in page.headers["Referrer-Policy"]
     assert "page@example.com" in page.text
-    assert "create a member with the login" in page.text
+    assert "create a member with the username" in page.text
     assert "<script>" not in page.text
     assert service.key not in page.text
     refused = service.get("/?wpf_action=add&access_key=wrong", **browser)

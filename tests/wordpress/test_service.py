@@ -24,7 +24,7 @@ from tests.server.test_contract import (
     test_no_secret_in_logs_or_listings,
     test_update_follows_the_crm_and_ignores_strangers,
 )
-from tests.server.test_kill import test_killed_in_the_middle_of_a_burst, test_sigterm_finishes_what_is_in_hand
+from tests.server.test_kill import test_killed_in_the_middle_of_a_burst, test_sigterm_finishes_what_it_has_claimed
 from tests.wordpress.conftest import connector_account
 from tests.wordpress.runner import WordPress
 
@@ -41,7 +41,7 @@ __all__ = [
     "test_import_resync_and_replay",
     "test_killed_in_the_middle_of_a_burst",
     "test_no_secret_in_logs_or_listings",
-    "test_sigterm_finishes_what_is_in_hand",
+    "test_sigterm_finishes_what_it_has_claimed",
     "test_update_follows_the_crm_and_ignores_strangers",
 ]
 
@@ -85,7 +85,6 @@ def make_club(
         made.append(service)
         account = ("--url", connected.url, "--username", username, "--password-stdin", "--allow-private")
         service.json("site", "add", "wordpress", "--name", "club", *account, stdin=password)
-        connect(service, crm, *options)
         service.start()
         connect(service, crm, *options)
         return service

@@ -27,7 +27,7 @@ class SignedContact:
 
 
 def read(body: bytes, user_agent: str) -> list[SignedContact | RequestRejected] | None:
-    """The contacts in order, and in the place of one that cannot be read the reason; None for a test.
+    """The contacts in order, or why one cannot be read; None for a test.
 
     Raises `RequestRejected` (400, 413) when the request as a whole cannot be read.
     """
