@@ -21,7 +21,7 @@ from memberhook.core.types import (
     UsernameFormat,
     UsernameRules,
 )
-from tests.core.world import facts_with, mark
+from tests.core.world import mark, snapshot_with
 
 ODD = (
     *("", " ", "\0", "\u202e", "\ud800", "<<b>b>", 'Pia & "Pat" x', "O'Plus"),
@@ -143,8 +143,8 @@ USERNAME_RULES = (
 
 
 @st.composite
-def facts(draw: st.DrawFn) -> SiteSnapshot:
-    """Facts that know of members 2 and 3."""
+def snapshots(draw: st.DrawFn) -> SiteSnapshot:
+    """A site that has members 2 and 3."""
     holders = st.lists(st.sampled_from(("2", "3")), min_size=1, max_size=2, unique=True).map(tuple)
     emails = st.sampled_from([email.lower() for email in EMAILS if email])
     usernames = st.sampled_from(("ada", "ada1", "ada2", "member", "ada@example.com-2"))
@@ -178,13 +178,13 @@ def members(draw: st.DrawFn) -> Member:
 
 @dataclass(frozen=True)
 class Case:
-    """All that `plan` asks for."""
+    """The arguments of `plan`."""
 
     intent: Intent
     options: HookOptions
     contact: Contact
     member: Member | None
-    facts: SiteSnapshot
+    snapshot: SiteSnapshot
 
 
 @st.composite
@@ -200,5 +200,5 @@ def cases(
         options=draw(hook_options),
         contact=draw(contacts()),
         member=member,
-        facts=facts_with(draw(facts()), member),
+        snapshot=snapshot_with(draw(snapshots()), member),
     )

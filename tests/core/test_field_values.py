@@ -114,7 +114,7 @@ def test_what_only_looks_filled_is_empty(type_, value):
         (T.RAW, ("\ud800",), "has characters that cannot be stored"),
     ],
 )
-def test_what_cannot_be_read_is_told(type_, value, problem):
+def test_what_cannot_be_read_is_reported(type_, value, problem):
     reading = site_value(value, FieldMapping("renewal", "crm_renewal", type_, clears=True))
     assert (reading.result, reading.value) == (Result.UNREADABLE, None)
     assert problem in reading.warning

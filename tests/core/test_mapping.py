@@ -57,7 +57,7 @@ def test_passwords(value, password):
 
 
 @pytest.mark.parametrize("value", [True, 1.5, ("a",), "a\0", "\ud800"])
-def test_what_can_be_no_password_is_told_and_not_shown(value):
+def test_what_cannot_be_a_password_is_reported_and_not_shown(value):
     mapped = read(contact(fields={"p": value}), options(("user_pass", "p")))
     assert mapped.password == ""
     assert len(mapped.warnings) == 1

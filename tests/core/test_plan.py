@@ -9,10 +9,10 @@ import pytest
 from memberhook.core.types import Action, Intent, Tag, TagRole, UsernameFormat
 from tests.core.world import (
     ADD,
-    FACTS,
     GOLD,
     NEWS,
     OLD,
+    SNAPSHOT,
     UPDATE,
     UPDATE_TAGS,
     contact,
@@ -23,8 +23,8 @@ from tests.core.world import (
 )
 
 
-def facts(**more):
-    return replace(FACTS, **more)
+def snapshot(**more):
+    return replace(SNAPSHOT, **more)
 
 
 class TestNewMember:
@@ -63,7 +63,9 @@ class TestNewMember:
     def test_a_mapped_email_that_a_member_has_is_not_given_out_again(self):
         opts = options(("user_email", "work"))
         failed = made(
-            who=contact(fields={"work": "W@example.com"}), opts=opts, facts=facts(emails={"w@example.com": ("5",)})
+            who=contact(fields={"work": "W@example.com"}),
+            opts=opts,
+            snapshot=snapshot(emails={"w@example.com": ("5",)}),
         )
         assert 'Another member of the site has the e-mail "W@example.com"' in (failed.failed or "")
 
@@ -83,26 +85,28 @@ class TestNewMember:
         created = made(who=contact(fields={"nick": ""}), opts=options(("display_name", "nick", "text", True)))
         assert "display_name" not in created.changes.fields
 
-    def test_a_taken_login_gives_the_nearest_and_a_warning(self):
-        created = made(facts=facts(taken_usernames=frozenset({"ada@example.com", "ada@example.com-2"})))
+    def test_a_taken_username_gives_the_nearest_and_a_warning(self):
+        created = made(snapshot=snapshot(taken_usernames=frozenset({"ada@example.com", "ada@example.com-2"})))
         assert created.username == "ada@example.com-3"
-        assert created.warnings == ('The login "ada@example.com" is taken, so it is "ada@example.com-3".',)
+        assert created.warnings == ('The username "ada@example.com" is taken, so it is "ada@example.com-3".',)
 
-    def test_a_login_that_the_site_does_not_take_is_told(self):
+    def test_a_username_that_the_site_does_not_take_is_reported(self):
         created = made(who=contact("o'neil@example.com"))
         assert created.username == "oneil@example.com"
         assert "characters that it does not take" in created.warnings[0]
 
-    def test_capitals_do_not_make_a_login_free(self):
+    def test_capitals_do_not_make_a_username_free(self):
         opts = options(("user_login", "nick"))
-        created = made(who=contact(fields={"nick": "ADA"}), opts=opts, facts=facts(taken_usernames=frozenset({"ada"})))
+        created = made(
+            who=contact(fields={"nick": "ADA"}), opts=opts, snapshot=snapshot(taken_usernames=frozenset({"ada"}))
+        )
         assert created.username == "ADA-2"
 
     def test_first_number(self):
         opts = options(username_format=UsernameFormat.FIRST_NUMBER)
         assert made(opts=opts).username == "ada1"
         assert made(opts=opts).warnings == ()
-        assert made(opts=opts, facts=facts(taken_usernames=frozenset({"ada1"}))).username == "ada2"
+        assert made(opts=opts, snapshot=snapshot(taken_usernames=frozenset({"ada1"}))).username == "ada2"
 
     def test_roles(self):
         assert made(Intent(Action.ADD, ("Customer",))).changes.role == "customer"
@@ -134,10 +138,10 @@ class TestNewMember:
         assert made(opts=options(welcome=True)).welcome
 
     def test_a_site_that_sends_no_welcome_e_mail_promises_none_and_says_so(self):
-        none = facts(no_welcome="It sends none.")
-        asked = made(Intent(Action.ADD, notify=True), facts=none)
-        assert (asked.welcome, asked.warnings) == (False, ("It sends none.",))
-        assert made(facts=none).warnings == ()
+        none = snapshot(no_welcome="It sends none.")
+        notified = made(Intent(Action.ADD, notify=True), snapshot=none)
+        assert (notified.welcome, notified.warnings) == (False, ("It sends none.",))
+        assert made(snapshot=none).warnings == ()
 
     def test_no_tags_in_the_source(self):
         created = made(who=contact(tags=None))
@@ -146,12 +150,12 @@ class TestNewMember:
 
     def test_two_members_with_the_email_are_never_guessed_between(self):
         for intent in (ADD, UPDATE, UPDATE_TAGS):
-            failed = made(intent, facts=facts(emails={"ada@example.com": ("1", "2")}))
+            failed = made(intent, snapshot=snapshot(emails={"ada@example.com": ("1", "2")}))
             assert "Several members of the site have the e-mail" in (failed.failed or "")
             assert not failed.creates
-        assert made(m=member(), facts=facts(emails={"ada@example.com": ("1", "2")})).failed is None
+        assert made(m=member(), snapshot=snapshot(emails={"ada@example.com": ("1", "2")})).failed is None
         unlinked = member(contact_id=None)
-        assert made(m=unlinked, facts=facts(emails={"ada@example.com": ("1", "2")})).failed
+        assert made(m=unlinked, snapshot=snapshot(emails={"ada@example.com": ("1", "2")})).failed
 
 
 class TestExistingMember:
@@ -193,7 +197,7 @@ class TestExistingMember:
         changed = made(UPDATE, who, m, options(("tel", "tel"), ("fax", "fax", "text", True)))
         assert changed.changes.fields == {"fax": None}
 
-    def test_an_unreadable_value_keeps_the_field_and_is_told(self):
+    def test_an_unreadable_value_keeps_the_field_and_is_reported(self):
         who, m = contact(fields={"until": "31.1.27"}), member(fields={"until": "2026-01-31"})
         changed = made(UPDATE, who, m, options(("until", "until", "date", True)))
         assert changed.changes_nothing
@@ -209,15 +213,15 @@ class TestExistingMember:
         assert made(UPDATE, contact("new@example.com"), member()).changes.email == "new@example.com"
         assert made(UPDATE, contact("ADA@example.com"), member()).changes.email is None
 
-    def test_an_email_that_another_member_has_is_told_and_the_rest_applies(self):
+    def test_an_email_that_another_member_has_is_reported_and_the_rest_applies(self):
         who = contact("NEW@example.com", fields={"first_name": "Augusta"})
-        changed = made(UPDATE, who, member(), facts=facts(emails={"new@example.com": ("2",)}))
+        changed = made(UPDATE, who, member(), snapshot=snapshot(emails={"new@example.com": ("2",)}))
         assert changed.changes.names() == ("first_name",)
         assert "Another member has the e-mail" in changed.warnings[0]
-        own = made(UPDATE, who, member(), facts=facts(emails={"new@example.com": ("1",)}))
+        own = made(UPDATE, who, member(), snapshot=snapshot(emails={"new@example.com": ("1",)}))
         assert own.changes.email == "NEW@example.com"
 
-    def test_an_unusable_email_is_told_and_a_missing_one_is_nothing(self):
+    def test_an_unusable_email_is_reported_and_a_missing_one_is_not(self):
         changed = made(UPDATE, contact("nonsense"), member())
         assert changed.changes_nothing
         assert "no usable address" in changed.warnings[0]
@@ -236,8 +240,8 @@ class TestExistingMember:
     @pytest.mark.parametrize("intent", [ADD, UPDATE, UPDATE_TAGS])
     def test_roles_follow_tags(self, intent):
         opts = options(tag_roles=(TagRole("gold", "customer"),))
-        given = made(intent, contact(tags=(GOLD,)), member(), opts).changes
-        assert (given.role, given.roles_added, given.names()) == (None, ("customer",), ("role", "tags"))
+        added = made(intent, contact(tags=(GOLD,)), member(), opts).changes
+        assert (added.role, added.roles_added, added.names()) == (None, ("customer",), ("role", "tags"))
         both = member(roles=frozenset({"subscriber", "customer"}), tags=(GOLD,))
         assert made(intent, contact(tags=(GOLD,)), both, opts).changes_nothing
         assert made(intent, contact(tags=()), both, opts).changes.roles_removed == ("customer",)
@@ -247,7 +251,7 @@ class TestExistingMember:
         assert "protected" in kept.warnings[0]
         assert "Left as it is: role." in kept.warnings[0]
 
-    def test_who_is_elsewhere_gets_the_roles_of_a_new_member(self):
+    def test_a_network_user_gets_the_roles_of_a_new_member(self):
         opts = options(tag_roles=(TagRole("gold", "customer"),))
         joining = made(ADD, contact(tags=(GOLD,)), member(roles=frozenset(), network_user=True), opts).changes
         assert (joining.role, joining.roles_added) == ("subscriber", ("customer",))
@@ -267,7 +271,7 @@ class TestExistingMember:
         assert "without its id" in kept.warnings[0]
         assert made(UPDATE, who, member(contact_id="7"), opts).changes.password == "s3cret"
 
-    def test_the_login_never_changes(self):
+    def test_the_username_never_changes(self):
         changed = made(UPDATE, contact(fields={"nick": "countess"}), member(), options(("user_login", "nick")))
         assert changed.changes_nothing
         assert changed.username is None
@@ -283,7 +287,7 @@ class TestExistingMember:
             assert linked.warnings == ()
             assert linked.changes_nothing
 
-    def test_a_link_that_moves_is_told(self):
+    def test_a_link_that_moves_is_reported(self):
         linked = made(UPDATE_TAGS, m=member(contact_id="3"))
         assert linked.link
         assert "contact 3 before; now with 7" in linked.warnings[0]

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from memberhook.core.plan import plan_batch
 from memberhook.core.types import UsernameFormat
-from tests.core.world import ADD, FACTS, OPTIONS, UPDATE, contact, item, mark, member, options
+from tests.core.world import ADD, OPTIONS, SNAPSHOT, UPDATE, contact, item, mark, member, options
 
 
-def batch(*items, opts=OPTIONS, facts=FACTS):
-    return plan_batch([item(intent, who, m, opts) for intent, who, m in items], opts, facts, mark)
+def batch(*items, opts=OPTIONS, snapshot=SNAPSHOT):
+    return plan_batch([item(intent, who, m, opts) for intent, who, m in items], opts, snapshot, mark)
 
 
 def test_usernames_of_earlier_plans_are_taken_for_later_ones():
@@ -56,12 +56,12 @@ def test_a_member_is_planned_for_one_contact_only():
 
 
 def test_what_failed_or_was_ignored_reserves_nothing():
-    taken = replace(FACTS, emails={"ada@example.com": ("1", "2")})
+    taken = replace(SNAPSHOT, emails={"ada@example.com": ("1", "2")})
     one, two, three = batch(
         (ADD, contact(id="1"), None),
         (UPDATE, contact("eve@example.com", id="2"), None),
         (ADD, contact("eve@example.com", id="2"), None),
-        facts=taken,
+        snapshot=taken,
     )
     assert one.failed
     assert two.ignored

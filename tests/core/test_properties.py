@@ -19,7 +19,7 @@ from memberhook.core.types import Action, Contact, FieldMapping, FieldType, Inte
 from memberhook.core.usernames import candidates
 from tests.core import strategies
 from tests.core.strategies import Case
-from tests.core.world import apply_to, facts_with, item, made, mark, member
+from tests.core.world import apply_to, item, made, mark, member, snapshot_with
 
 often = settings(max_examples=100, deadline=None)
 
@@ -30,7 +30,7 @@ def roles_given(made: Plan) -> frozenset[str]:
 
 
 def planned(case: Case) -> Plan:
-    return plan(item(case.intent, case.contact, case.member, case.options), case.options, case.facts, mark)
+    return plan(item(case.intent, case.contact, case.member, case.options), case.options, case.snapshot, mark)
 
 
 @often
@@ -45,15 +45,15 @@ def test_planning_twice_changes_nothing_with_all_mapped_and_filled(case: Case, c
     filled = {**case.contact.fields, "email": "ada@example.com", "secret": "new password"}
     contact = replace(case.contact, id=contact_id, email="ada@example.com", fields=filled)
     options = replace(case.options, field_map=strategies.USUAL_MAPS[0])
-    facts = facts_with(replace(case.facts, emails={}), case.member)
-    check_twice(replace(case, contact=contact, options=options, facts=facts))
+    snapshot = snapshot_with(replace(case.snapshot, emails={}), case.member)
+    check_twice(replace(case, contact=contact, options=options, snapshot=snapshot))
 
 
 def check_twice(case: Case) -> None:
     first = planned(case)
     after = apply_to(first, case.member)
     again = plan(
-        item(case.intent, case.contact, after, case.options), case.options, facts_with(case.facts, after), mark
+        item(case.intent, case.contact, after, case.options), case.options, snapshot_with(case.snapshot, after), mark
     )
     assert not again.creates
     assert again.changes.names() == ()
@@ -65,22 +65,22 @@ def check_twice(case: Case) -> None:
 @given(strategies.cases(actions=(Action.ADD,)))
 def test_no_role_outside_default_and_allow_list_and_no_privileged_one_unconfirmed(case: Case) -> None:
     confirmed = case.options.allowed_roles & case.options.confirmed_privileged
-    names = [name for role in case.facts.roles for name in (role.slug, role.title, f" {role.title.upper()}")]
-    for asked in (case.intent.roles, *((*case.intent.roles, name) for name in names)):
-        made = planned(replace(case, intent=replace(case.intent, roles=asked)))
+    names = [name for role in case.snapshot.roles for name in (role.slug, role.title, f" {role.title.upper()}")]
+    for requested in (case.intent.roles, *((*case.intent.roles, name) for name in names)):
+        made = planned(replace(case, intent=replace(case.intent, roles=requested)))
         for role in roles_given(made):
             assert role in case.options.allowed_roles | {case.options.default_role}
-            assert role in {r.slug for r in case.facts.roles}
-            assert role not in {r.slug for r in case.facts.roles if r.privileged} - confirmed
+            assert role in {r.slug for r in case.snapshot.roles}
+            assert role not in {r.slug for r in case.snapshot.roles if r.privileged} - confirmed
 
 
 @often
 @given(strategies.cases(actions=(Action.ADD, Action.UPDATE)))
 def test_a_namesake_of_a_privileged_role_is_never_given(case: Case) -> None:
-    namesakes = tuple(Role(role.slug.title(), "Boss", privileged=True) for role in case.facts.roles)
-    facts = replace(case.facts, roles=(*case.facts.roles, *namesakes))
-    for name in (role.slug for role in case.facts.roles):
-        made = planned(replace(case, facts=facts, intent=replace(case.intent, roles=(name,))))
+    namesakes = tuple(Role(role.slug.title(), "Boss", privileged=True) for role in case.snapshot.roles)
+    snapshot = replace(case.snapshot, roles=(*case.snapshot.roles, *namesakes))
+    for name in (role.slug for role in case.snapshot.roles):
+        made = planned(replace(case, snapshot=snapshot, intent=replace(case.intent, roles=(name,))))
         assert roles_given(made) <= case.options.allowed_roles & case.options.confirmed_privileged
 
 
@@ -103,15 +103,17 @@ def governed(case: Case, tags: Collection[Tag] | None = None) -> set[str]:
 
 def grantable(case: Case, name: str) -> str | None:
     """The slug of the role, if an address of the hook may ask for it."""
-    options, facts = replace(case.options, tag_roles=(), field_map=()), replace(case.facts, emails={})
-    return made(Intent(Action.UPDATE, (name,)), m=member(roles=frozenset()), opts=options, facts=facts).changes.role
+    options, snapshot = replace(case.options, tag_roles=(), field_map=()), replace(case.snapshot, emails={})
+    return made(
+        Intent(Action.UPDATE, (name,)), m=member(roles=frozenset()), opts=options, snapshot=snapshot
+    ).changes.role
 
 
 @often
 @given(strategies.cases())
 def test_tags_alone_decide_about_the_roles_of_rules(case: Case) -> None:
     plan, before = planned(case), case.member
-    protected = before and (before.protected or is_privileged(before, case.facts.roles))
+    protected = before and (before.protected or is_privileged(before, case.snapshot.roles))
     if plan.ignored or plan.failed or protected:
         return
     after = apply_to(plan, before)
@@ -132,7 +134,7 @@ def test_nobody_loses_the_last_role_where_there_is_a_default_one(case: Case) -> 
     after = apply_to(planned(case), case.member)
     assert after
     plain = replace(case.options, tag_roles=(), field_map=())
-    if case.member.roles and made(opts=plain, facts=replace(case.facts, emails={})).changes.role:
+    if case.member.roles and made(opts=plain, snapshot=replace(case.snapshot, emails={})).changes.role:
         assert after.roles
 
 
@@ -142,13 +144,15 @@ def test_the_roles_that_add_and_update_leave_are_those_of_update_tags(case: Case
     plan = planned(case)
     if not plan.ignored and not plan.failed:
         after = apply_to(plan, case.member)
-        tags_only = replace(case, intent=Intent(Action.UPDATE_TAGS), member=after, facts=facts_with(case.facts, after))
+        tags_only = replace(
+            case, intent=Intent(Action.UPDATE_TAGS), member=after, snapshot=snapshot_with(case.snapshot, after)
+        )
         assert "role" not in planned(tags_only).changes.names()
 
 
 @often
 @given(strategies.cases(strategies.members()))
-def test_protected_members_keep_email_login_password_and_role(case: Case) -> None:
+def test_protected_members_keep_email_username_password_and_role(case: Case) -> None:
     assert case.member is not None
     member = replace(case.member, protected=True)
     made = planned(replace(case, member=member))
@@ -163,9 +167,9 @@ def test_protected_members_keep_email_login_password_and_role(case: Case) -> Non
 @given(strategies.cases(strategies.members()))
 def test_whoever_holds_a_privileged_role_is_protected(case: Case) -> None:
     assert case.member is not None
-    roles = (*case.facts.roles, Role("boss", "Boss", privileged=True))
+    roles = (*case.snapshot.roles, Role("boss", "Boss", privileged=True))
     member = replace(case.member, protected=False, roles=case.member.roles | {"boss"})
-    made = planned(replace(case, member=member, facts=replace(case.facts, roles=roles)))
+    made = planned(replace(case, member=member, snapshot=replace(case.snapshot, roles=roles)))
     assert not set(made.changes.names()) & {"user_email", "user_pass", "role"}
 
 
@@ -176,8 +180,8 @@ def test_a_warning_tells_of_protection_exactly_where_it_held_something_back(case
     plain = replace(case.member, roles=frozenset({"nobody"}), protected=False)
     free = planned(replace(case, member=plain))
     bound = planned(replace(case, member=replace(plain, protected=True)))
-    told = set(bound.warnings) - set(free.warnings)
-    assert bool(told) == bool({"user_email", "user_pass", "role"} & set(free.changes.names()))
+    warnings = set(bound.warnings) - set(free.warnings)
+    assert bool(warnings) == bool({"user_email", "user_pass", "role"} & set(free.changes.names()))
     assert (bound.changes.fields, bound.changes.tags_applied) == (free.changes.fields, free.changes.tags_applied)
     assert bound.changes.tags_removed == free.changes.tags_removed
 
@@ -220,19 +224,19 @@ def test_tags_end_exactly_as_the_contacts(case: Case) -> None:
 
 @often
 @given(strategies.cases(st.none(), actions=(Action.ADD,)), st.integers(0, 10))
-def test_a_new_login_is_free_within_the_rules_and_not_empty(case: Case, gone: int) -> None:
+def test_a_new_username_is_free_within_the_rules_and_not_empty(case: Case, gone: int) -> None:
     shouting = replace(case.contact, email="ADA@Example.com")
     usual = replace(case.options, field_map=(), username_format=UsernameFormat.EMAIL)
     for odd in (case, replace(case, contact=shouting, options=usual)):
-        check_new_login(odd, gone)
+        check_new_username(odd, gone)
 
 
-def check_new_login(case: Case, gone: int) -> None:
+def check_new_username(case: Case, gone: int) -> None:
     """Takes away as many of the first choices as `gone` says."""
-    rules = case.facts.username_rules
+    rules = case.snapshot.username_rules
     first = islice(candidates(read(case.contact, case.options), case.options.username_format, rules), gone)
-    taken = case.facts.taken_usernames | {username.lower() for username in first}
-    made = planned(replace(case, facts=replace(case.facts, taken_usernames=taken)))
+    taken = case.snapshot.taken_usernames | {username.lower() for username in first}
+    made = planned(replace(case, snapshot=replace(case.snapshot, taken_usernames=taken)))
     if not made.creates:
         return
     assert made.username is not None
@@ -253,24 +257,24 @@ def test_all_candidates_differ_and_obey_the_rules(contact, options) -> None:
 @often
 @given(strategies.cases(st.none()), st.lists(strategies.contacts(), min_size=1, max_size=6))
 def test_a_batch_reserves_nothing_twice(case: Case, more: list[Contact]) -> None:
-    facts, options = case.facts, case.options
+    snapshot, options = case.snapshot, case.options
     items = [item(Intent(Action.ADD), contact, None, options) for contact in (case.contact, *more)]
-    made = [p for p in plan_batch(items, options, facts, mark) if p.creates]
+    made = [p for p in plan_batch(items, options, snapshot, mark) if p.creates]
     usernames = [(p.username or "").lower() for p in made]
     emails = [(p.changes.email or "").lower() for p in made]
     ids = [p.contact.id for p in made if p.contact.id]
     assert len(set(usernames)) == len(set(emails)) == len(made)
-    assert not set(usernames) & facts.taken_usernames
-    assert not set(emails) & facts.emails.keys()
+    assert not set(usernames) & snapshot.taken_usernames
+    assert not set(emails) & snapshot.emails.keys()
     assert len(set(ids)) == len(ids)
 
 
 @often
 @given(strategies.cases())
 def test_a_batch_of_one_is_a_plan(case: Case) -> None:
-    assert plan_batch([item(case.intent, case.contact, case.member, case.options)], case.options, case.facts, mark) == [
-        planned(case)
-    ]
+    assert plan_batch(
+        [item(case.intent, case.contact, case.member, case.options)], case.options, case.snapshot, mark
+    ) == [planned(case)]
 
 
 @often

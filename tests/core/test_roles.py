@@ -55,7 +55,7 @@ def test_a_new_member_gets_the_urls_role_else_the_mapped_else_the_default():
         ("administrator", 'The role "administrator" is privileged', "give it by hand"),
     ],
 )
-def test_a_refused_role_falls_back_and_is_told(name, reason, remedy):
+def test_a_refused_role_falls_back_and_is_reported(name, reason, remedy):
     choice = new(name)
     assert choice.role == "subscriber"
     (warning,) = choice.warnings
@@ -224,19 +224,19 @@ def test_a_default_role_with_a_rule_is_for_who_would_have_none():
 
 
 @pytest.mark.parametrize(
-    ("role", "told"),
+    ("role", "remedy"),
     [
         ("nobody", 'no role "nobody"'),
         ("vip", "add it to the hook's allowed roles"),
         ("administrator", "give it by hand"),
     ],
 )
-def test_a_rule_whose_role_may_not_be_granted_does_nothing(role, told):
+def test_a_rule_whose_role_may_not_be_granted_does_nothing(role, remedy):
     options = replace(OPTIONS, tag_roles=(TagRole("1", role),))
     assert ruled(tags=(GOLD,), options=options) == ("subscriber", (), ())
     assert ruled(tags=(), held=("subscriber", role), options=options) == (None, (), ())
     (warning,) = for_new(RequestedRoles(tags=(GOLD,)), options, ROLES).warnings
-    assert told in warning
+    assert remedy in warning
     assert "the hook's rule for it does nothing" in warning
     assert for_new(RequestedRoles(tags=()), options, ROLES).warnings == ()
     assert for_new(RequestedRoles(), options, ROLES).warnings == ()

@@ -31,7 +31,7 @@ def test_by_first_name_and_number():
     assert first(3, contact(), FIRST_NUMBER) == ["ada1", "ada2", "ada3"]
 
 
-def test_a_mapped_login_comes_before_every_format():
+def test_a_mapped_username_comes_before_every_format():
     for username_format in UsernameFormat:
         opts = options(("user_login", "nick"), username_format=username_format)
         assert first(2, contact(fields={"nick": " <b>Countess</b> "}), opts) == ["Countess", "Countess-2"]
@@ -63,7 +63,7 @@ def test_characters_are_transliterated_or_dropped():
     assert first(1, contact("Ada+X@Example.com"), options(), UsernameRules(60, "a-z0-9")) == ["adaxexamplecom"]
 
 
-def test_a_login_is_normalised_as_it_will_be_at_log_in():
+def test_a_username_is_normalised_as_it_will_be_at_log_in():
     assert first(1, contact(fields={"nick": "ﬁⅧ"}), options(("user_login", "nick"))) == ["fiVIII"]
 
 

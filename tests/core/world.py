@@ -33,7 +33,7 @@ ROLES = (
     Role("administrator", "Administrator", privileged=True),
     Role("shop-keeper", "customer", privileged=True),
 )
-FACTS = SiteSnapshot(ROLES, RULES)
+SNAPSHOT = SiteSnapshot(ROLES, RULES)
 NAMES = (
     FieldMapping("first_name", "first_name"),
     FieldMapping("last_name", "last_name"),
@@ -72,10 +72,10 @@ def made(
     who: Contact | None = None,
     m: Member | None = None,
     opts: HookOptions = OPTIONS,
-    facts: SiteSnapshot = FACTS,
+    snapshot: SiteSnapshot = SNAPSHOT,
 ) -> Plan:
     """The plan for contact 7 (or `who`) and the member `m`."""
-    return plan(item(intent, who or contact(), m, opts), opts, facts, mark)
+    return plan(item(intent, who or contact(), m, opts), opts, snapshot, mark)
 
 
 def item(intent: Intent, who: Contact, m: Member | None, opts: HookOptions) -> PlanInput:
@@ -112,11 +112,11 @@ def apply_to(plan: Plan, member: Member | None, new_id: str = "99") -> Member | 
     )
 
 
-def facts_with(facts: SiteSnapshot, member: Member | None) -> SiteSnapshot:
-    """The facts once the site has this member."""
+def snapshot_with(snapshot: SiteSnapshot, member: Member | None) -> SiteSnapshot:
+    """The snapshot once the site has this member."""
     if member is None:
-        return facts
-    others = {email: tuple(i for i in ids if i != member.id) for email, ids in facts.emails.items()}
+        return snapshot
+    others = {email: tuple(i for i in ids if i != member.id) for email, ids in snapshot.emails.items()}
     key = member.email.lower()
     emails = {**others, key: (*others.get(key, ()), member.id)}
-    return replace(facts, emails=emails, taken_usernames=facts.taken_usernames | {member.username.lower()})
+    return replace(snapshot, emails=emails, taken_usernames=snapshot.taken_usernames | {member.username.lower()})

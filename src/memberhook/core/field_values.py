@@ -65,9 +65,9 @@ def same(one: Value, other: Value) -> bool:
 def _warning(value: Value, mapping: FieldMapping, problem: str) -> str:
     secret = is_secret(mapping.site_field, mapping.crm_field)
     text = ", ".join(value) if isinstance(value, tuple) else str(value)
-    holds = "a value (not shown here)" if secret else shown(text)
+    content = "a value (not shown here)" if secret else shown(text)
     return (
-        f"The CRM's field {mapping.crm_field} holds {holds}, which {problem}; "
+        f"The CRM's field {mapping.crm_field} holds {content}, which {problem}; "
         f"the site's {mapping.site_field} stays as it is."
     )
 

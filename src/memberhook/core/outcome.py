@@ -98,7 +98,7 @@ def plan_lines(plan: Plan, secret_fields: Container[str]) -> list[str]:
     if plan.failed or plan.ignored:
         return []
     changes = plan.changes
-    lines = [f"create a member with the login {plan.username}"] if plan.creates else []
+    lines = [f"create a member with the username {plan.username}"] if plan.creates else []
     if changes.email is not None:
         lines.append(f"set the e-mail to {changes.email}")
     if changes.role is not None:

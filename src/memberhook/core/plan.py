@@ -202,7 +202,7 @@ def _username(mapped: Mapped, options: HookOptions, site: SiteSnapshot) -> tuple
     if username == preferred:
         return username, ()
     problem = "is too long for the site or has characters that it does not take" if first != preferred else "is taken"
-    return username, (f"The login {shown(preferred)} {problem}, so it is {shown(username)}.",)
+    return username, (f"The username {shown(preferred)} {problem}, so it is {shown(username)}.",)
 
 
 def _change(item: PlanInput, member: Member, options: HookOptions, site: SiteSnapshot, mark: Mark) -> Plan:
@@ -291,7 +291,9 @@ def _new_password(password: str, contact: Contact, member: Member, mark: Mark) -
     if not password or mark(password) == member.password_mark:
         return None, ()
     if contact.id is None and member.contact_id is None:
-        return None, ("The contact came without its id, so a change of its password can't be told; it is not set.",)
+        return None, (
+            "The contact came without its id, so Memberhook can't see whether its password has changed; it is not set.",
+        )
     return password, ()
 
 

@@ -216,7 +216,7 @@ class Plan:
     Exactly one of these holds: `ignored` says why nothing is done; `failed` says why it cannot be done, now or later;
     `member` is None: a member with `username` is created (`changes` has e-mail, role and all else); `member` is set:
     `changes` are made to it. In `changes.fields`, None empties a field.
-    `link`: the contact is to be linked with the member (it is not yet, or with another contact).
+    `link`: the contact must be linked with the member, which has no link yet or one with another contact.
     `generate_password`: a created member needs one; `return_password`: the generated one goes back to the CRM.
     `welcome`: the created member gets the welcome e-mail. `idempotency_key`: see `Intent`; the site stores it with a
     member that it creates. `is_retry`: an attempt that broke off has created this member for the same delivery.

@@ -25,13 +25,13 @@ def make_plans(loaded: Sequence[Loaded], hook: Hook, site: Site) -> list[Plan]:
     items = [PlanInput(one.group.intent, one.contact, mapping.read(one.contact, options)) for one in loaded]
     known = links.of_contacts(hook, [item.contact.id for item in items if item.contact.id])
     unlinked = [item for item in items if item.contact.id not in known]
-    asked = {_candidates(item, options, site, 1)[0] for item in unlinked if item.intent.action is Action.ADD}
+    first_usernames = {_candidates(item, options, site, 1)[0] for item in unlinked if item.intent.action is Action.ADD}
     found = site.find(
         MemberQuery(
             member_ids={link.member_id for link in known.values()},
             contact_ids={item.contact.id for item in unlinked if item.contact.id},
             emails={email for item in items for email in _emails(item)},
-            usernames=asked,
+            usernames=first_usernames,
             fields={mapping.site_field.strip() for mapping in options.field_map},
         )
     )
@@ -39,7 +39,7 @@ def make_plans(loaded: Sequence[Loaded], hook: Hook, site: Site) -> list[Plan]:
     members = links.attach_links(hook, found.members)
     items = [replace(item, member=_member(item, linked, members, found.emails)) for item in items]
     new = [item for item in items if item.member is None and item.intent.action is Action.ADD]
-    taken = found.taken_usernames | _more_taken(new, options, site, asked, found.taken_usernames)
+    taken = found.taken_usernames | _more_taken(new, options, site, first_usernames, found.taken_usernames)
     snapshot = SiteSnapshot(site.roles(), site.username_rules, found.emails, taken, site.normalize, site.no_welcome)
     return plan_batch(items, options, snapshot, lambda password: encryption.mark("password", password))
 
@@ -49,11 +49,11 @@ def _candidates(item: PlanInput, options: HookOptions, site: Site, count: int) -
 
 
 def _more_taken(
-    new: Sequence[PlanInput], options: HookOptions, site: Site, asked: Collection[str], taken: Collection[str]
+    new: Sequence[PlanInput], options: HookOptions, site: Site, first_usernames: Collection[str], taken: Collection[str]
 ) -> frozenset[str]:
     """Asks the site about more usernames for new members whose first one is taken, or was not asked about."""
     candidates = [_candidates(item, options, site, USERNAME_CANDIDATES) for item in new]
-    unsure = [some for some in candidates if some[0].lower() in taken or some[0] not in asked]
+    unsure = [some for some in candidates if some[0].lower() in taken or some[0] not in first_usernames]
     return (
         site.find(MemberQuery(usernames={name for some in unsure for name in some})).taken_usernames
         if unsure

@@ -14,8 +14,8 @@ LONGEST_RETRY_AFTER = 24 * 3600.0
 
 def requested_delay(problem: MemberhookError) -> float | None:
     """The seconds that the CRM or the site asked us to wait, at most a day; None if it did not ask."""
-    asked = problem.retry_after if isinstance(problem, TransientError) else None
-    return None if asked is None else min(asked, LONGEST_RETRY_AFTER)
+    delay = problem.retry_after if isinstance(problem, TransientError) else None
+    return None if delay is None else min(delay, LONGEST_RETRY_AFTER)
 
 
 def after(

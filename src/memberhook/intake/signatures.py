@@ -90,7 +90,7 @@ def _check_time(timestamp: str, now: float) -> None:
     if abs(away) > TOLERANCE:
         raise RequestRejected(
             f"The request was signed {abs(away)} seconds {'from now' if away > 0 else 'ago'}, and {TOLERANCE} are "
-            "allowed. Set the clocks of both machines, or send it signed anew.",
+            "allowed. Set the clocks of both machines, or sign and send it again.",
             code="bad_timestamp",
             status=401,
         )

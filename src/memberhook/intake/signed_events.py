@@ -27,7 +27,7 @@ class SignedContact:
 
 
 def read(body: bytes, user_agent: str) -> list[SignedContact | RequestRejected] | None:
-    """The contacts in order, and in the place of one that cannot be read the reason; None for a test.
+    """For each contact, in order, the contact or the reason why it cannot be read; None for a test.
 
     Raises `RequestRejected` (400, 413) when the request as a whole cannot be read.
     """
