@@ -42,7 +42,7 @@ def test_a_claim_takes_what_is_due_oldest_first_and_only_once(
     assert claim(hook, clock, "w2") is None
 
 
-def test_a_contact_in_hand_is_left_alone_by_all_hooks_of_its_connection(
+def test_a_claimed_contact_is_left_alone_by_all_hooks_of_its_connection(
     hook: Hook, make_hook: Callable[..., Hook], arrive: Callable[..., Delivery], clock: Clock
 ) -> None:
     other = make_hook()
@@ -101,7 +101,7 @@ def test_a_dead_workers_batch_goes_back_and_the_attempt_is_noted(
     assert Attempt.objects.get().result == "abandoned"
     again = claim(hook, clock, "w2")
     assert ids(again) == [delivery.pk]
-    assert claims.lock_claimed(batch, batch.rows) == set(), "the worker that was taken for dead has lost it"
+    assert claims.lock_claimed(batch, batch.rows) == set(), "the worker whose lease expired has lost it"
     inbox.finish(batch, [Result(delivery, State.APPLIED, "late")], clock())
     delivery.refresh_from_db()
     assert delivery.state == State.WORKING, "and can't end it any more"
@@ -118,7 +118,7 @@ def test_a_living_worker_keeps_its_batch(hook: Hook, arrive: Callable[..., Deliv
     assert claims.lock_claimed(batch, batch.rows) == {batch.rows[0].pk}
 
 
-def test_a_worker_known_to_be_dead_gives_back_at_once(
+def test_the_claims_of_a_worker_known_to_be_dead_are_released_at_once(
     hook: Hook, arrive: Callable[..., Delivery], clock: Clock
 ) -> None:
     arrive("1")
@@ -139,7 +139,7 @@ def test_a_delivery_that_kills_its_workers_is_given_up(
     assert claim(hook, clock) is None
 
 
-def test_every_attempt_is_noted_and_replay_starts_anew(
+def test_every_attempt_is_noted_and_replay_starts_again(
     hook: Hook, arrive: Callable[..., Delivery], clock: Clock
 ) -> None:
     delivery = arrive("1")
@@ -157,7 +157,7 @@ def test_every_attempt_is_noted_and_replay_starts_anew(
     assert inbox.replay([delivery.pk], clock()) == 1
     delivery.refresh_from_db()
     assert (delivery.state, delivery.attempts, delivery.finished_at) == (State.PENDING, 0, None)
-    assert delivery.first_due_at == clock(), "the time to give up starts anew"
+    assert delivery.first_due_at == clock(), "the time to give up starts again"
     assert inbox.replay([delivery.pk], clock()) == 0, "what is on its way is not put back again"
 
 

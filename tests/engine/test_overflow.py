@@ -19,22 +19,22 @@ def overflow_store(make_hook: Callable[..., Hook]) -> Callable[[str], RowOverflo
     make_hook()
     site = Site.objects.create(name="club", kind="wordpress", url="https://club.example")
 
-    def keeper_of(name: str) -> RowOverflowStore:
+    def store_of(name: str) -> RowOverflowStore:
         connection, _ = Connection.objects.get_or_create(name=name, defaults={"kind": "fluentcrm"})
         return RowOverflowStore(site.pk, connection.pk)
 
-    return keeper_of
+    return store_of
 
 
 def test_each_connection_has_its_own(overflow_store: Callable[[str], RowOverflowStore]) -> None:
     shop, school = overflow_store("shop"), overflow_store("school")
-    shop.write({"7": Overflow((GOLD,), {"hobby": "chess", "ways": ("a", "b")})})
+    shop.write({"7": Overflow((GOLD,), {"hobby": "chess", "colours": ("a", "b")})})
     school.write({"7": Overflow((SILVER,), {"grade": "2"}), "8": Overflow()})
-    assert shop.read(["7", "8"]) == {"7": Overflow((GOLD,), {"hobby": "chess", "ways": ("a", "b")})}
+    assert shop.read(["7", "8"]) == {"7": Overflow((GOLD,), {"hobby": "chess", "colours": ("a", "b")})}
     assert shop.slugs(["7", "8"]) == {"7": {"shop": ("gold",), "school": ("silver",)}}
     everything = RowOverflowStore(shop.site_id, None).read(["7"])
     assert everything["7"].tags == (GOLD, SILVER)
-    assert everything["7"].fields == {"hobby": "chess", "ways": ("a", "b"), "grade": "2"}
+    assert everything["7"].fields == {"hobby": "chess", "colours": ("a", "b"), "grade": "2"}
 
 
 def test_what_is_written_is_all_there_is(overflow_store: Callable[[str], RowOverflowStore]) -> None:

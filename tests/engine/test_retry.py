@@ -37,15 +37,15 @@ def test_jitter_spreads_by_a_fifth_each_way(jitter: float, expected: float) -> N
     assert delay(1, jitter) == pytest.approx(expected)
 
 
-def test_what_the_other_side_asked_for_is_not_undercut() -> None:
+def test_the_delay_that_the_other_side_asks_for_is_respected() -> None:
     assert delay(1, requested=120) == 120
     assert delay(6, requested=120) == 486
 
 
 def test_nobody_makes_us_wait_longer_than_a_day() -> None:
-    asked = TransientError("Later.", code="rate_limited", retry_after=10**9)
-    assert requested_delay(asked) == LONGEST_RETRY_AFTER
-    assert after(asked, 1, NOW, NOW, lambda: 0.5) == NOW + timedelta(days=1)
+    problem = TransientError("Later.", code="rate_limited", retry_after=10**9)
+    assert requested_delay(problem) == LONGEST_RETRY_AFTER
+    assert after(problem, 1, NOW, NOW, lambda: 0.5) == NOW + timedelta(days=1)
 
 
 def test_only_what_may_pass_is_tried_again() -> None:

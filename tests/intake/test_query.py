@@ -48,7 +48,7 @@ def test_a_plus_is_a_space_and_percent_is_utf_8() -> None:
     assert read("role=VIP+Member%C3%A9").controls == {"role": "VIP Memberé"}
 
 
-def test_what_is_no_utf_8_is_told() -> None:
+def test_what_is_not_utf_8_is_reported() -> None:
     problem = read("role=%ff%fe&id=1").problem
     assert problem is not None
     assert problem.code == "wrong_encoding"

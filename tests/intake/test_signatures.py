@@ -74,7 +74,7 @@ def test_whatever_else_is_refused(values: dict[str, object]) -> None:
     assert refusal(**values) == (401, "invalid_signature")
 
 
-def test_what_was_signed_cannot_be_cut_elsewhere() -> None:
+def test_the_signed_parts_cannot_be_split_differently() -> None:
     whole = standard_webhooks.sign(KEY, "a.1614265330", "2", b"3")
     assert whole == standard_webhooks.sign(KEY, "a", "1614265330", b"2.3")
     assert refusal(signatures=whole, id="a.1614265330", timestamp="2", body=b"3") == (401, "invalid_signature")
@@ -86,13 +86,13 @@ def test_a_clock_may_be_five_minutes_off(away: int) -> None:
 
 
 @pytest.mark.parametrize(("away", "words"), [(301, "301 seconds ago"), (-301, "301 seconds from now")])
-def test_more_is_too_much_and_told(away: int, words: str) -> None:
+def test_more_is_too_much_and_reported(away: int, words: str) -> None:
     with pytest.raises(RequestRejected, match=words) as caught:
         check(now=TIME + away)
     assert (caught.value.status, caught.value.code) == (401, "bad_timestamp")
 
 
-def test_the_time_is_told_only_to_who_has_signed() -> None:
+def test_the_time_is_shown_only_to_who_has_signed() -> None:
     assert refusal(now=TIME + 1000, secrets=(OTHER,)) == (401, "invalid_signature")
 
 

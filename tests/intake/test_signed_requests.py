@@ -1,4 +1,4 @@
-"""Signed requests: the gate, and the plain Django view. That of the service is tested in tests/server."""
+"""Signed requests: the intake, and the plain Django view. The view of the service is tested in tests/server."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from memberhook.worker import Worker
 from tests.conftest import Clock
 from tests.intake import project_urls, signing
 
-Admit = Callable[..., Any]
+Accept = Callable[..., Any]
 
 
 def contact(number: int, action: str = "add", **fields: object) -> dict[str, object]:
@@ -40,7 +40,7 @@ def contacts(*items: object) -> bytes:
     return json.dumps({"type": "contacts", "contacts": items}).encode()
 
 
-# The gate
+# Intake
 
 
 @pytest.fixture
@@ -57,19 +57,19 @@ def intake(clock: Clock) -> Intake:
 def inbound(hook: Hook, key: str, clock: Clock) -> Callable[..., InboundRequest]:
     def inbound(body: bytes, *, by: str = key, **values: Any) -> InboundRequest:
         signature = signatures.read(signing.headers(by, body, clock().timestamp()))
-        given: dict[str, Any] = {
+        arguments: dict[str, Any] = {
             "hook_name": hook.name,
             "signature": signature,
             "user_agent": "WordPress",
             "body": body,
         } | values
-        return InboundRequest("POST", query.read(""), **given)
+        return InboundRequest("POST", query.read(""), **arguments)
 
     return inbound
 
 
 @pytest.fixture
-def accept_batch(intake: Intake, inbound: Callable[..., InboundRequest]) -> Admit:
+def accept_batch(intake: Intake, inbound: Callable[..., InboundRequest]) -> Accept:
     return lambda body, **values: intake.accept_batch([inbound(body, **values)])[0]
 
 
@@ -78,11 +78,11 @@ def refusal(answer: object) -> tuple[int, str]:
     return answer.status, answer.code
 
 
-def test_each_contact_is_a_delivery(accept_batch: Admit, hook: Hook, key: str) -> None:
-    passed = accept_batch(contacts(contact(7, role="administrator"), contact(8, "update")), remote="203.0.113.9")
-    assert isinstance(passed, Accepted)
+def test_each_contact_is_a_delivery(accept_batch: Accept, hook: Hook, key: str) -> None:
+    accepted = accept_batch(contacts(contact(7, role="administrator"), contact(8, "update")), remote="203.0.113.9")
+    assert isinstance(accepted, Accepted)
     first, second = Delivery.objects.order_by("pk")
-    assert [delivery.pk for delivery in passed.deliveries] == [first.pk, second.pk]
+    assert [delivery.pk for delivery in accepted.deliveries] == [first.pk, second.pk]
     assert (first.hook, first.action, first.role, first.notify) == (hook, "add", None, False)
     assert (first.contact_id, first.email, first.ordering_key.partition(" ")[2]) == ("7", None, "id 7")
     assert (first.key_hint, first.remote, first.user_agent) == (key[-4:], "203.0.113.9", "WordPress")
@@ -104,49 +104,49 @@ def test_many_requests_share_one_transaction(
     assert Delivery.objects.get(pk=ids[1100]).contact_id == "301"
 
 
-def test_one_that_cannot_be_read_is_refused_alone(accept_batch: Admit) -> None:
-    passed = accept_batch(contacts(contact(7), {"action": "add", "contact": {"first_name": "Nobody"}}, 5, contact(9)))
-    assert [(one.index, one.error.code) for one in passed.request.rejected] == [(1, "no_contact"), (2, "no_contact")]
-    assert [delivery.contact_id for delivery in passed.deliveries] == ["7", "9"]
+def test_one_that_cannot_be_read_is_refused_alone(accept_batch: Accept) -> None:
+    accepted = accept_batch(contacts(contact(7), {"action": "add", "contact": {"first_name": "Nobody"}}, 5, contact(9)))
+    assert [(one.index, one.error.code) for one in accepted.request.rejected] == [(1, "no_contact"), (2, "no_contact")]
+    assert [delivery.contact_id for delivery in accepted.deliveries] == ["7", "9"]
 
 
-def test_a_test_stores_nothing(accept_batch: Admit) -> None:
-    passed = accept_batch(b'{"type":"test"}')
-    assert (passed.request.is_test, passed.deliveries) == (True, [])
+def test_a_test_stores_nothing(accept_batch: Accept) -> None:
+    accepted = accept_batch(b'{"type":"test"}')
+    assert (accepted.request.is_test, accepted.deliveries) == (True, [])
     assert not Delivery.objects.exists()
 
 
-def test_an_unknown_hook_is_answered_like_a_wrong_key(accept_batch: Admit, hook: Hook) -> None:
+def test_an_unknown_hook_is_answered_like_a_wrong_key(accept_batch: Accept, hook: Hook) -> None:
     unknown = accept_batch(b'{"type":"test"}', hook_name="unknown")
     wrong = accept_batch(b'{"type":"test"}', by="whsec_" + "A" * 44)
     assert refusal(unknown) == refusal(wrong) == (401, "invalid_signature")
     assert unknown.message == wrong.message
 
 
-def test_the_key_of_another_hook(accept_batch: Admit, make_hook: Callable[..., Hook], clock: Clock) -> None:
+def test_the_key_of_another_hook(accept_batch: Accept, make_hook: Callable[..., Hook], clock: Clock) -> None:
     other = keys.new_signing_key(make_hook(name="other"), clock())
     assert refusal(accept_batch(b'{"type":"test"}', by=other)) == (401, "invalid_signature")
     assert isinstance(accept_batch(b'{"type":"test"}', by=other, hook_name="other"), Accepted)
 
 
-def test_a_key_ends(accept_batch: Admit, hook: Hook, clock: Clock) -> None:
+def test_a_key_ends(accept_batch: Accept, hook: Hook, clock: Clock) -> None:
     key = keys.new_signing_key(hook, clock(), expires_at=clock() + timedelta(days=1))
     assert isinstance(accept_batch(b'{"type":"test"}', by=key), Accepted)
     clock.pass_(days=1)
     assert refusal(accept_batch(b'{"type":"test"}', by=key)) == (401, "invalid_signature")
 
 
-def test_limits_of_a_key(accept_batch: Admit, hook: Hook, clock: Clock) -> None:
+def test_limits_of_a_key(accept_batch: Accept, hook: Hook, clock: Clock) -> None:
     key = keys.new_signing_key(hook, clock(), networks=["203.0.113.0/24"], actions=["update"], roles=["customer"])
     body = contacts(contact(7, "update"), contact(8, "add"))
     assert refusal(accept_batch(body, by=key, remote="198.51.100.1")) == (403, "address_not_allowed")
-    passed = accept_batch(body, by=key, remote="203.0.113.1")
-    assert [delivery.contact_id for delivery in passed.deliveries] == ["7"]
-    assert passed.request.rejected[0].error.code == "action_not_allowed"
+    accepted = accept_batch(body, by=key, remote="203.0.113.1")
+    assert [delivery.contact_id for delivery in accepted.deliveries] == ["7"]
+    assert accepted.request.rejected[0].error.code == "action_not_allowed"
 
 
 def test_a_signing_key_opens_nothing_and_an_opening_one_signs_nothing(
-    intake: Intake, accept_batch: Admit, hook: Hook, key: str, clock: Clock
+    intake: Intake, accept_batch: Accept, hook: Hook, key: str, clock: Clock
 ) -> None:
     [answer] = intake.accept_batch([InboundRequest("POST", query.read(f"wpf_action=test&access_key={key}"), None)])
     assert refusal(answer) == (403, "invalid_access_key")
@@ -167,7 +167,7 @@ def test_a_request_counts_once(inbound: Callable[..., InboundRequest], clock: Cl
     assert refusal(answers[2]) == (429, "too_many_requests")
 
 
-def test_without_storage_nothing_is_accepted(accept_batch: Admit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_storage_nothing_is_accepted(accept_batch: Accept, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: object) -> None:
         raise OperationalError("database or disk is full")
 
@@ -175,7 +175,7 @@ def test_without_storage_nothing_is_accepted(accept_batch: Admit, monkeypatch: p
     assert refusal(accept_batch(contacts(contact(7)))) == (503, "storage_unavailable")
 
 
-def test_another_secret_key_of_the_machine_is_our_fault_and_passes(accept_batch: Admit, settings: Any) -> None:
+def test_another_secret_key_of_the_machine_is_our_fault_and_passes(accept_batch: Accept, settings: Any) -> None:
     settings.SECRET_KEY = "another one, and the stored secrets cannot be read"
     assert refusal(accept_batch(contacts(contact(7))))[0] == 500, "not 401: the sender would give up for nothing"
 

@@ -63,7 +63,7 @@ def test_a_good_request(attempt: Try, key: str, hook: Hook) -> None:
         ("access_key=%00", None),
     ],
 )
-def test_without_a_right_key_nothing_else_is_told(attempt: Try, key: str, address: str, header: str | None) -> None:
+def test_without_a_right_key_nothing_else_is_reported(attempt: Try, key: str, address: str, header: str | None) -> None:
     assert refusal(attempt, f"{address}&wpf_action=nonsense&role=a&role=b", key=header) == (403, "invalid_access_key")
 
 

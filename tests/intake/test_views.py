@@ -37,7 +37,7 @@ def project(settings: Any) -> None:
 
 @pytest.fixture
 def notified(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The hooks that the bell was rung for."""
+    """The hooks whose workers were notified."""
     ids: list[int] = []
     monkeypatch.setattr(wakeup, "notify_workers", ids.extend)
     return ids
@@ -88,7 +88,7 @@ def test_the_outcome_is_waited_for(send: Callable[..., Any], worker_works: None)
     assert set(answer) == {"delivery", "action", "status", "message", "member", "changes", "warnings"}
 
 
-def test_it_is_stored_and_the_bell_rung(send: Callable[..., Any], shop: Hook, notified: list[int]) -> None:
+def test_it_is_stored_and_workers_are_notified(send: Callable[..., Any], shop: Hook, notified: list[int]) -> None:
     response = send("wpf_action=update&role=customer&async=true")
     answer = response.json()
     assert (response.status_code, answer["status"]) == (202, "pending")
@@ -109,8 +109,8 @@ def test_the_location_tells_the_outcome_to_whoever_has_it(send: Callable[..., An
     address = send("wpf_action=add&async=true").json()["location"].removeprefix("https://club.example")
     assert client.get(address).status_code == 202
     Worker("test", system_runtime()).work(shop.pk)
-    told = client.get(address)
-    assert (told.status_code, told.json()["status"]) == (200, "applied")
+    finished = client.get(address)
+    assert (finished.status_code, finished.json()["status"]) == (200, "applied")
     assert client.get(address[:-1]).status_code == 404
     assert client.get(address.partition("?")[0]).json()["error"]["code"] == "not_found"
     refused = client.post(address)
@@ -120,7 +120,7 @@ def test_the_location_tells_the_outcome_to_whoever_has_it(send: Callable[..., An
 def test_a_dry_run_and_a_test_store_nothing(send: Callable[..., Any], notified: list[int]) -> None:
     dry = send("wpf_action=add&dry_run=true")
     assert (dry.status_code, dry.json()["dry_run"]) == (200, True)
-    assert "create a member with the login ada@example.com" in dry.json()["plan"]
+    assert "create a member with the username ada@example.com" in dry.json()["plan"]
     assert send("wpf_action=test").json()["status"] == "ok"
     assert not Delivery.objects.exists()
     assert not get_user_model().objects.exists()
@@ -234,23 +234,23 @@ def test_without_storage_nothing_is_accepted(send: Callable[..., Any], monkeypat
     assert (response.status_code, response["Retry-After"]) == (503, "10")
 
 
-def test_a_look_that_fails_is_followed_by_another(
+def test_a_poll_that_fails_is_followed_by_another(
     send: Callable[..., Any], worker_works: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, looks = inbox.finished, []
+    poll, polls = inbox.finished, []
 
     def sometimes(ids: list[int]) -> list[Delivery]:
-        looks.append(ids)
-        if len(looks) == 1:
+        polls.append(ids)
+        if len(polls) == 1:
             raise DatabaseError("busy")
-        return look(ids)
+        return poll(ids)
 
     monkeypatch.setattr(inbox, "finished", sometimes)
     assert send().json()["status"] == "applied"
-    assert len(looks) == 2
+    assert len(polls) == 2
 
 
-def test_no_csrf_token_and_no_login_is_asked_for(key: str, settings: Any) -> None:
+def test_neither_a_csrf_token_nor_a_session_is_required(key: str, settings: Any) -> None:
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
     strict = Client(enforce_csrf_checks=True)
     response = strict.post(f"/hooks/shop?wpf_action=test&access_key={key}")
