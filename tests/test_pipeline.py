@@ -1,4 +1,4 @@
-"""The way of a batch, 3 to 8, against a real database and a CRM in memory."""
+"""How a batch is processed, steps 3 to 8, with a real database and a CRM in memory."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_what_will_not_pass_is_not_tried_again(send: Send, work: Callable[[], in
     assert (ended(delivery).state, delivery.attempts) == ("failed", 1)
 
 
-def test_a_worker_that_was_taken_for_dead_writes_nothing(
+def test_a_worker_whose_lease_expired_writes_nothing(
     send: Send, fake_crm: FakeCrm, clock: Clock, runtime: Runtime, hook: Hook
 ) -> None:
     fake_crm.add(ada())
@@ -181,7 +181,7 @@ def test_a_worker_that_was_taken_for_dead_writes_nothing(
     assert ended(delivery).state == "retrying"
 
 
-def test_a_death_between_apply_and_journal_leaves_nothing_half_done(
+def test_a_death_between_apply_and_outcome_leaves_nothing_half_done(
     send: Send, work: Callable[[], int], fake_crm: FakeCrm, clock: Clock, runtime: Runtime, hook: Hook,
     monkeypatch: pytest.MonkeyPatch, make_hook: Callable[..., Hook],
 ) -> None:  # fmt: skip
@@ -258,7 +258,7 @@ def test_a_follow_up_whose_worker_died_is_done_by_the_next(
     assert len({mail.extra_headers["Message-ID"] for mail in mailoutbox}) == 1
 
 
-def test_a_password_that_cannot_be_returned_is_tried_again_then_told_and_wiped(
+def test_a_password_that_cannot_be_returned_is_tried_again_then_reported_and_wiped(
     send: Send, work: Callable[[], int], fake_crm: FakeCrm, runtime: Runtime, clock: Clock
 ) -> None:
     Hook.objects.update(return_password_field="wp_password")
@@ -289,13 +289,13 @@ def test_a_renamed_tag_keeps_its_members(send: Send, work: Callable[[], int], fa
 
 def test_a_role_comes_and_goes_with_the_tag(send: Send, work: Callable[[], int], fake_crm: FakeCrm) -> None:
     set_rows(Hook.objects.get(), tag_roles=[{"tag": COURSE.id, "role": "customer"}])
-    told = []
+    outcomes = []
     for tags in ((COURSE,), (COURSE,), (NEWS,), (COURSE, NEWS)):
         fake_crm.add(ada(tags=tags))
-        delivery = send("add" if not told else "update_tags")
+        delivery = send("add" if not outcomes else "update_tags")
         work()
-        told.append((next(iter(members()))["roles"], ended(delivery).message.partition("ada@example.com")[2]))
-    assert told == [
+        outcomes.append((next(iter(members()))["roles"], ended(delivery).message.partition("ada@example.com")[2]))
+    assert outcomes == [
         (["customer", "subscriber"], " as subscriber, customer (with tag Course)."),
         (["customer", "subscriber"], " is already up to date."),
         (["subscriber"], ": role, tags (without role customer; with tag News; without tag Course)."),

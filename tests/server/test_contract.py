@@ -210,7 +210,7 @@ def test_a_browser_gets_a_page(service: Service, crm: Running) -> None:
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "no-referrer" in page.headers["Referrer-Policy"]
     assert "page@example.com" in page.text
-    assert "create a member with the login" in page.text
+    assert "create a member with the username" in page.text
     assert "<script>" not in page.text
     assert service.key not in page.text
     refused = service.get("/?wpf_action=add&access_key=wrong", **browser)
@@ -305,7 +305,7 @@ def test_commands_that_cannot_be_done_say_why_in_one_sentence(
     assert "Traceback" not in error
 
 
-def test_wrong_credentials_are_told_and_not_stored(service: Service, crm: Running) -> None:
+def test_wrong_credentials_are_reported_and_not_stored(service: Service, crm: Running) -> None:
     account = ("--url", crm.url, "--username", "memberhook", "--password-stdin", "--allow-private")
     error = service.cli("connect", "fluentcrm", "--name", "second", *account, stdin="wrong", status=1)
     assert "application password" in error

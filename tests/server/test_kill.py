@@ -79,7 +79,7 @@ def test_killed_in_the_middle_of_a_burst(burst: Service, crm: Running, victim: s
     assert sorted(accepted) == contacts, "the burst got through"
 
 
-def test_sigterm_finishes_what_is_in_hand(burst: Service, crm: Running) -> None:
+def test_sigterm_finishes_what_is_in_progress(burst: Service, crm: Running) -> None:
     contacts = [crm.crm.add_contact(f"term.{n}@example.com") for n in range(30)]
     accepted: list[int] = []
     before = len(burst.json("deliveries"))
