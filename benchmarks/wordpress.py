@@ -104,13 +104,13 @@ def _plans(site: ConnectorSite, contacts: Sequence[Contact], action: Action) -> 
             fields=[mapped.site_field for mapped in MAP],
         )
     )
-    facts = SiteSnapshot(site.roles(), site.username_rules, found.emails, found.taken_usernames, site.normalize)
+    snapshot = SiteSnapshot(site.roles(), site.username_rules, found.emails, found.taken_usernames, site.normalize)
     members = [found.members.get(found.contacts.get(contact.id or "", "")) for contact in contacts]
     items = [
         PlanInput(Intent(action), contact, mapping.read(contact, OPTIONS), member)
         for contact, member in zip(contacts, members, strict=True)
     ]
-    return plan_batch(items, OPTIONS, facts, lambda password: password)
+    return plan_batch(items, OPTIONS, snapshot, lambda password: password)
 
 
 def _with_password(plan: Plan) -> Plan:
@@ -252,8 +252,8 @@ def main(wordpress: Path | None, members: int, rounds: int, svg: Path | None) ->
         f"Medians of {rounds} rounds (lowest to highest): {members} members in batches of {conf.BATCH()}, "
         f"{benchmark.singles} one by one; the machine's load was {before} before and is {load()} now.\n"
     )
-    for (what, way, parallel), each in figures.items():
-        name = f"{what}/s, {way}, {parallel} at a time"
+    for (what, transport, parallel), each in figures.items():
+        name = f"{what}/s, {transport}, {parallel} at a time"
         click.echo(f"{name:<42}{median(each):>10,.1f}  ({min(each):,.1f} to {max(each):,.1f})")
     for what in (MAKING, TAGGING):
         for than in (BY_CORE, BY_BOOT):
@@ -267,7 +267,11 @@ def main(wordpress: Path | None, members: int, rounds: int, svg: Path | None) ->
 def drawing(figures: dict[Key, list[float]], about: str) -> str:
     """The figures with as much at a time as the worker has."""
     most = max(PARALLEL)
-    shown = [(what, way, median(figures[what, way, most])) for what, way, parallel in figures if parallel == most]
+    shown = [
+        (what, transport, median(figures[what, transport, most]))
+        for what, transport, parallel in figures
+        if parallel == most
+    ]
     title = f"{MAKING.capitalize()} and {TAGGING} per second in one WordPress site, {most} at a time"
     return bars.svg(title, about, shown)
 

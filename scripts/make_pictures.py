@@ -97,8 +97,8 @@ class Steps:
         self.page.open(f"{self.wordpress.url}/wp-admin/{path}")
         self.page.see("#wpcontent")
 
-    def user_id(self, login: str) -> int:
-        return int(self.wordpress.php_json("return get_user_by('login', $login)->ID;", login=login))
+    def user_id(self, username: str) -> int:
+        return int(self.wordpress.php_json("return get_user_by('login', $username)->ID;", username=username))
 
     def application_password(self) -> bytes:
         self.admin(f"user-edit.php?user_id={self.user_id('server')}")
@@ -159,7 +159,7 @@ class Steps:
 
     def settings(self) -> bytes:
         """The connector's own page, as it is where FluentCRM runs: for this picture, the one that tests have."""
-        stand_in = Path(self.wordpress.facts["files"]) / "wp-content/mu-plugins" / STAND_IN.name
+        stand_in = Path(self.wordpress.info["files"]) / "wp-content/mu-plugins" / STAND_IN.name
         shutil.copyfile(STAND_IN, stand_in)
         self.wordpress.php(
             """stand_in_install();

@@ -48,6 +48,8 @@ EXCEPTIONS = (
     (r"enter_context|enter_async_context|__a?enter__", "Python's context managers"),
     (r"get_current_screen|screen-reader-text|\bscreen reader", "WordPress"),
     (r"\bwp_login\b|\buser_login\b|\bmember\.login\b", "field names of the contract and of WordPress"),
+    (r"\$plan\['login'\]", "a key of a plan that the connector receives"),
+    (r"\bLogin Details\b", "the subject of WordPress's e-mail"),
     (r"\bget_user_by\( ?'login'", "WordPress"),
     (r"(?<!\S)/\S+|\S+/(?!\S)|\S+\.(?:html|txt|py|md|php)\b", "paths of addresses and files"),
     (r"\bfacts-\w+", "names in the recordings of FluentCRM"),

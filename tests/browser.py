@@ -1,7 +1,7 @@
 """A headless Chromium, for tests of pages and for the pictures in the documentation.
 
-Its one decision: it is spoken to over a pipe, in Chromium's own words (the DevTools protocol). That takes no driver, no
-open port and no package: Debian's `chromium` alone, or another that `CHROMIUM` names.
+Talks to Chromium over a pipe, in the DevTools protocol. That takes no driver, no open port and no package, only
+Debian's `chromium` or another that `CHROMIUM` names.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Browser:
         self.wait_for("!window.isOld && document.readyState === 'complete'")
 
     def type(self, selector: str, text: str) -> None:
-        """Puts the text in the place of what stands there."""
+        """Replace the content of the field with the text."""
         self.see(selector)
         self.run(f"{_element(selector)}.focus(), {_element(selector)}.select?.()")
         self._call("Input.insertText", text=text)

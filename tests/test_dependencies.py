@@ -82,14 +82,14 @@ def test_the_locks_agree_and_hold_what_is_declared() -> None:
     everything = locked["check"] | locked["docs"]
     assert locked["build"] < everything
     parts = {stem: {pin.split("==")[0] for pin in found} for stem, found in locked.items()}
-    wanted = declared()
-    assert wanted["To run"] <= parts["base"]
-    assert wanted["To run"] | wanted["The service"] <= parts["run"]
-    assert not wanted["The service"] & parts["base"]
-    assert wanted["To build"] <= parts["build"]
-    assert wanted["To test"] | wanted["To build"] <= parts["test"]
-    assert wanted["To check"] <= parts["check"]
-    assert wanted["To make these pages"] <= parts["docs"]
+    dependencies = declared()
+    assert dependencies["To run"] <= parts["base"]
+    assert dependencies["To run"] | dependencies["The service"] <= parts["run"]
+    assert not dependencies["The service"] & parts["base"]
+    assert dependencies["To build"] <= parts["build"]
+    assert dependencies["To test"] | dependencies["To build"] <= parts["test"]
+    assert dependencies["To check"] <= parts["check"]
+    assert dependencies["To make these pages"] <= parts["docs"]
 
 
 def test_both_ends_of_django_are_locked() -> None:

@@ -1,4 +1,4 @@
-"""Arrows point one way: who may import whom, as a table, checked against the import statements of the source."""
+"""Arrows point one way: which module may import which, as a table, checked against the imports of the source."""
 
 from __future__ import annotations
 

@@ -228,10 +228,10 @@ def test_a_new_username_is_free_within_the_rules_and_not_empty(case: Case, gone:
     shouting = replace(case.contact, email="ADA@Example.com")
     usual = replace(case.options, field_map=(), username_format=UsernameFormat.EMAIL)
     for odd in (case, replace(case, contact=shouting, options=usual)):
-        check_new_login(odd, gone)
+        check_new_username(odd, gone)
 
 
-def check_new_login(case: Case, gone: int) -> None:
+def check_new_username(case: Case, gone: int) -> None:
     """Takes away as many of the first choices as `gone` says."""
     rules = case.snapshot.username_rules
     first = islice(candidates(read(case.contact, case.options), case.options.username_format, rules), gone)

@@ -133,7 +133,7 @@ class RulesTest extends TestCase {
 		$this->assertSame( array( 'user_email', 'role' ), memberhook_changed_names( $generated, array() ) );
 	}
 
-	public function test_what_a_column_cannot_hold_is_left_out_and_told() {
+	public function test_what_a_column_cannot_hold_is_left_out_and_reported() {
 		$warnings = array();
 		$fields   = array(
 			'display_name' => str_repeat( '🎓', 251 ),

@@ -116,11 +116,11 @@ def test_no_comment_silences_a_sniff_that_would_find_nothing() -> None:
     comments = silenced()
     assert comments
     for path, first, last, text in comments:
-        place = f"{path.name}:{first}"
+        position = f"{path.name}:{first}"
         named = re.fullmatch(r" ([A-Z]\w+(?:\.\w+){2,3}) -- \S.*", text)
-        assert named, f"{place}: name one sniff, and why: phpcs:ignore Standard.Category.Sniff -- why"
+        assert named, f"{position}: name one sniff, and why: phpcs:ignore Standard.Category.Sniff -- why"
         here = [m["source"] for m in unsilenced()[path] if first <= m["line"] <= last]
-        assert any(f"{source}.".startswith(f"{named[1]}.") for source in here), f"{place}: {named[1]} finds nothing"
+        assert any(f"{source}.".startswith(f"{named[1]}.") for source in here), f"{position}: {named[1]} finds nothing"
 
 
 def test_what_php_decides() -> None:

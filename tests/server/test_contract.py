@@ -305,7 +305,7 @@ def test_commands_that_cannot_be_done_say_why_in_one_sentence(
     assert "Traceback" not in error
 
 
-def test_wrong_credentials_are_told_and_not_stored(service: Service, crm: Running) -> None:
+def test_wrong_credentials_are_reported_and_not_stored(service: Service, crm: Running) -> None:
     account = ("--url", crm.url, "--username", "memberhook", "--password-stdin", "--allow-private")
     error = service.cli("connect", "fluentcrm", "--name", "second", *account, stdin="wrong", status=1)
     assert "application password" in error

@@ -33,7 +33,7 @@ def test_an_address_becomes_options(url: str, port: int, tls: bool, ssl: bool) -
 
 
 @pytest.mark.parametrize("url", ["mail.example:587", "http://user:secret@mail.example", "smtp://", "smtp://h:x"])
-def test_an_address_that_is_none_is_told_without_its_password(url: str) -> None:
+def test_an_invalid_address_is_reported_without_its_password(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="cannot be read") as caught:
         mail_settings(url)
     assert "secret" not in str(caught.value)

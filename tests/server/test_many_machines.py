@@ -1,4 +1,4 @@
-"""PostgreSQL as the database, Redis or PostgreSQL as the bell, several workers: what runs beyond one machine."""
+"""Beyond one machine: PostgreSQL as the database, wake-ups over Redis or PostgreSQL, several workers."""
 
 from __future__ import annotations
 

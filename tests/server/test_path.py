@@ -30,6 +30,6 @@ def test_every_address_has_the_path_and_works_with_and_without_it(
         assert set(re.findall(r'(?:href|action)="(/[^"]*)"', page.text)) >= {"/bridge/static/memberhook/pages.css"}
         assert all(link.startswith("/bridge/") for link in re.findall(r'(?:href|action)="(/[^"]*)"', page.text))
         assert service.get(f"{before}/static/memberhook/pages.css").status == 200
-        asked = service.get(f"{before}/account/", Host="example.com")
-        assert asked.headers["Location"] == "/bridge/login/?next=/bridge/account/"
+        redirect = service.get(f"{before}/account/", Host="example.com")
+        assert redirect.headers["Location"] == "/bridge/login/?next=/bridge/account/"
         assert "Path=/bridge/" in page.headers["Set-Cookie"]

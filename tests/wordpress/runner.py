@@ -25,7 +25,7 @@ MUST_BE_INSTALLED = 1  # the status that the script ends with
 BACK = 20.0
 NOBODY = ("", "")
 
-Account = tuple[str, str]  # login, application password
+Account = tuple[str, str]  # username, application password
 
 
 class NotInstalledError(Exception):
@@ -40,7 +40,7 @@ class WordPress:
     admin_password: str
     application_password: str
     folder: Path
-    facts: Mapping[str, Any]  # all that the script tells
+    info: Mapping[str, Any]  # all that the script reports
     http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(retries=False, maxsize=20))
 
     # --- as its owner sees it
@@ -48,7 +48,7 @@ class WordPress:
     def php(self, code: str, **values: object) -> str:
         """What code prints that runs in WordPress; the values are variables there."""
         done = subprocess.run(
-            self.facts["php"], input=_variables(values) + code, capture_output=True, text=True, timeout=60
+            self.info["php"], input=_variables(values) + code, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 0, done.stderr or done.stdout
         return done.stdout
@@ -61,13 +61,13 @@ class WordPress:
     def user(self, username: str, role: str) -> Account:
         """A new user with that role and an application password; WordPress sends no mail about it."""
         code = """
-            $user = ['user_login' => $login, 'user_email' => "$login@member.example", 'role' => $role];
+            $user = ['user_login' => $username, 'user_email' => "$username@member.example", 'role' => $role];
             $id = wp_insert_user($user + ['user_pass' => wp_generate_password()]);
             if (is_wp_error($id)) {
                 throw new Exception($id->get_error_message());
             }
             return WP_Application_Passwords::create_new_application_password($id, ['name' => 'tests'])[0];"""
-        return username, self.php_json(code, login=username, role=role)
+        return username, self.php_json(code, username=username, role=role)
 
     def add_site(self, path: str) -> str:
         """The address of a new site in the network."""
@@ -84,13 +84,13 @@ class WordPress:
 
     def mails(self, to: str = "") -> list[EmailMessage]:
         """What WordPress has sent, the oldest first."""
-        files = sorted(Path(self.facts["mails"]).glob("*.eml"))
+        files = sorted(Path(self.info["mails"]).glob("*.eml"))
         found = [email.message_from_bytes(file.read_bytes(), _class=EmailMessage, policy=_POLICY) for file in files]
         return [mail for mail in found if to in str(mail["To"])]
 
     def debug_log(self, about: str = "") -> str:
         """PHP's messages; old WordPress has deprecations of its own there, so ask about a file or plugin."""
-        lines = Path(self.facts["debug_log"]).read_text("utf-8", "replace").splitlines(keepends=True)
+        lines = Path(self.info["debug_log"]).read_text("utf-8", "replace").splitlines(keepends=True)
         return "".join(line for line in lines if about in line)
 
     def kill_php(self) -> None:
@@ -169,11 +169,11 @@ def running(**options: Any) -> Iterator[WordPress]:
             if process.wait() == MUST_BE_INSTALLED:
                 raise NotInstalledError(said.strip())
             raise AssertionError(said)
-        facts = json.loads(line)
+        info = json.loads(line)
         named = {
-            name: facts[name] for name in ("url", "version", "admin_user", "admin_password", "application_password")
+            name: info[name] for name in ("url", "version", "admin_user", "admin_password", "application_password")
         }
-        site = WordPress(**named, folder=Path(facts["folder"]), facts=facts)
+        site = WordPress(**named, folder=Path(info["folder"]), info=info)
         try:
             with closing(process.stdin):
                 yield site

@@ -35,8 +35,8 @@ def apply(site: WordPress, account: Account, *plans: dict[str, Any]) -> Any:
     return json.loads(answer.data)["applied"]
 
 
-def rights(site: WordPress, login: str) -> Any:
-    return site.php_json("$u = get_user_by('login', $login); return [$u->roles, $u->user_email];", login=login)
+def rights(site: WordPress, username: str) -> Any:
+    return site.php_json("$u = get_user_by('login', $username); return [$u->roles, $u->user_email];", username=username)
 
 
 # --- what it may do
@@ -54,14 +54,14 @@ def test_all_routes_work_with_the_capability_alone(connected: WordPress, stolen:
     assert site["surplus_rights"] is False
     made = apply(connected, stolen, plan(login="by-role", email="by-role@example.com", role="customer"))[0]
     assert (made["created"], made["warnings"]) == (True, [])
-    told = change(int(made["id"]), email="moved@example.com", role="subscriber", password="a new long password",
+    update = change(int(made["id"]), email="moved@example.com", role="subscriber", password="a new long password",
                   fields={"city": "Porto", "first_name": "Ada"})  # fmt: skip
-    assert apply(connected, stolen, told)[0]["changes"] == ["user_email", "role", "user_pass", "city", "first_name"]
+    assert apply(connected, stolen, update)[0]["changes"] == ["user_email", "role", "user_pass", "city", "first_name"]
     body = {"connection": "shop", "emails": ["moved@example.com"], "fields": ["city"]}
     found = json.loads(connected.post("/wp-json/memberhook/v1/members/find", body, stolen).data)
     assert found["members"][0]["fields"] == {"city": "Porto"}
-    listed = json.loads(connected.get("/wp-json/memberhook/v1/members?emails[]=moved@example.com", stolen).data)
-    assert [member["login"] for member in listed["members"]] == ["by-role"]
+    answer = json.loads(connected.get("/wp-json/memberhook/v1/members?emails[]=moved@example.com", stolen).data)
+    assert [member["login"] for member in answer["members"]] == ["by-role"]
 
 
 def test_the_capability_works_in_any_role(connected: WordPress) -> None:
@@ -166,8 +166,8 @@ def test_its_own_routes_make_no_administrator(connected: WordPress, stolen: Acco
     stays = apply(connected, stolen, change(chief, email="s@example.com", password="stolen", role="subscriber"))[0]
     assert (stays["changes"], len(stays["warnings"])) == ([], 1)
     assert connected.php_json("return get_userdata($id)->user_pass;", id=chief) == before
-    told = change(me, email="mine@example.com", password="mine", fields={"city": "Porto", "first_name": "Eve"})
-    assert "account that Memberhook itself logs in with" in apply(connected, stolen, told)[0]["error"]
+    own = change(me, email="mine@example.com", password="mine", fields={"city": "Porto", "first_name": "Eve"})
+    assert "account that Memberhook itself logs in with" in apply(connected, stolen, own)[0]["error"]
     assert connected.php_json("return get_user_meta($id, 'city', true);", id=me) == ""
     assert rights(connected, stolen[0]) == [[ROLE], ""]
 
@@ -183,14 +183,14 @@ def test_the_role_is_offered_to_none_who_may_not_manage_users(connected: WordPre
     assert ROLE in connected.php_json(offered, id=user_id(connected, connected.admin_user))
 
 
-def test_other_people_edit_themselves_as_ever(connected: WordPress) -> None:
+def test_other_people_edit_themselves_as_usual(connected: WordPress) -> None:
     member = connected.user("herself", "subscriber")
     assert connected.post(f"{USERS}/me", {"first_name": "Her"}, member).status == 200
-    connected.php("get_user_by('login', $login)->add_role($role);", login=connected.admin_user, role=ROLE)
+    connected.php("get_user_by('login', $username)->add_role($role);", username=connected.admin_user, role=ROLE)
     try:
         assert connected.post(f"{USERS}/me", {"description": "still me"}).status == 200
     finally:
-        connected.php("get_user_by('login', $login)->remove_role($role);", login=connected.admin_user, role=ROLE)
+        connected.php("get_user_by('login', $username)->remove_role($role);", username=connected.admin_user, role=ROLE)
 
 
 # --- the page that makes it
@@ -276,7 +276,7 @@ def test_nobody_else_presses_it(fresh: WordPress) -> None:
 
 def test_an_account_that_was_given_another_role_is_left_alone(fresh: WordPress) -> None:
     first = read(press(fresh, fresh.admin_user)[1])
-    fresh.php("get_user_by('login', $login)->set_role('author');", login=first[0])
+    fresh.php("get_user_by('login', $username)->set_role('author');", username=first[0])
     second = read(press(fresh, fresh.admin_user)[1])
     assert second[0] != first[0]
     assert rights(fresh, first[0])[0] == ["author"]
@@ -321,7 +321,7 @@ def test_uninstalling_leaves_nothing_but_what_is_the_members(multisite: bool) ->
             return delete_plugins([$plugin]);"""
         assert site.php_json(remove, plugin="memberhook-connector/memberhook-connector.php") is True
         assert site.php_json(left, sites=sites) == ["memberhook_tags_shop"]
-        assert site.php_json("return get_user_by('login', $login);", login=account[0]) is False
+        assert site.php_json("return get_user_by('login', $username);", username=account[0]) is False
         kept = site.php_json("return get_user_meta($id, 'memberhook_tags_shop', true);", id=int(made))
         assert kept == ["3"]
         assert "memberhook" not in site.debug_log("memberhook").lower()

@@ -1,4 +1,4 @@
-"""That the benchmark of WordPress runs and tells what it should; nothing about how fast it is."""
+"""That the benchmark of WordPress runs and prints what it should; nothing about how fast it is."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from click.testing import CliRunner
 from benchmarks import bars
 from tests.wordpress.runner import WordPress
 
-WAYS = ("connector", "core REST", "boot")
+TRANSPORTS = ("connector", "core REST", "boot")
 
 
 @pytest.fixture
 def few(connected: WordPress) -> list[str]:
     """Only where a WordPress can run at all."""
-    given = os.environ.get("MEMBERHOOK_TEST_WORDPRESS")
-    return ["--members", "4", "--rounds", "1", *(["--wordpress", given] if given else [])]
+    source = os.environ.get("MEMBERHOOK_TEST_WORDPRESS")
+    return ["--members", "4", "--rounds", "1", *(["--wordpress", source] if source else [])]
 
 
 def test_it_prints_figures_and_ratios_and_draws_them(few: list[str], tmp_path: Path) -> None:
@@ -33,12 +33,12 @@ def test_it_prints_figures_and_ratios_and_draws_them(few: list[str], tmp_path: P
     assert "php -S" in result.output
     for what in ("members made", "tag updates"):
         for parallel in (1, 2):
-            for transport in WAYS:
+            for transport in TRANSPORTS:
                 assert re.search(rf"^{what}/s, {transport}, {parallel} at a time +[\d.,]+ ", result.output, re.M)
-            for than in WAYS[1:]:
+            for than in TRANSPORTS[1:]:
                 assert re.search(rf"^{what}, connector : {than}, {parallel} at a time +[\d.]+$", result.output, re.M)
     title = ElementTree.fromstring(drawn.read_text())[0].text or ""
-    assert all(f"members made, {transport}: " in title for transport in WAYS)
+    assert all(f"members made, {transport}: " in title for transport in TRANSPORTS)
 
 
 def test_bars_are_as_long_as_their_values() -> None:

@@ -14,7 +14,7 @@ def test_a_user_who_can_do_more_than_needed(connected: WordPress, db: None, http
     row = site_row(connected)
     checked = open_site_row(row, lambda _: http).check()
     assert checked.problem is None
-    (note,) = [finding for finding in checked.findings if not finding.ok]
+    (note,) = [result for result in checked.results if not result.ok]
     assert (note.name, note.needed) == ("user", False)
 
 

@@ -20,7 +20,7 @@ from tests.sites.contract import COURSE, MAP, NEWS, World
 from tests.wordpress.conftest import CONNECTOR
 from tests.wordpress.runner import WordPress
 
-LOGGED_IN = "return !is_wp_error(wp_authenticate($login, $password));"
+LOGGED_IN = "return !is_wp_error(wp_authenticate($username, $password));"
 
 
 def plan(**values: Any) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def plan(**values: Any) -> dict[str, Any]:
     whole = {
         "key": boxes.mark("test", str(values)), "contact": "", "member": None, "login": None, "email": None,
         "password": "a long and random password", "generated": True, "role": "subscriber", "roles_added": [],
-        "roles_removed": [], "fields": {}, "tags_applied": [], "tags_removed": [], "welcome": False, "resumes": False,
+        "roles_removed": [], "fields": {}, "tags_applied": [], "tags_removed": [], "welcome": False, "is_retry": False,
     }  # fmt: skip
     return whole | values
 
@@ -45,7 +45,7 @@ def apply(site: WordPress, *plans: dict[str, Any], **batch: Any) -> Any:
 
 
 def user_id(site: WordPress, username: str) -> int:
-    return int(site.php_json("return get_user_by('login', $login)->ID;", login=username))
+    return int(site.php_json("return get_user_by('login', $username)->ID;", username=username))
 
 
 # --- rights: who may call, and what nobody may do
@@ -131,8 +131,8 @@ def test_what_is_no_plan_is_refused_whole(connected: WordPress, body: Any) -> No
 
 def test_values_meant_for_sql_or_pages_are_values(connected: WordPress) -> None:
     evil = "x' OR 1=1 -- %s %d <script>alert(1)</script>"
-    asked = {name: [evil, "%list%", "\\"] for name in ("ids", "contacts", "emails", "logins", "fields")}
-    answer = connected.post("/wp-json/memberhook/v1/members/find", {"connection": "shop", **asked})
+    query = {name: [evil, "%list%", "\\"] for name in ("ids", "contacts", "emails", "logins", "fields")}
+    answer = connected.post("/wp-json/memberhook/v1/members/find", {"connection": "shop", **query})
     found = json.loads(answer.data)
     assert (answer.status, found["members"], found["contacts"], found["emails"]) == (200, [], {}, {})
     made = apply(
@@ -149,7 +149,7 @@ def test_values_meant_for_sql_or_pages_are_values(connected: WordPress) -> None:
 
 
 @pytest.mark.parametrize("role", ["administrator", "editor"])
-def test_a_privileged_role_is_never_given_whatever_the_connector_is_told(connected: WordPress, role: str) -> None:
+def test_a_privileged_role_is_never_given_whatever_the_connector_is_sent(connected: WordPress, role: str) -> None:
     username = f"wants-{role}"
     made = apply(connected, plan(login=username, email=f"{username}@example.com", role=role, roles_added=[role]))[0]
     assert made["created"]
@@ -165,15 +165,15 @@ def test_a_protected_account_keeps_what_makes_it_its_own(connected: WordPress) -
         "'user_pass' => 'her own']); (new WP_User($id))->add_role('customer');"
     )
     boss = user_id(connected, "boss")
-    told = change(boss, email="stolen@example.com", password="stolen", role="subscriber", roles_removed=["editor"],
+    attack = change(boss, email="stolen@example.com", password="stolen", role="subscriber", roles_removed=["editor"],
                   roles_added=["subscriber"], fields={"first_name": "Eve", "city": "Porto"},
                   tags_applied=[{"id": "10", "slug": "course", "title": "Course"}])  # fmt: skip
-    applied = apply(connected, told)[0]
+    applied = apply(connected, attack)[0]
     assert applied["changes"] == ["city", "first_name", "tags"]
     assert len(applied["warnings"]) == 1
     user = connected.php_json("$u = get_userdata($id); return [$u->user_email, $u->roles, $u->first_name];", id=boss)
     assert user == ["boss@example.com", ["editor", "customer"], "Eve"]
-    assert connected.php_json(LOGGED_IN, login="boss", password="her own")
+    assert connected.php_json(LOGGED_IN, username="boss", password="her own")
 
 
 def test_a_right_given_to_one_user_alone_protects_as_well(connected: WordPress) -> None:
@@ -213,8 +213,8 @@ def test_rights_that_other_code_gives_as_they_are_asked_for_protect(connected: W
     connected.user("by-filter", "subscriber")
     connected.php("update_option('filtered_user', $id);", id=user_id(connected, "by-filter"))
     try:
-        told = change(user_id(connected, "by-filter"), email="stolen@example.com", role="customer")
-        assert apply(connected, told)[0]["changes"] == []
+        attack = change(user_id(connected, "by-filter"), email="stolen@example.com", role="customer")
+        assert apply(connected, attack)[0]["changes"] == []
     finally:
         connected.php("delete_option('filtered_user');")
 
@@ -237,7 +237,7 @@ def test_one_that_fails_leaves_the_others_applied_and_itself_untouched(world: Wo
     assert connected.php_json(left) == 0
 
 
-def test_a_member_over_whom_php_dies_is_found_and_harms_no_other(world: World) -> None:
+def test_a_member_that_kills_php_is_found_and_harms_no_other(world: World) -> None:
     world.set(username_format="first-last")
     people = [
         world.contact(fields={"first_name": "Exits" if n == 5 else f"Lives{n}", "last_name": "On"}) for n in range(9)
@@ -292,19 +292,19 @@ def test_what_the_time_does_not_suffice_for_is_postponed(connected: WordPress) -
     assert rest == [{"postponed": True}] * 2
 
 
-# --- logins, texts, values
+# --- usernames, texts, values
 
 
-def test_login_rules(world: World) -> None:
+def test_username_rules(world: World) -> None:
     long = world.contact(fields={"email": f"{'x' * 60}@example.com"})
     plus = world.contact(fields={"email": f"ada+course{world.contact().id}@example.com"})
     first, second = world.send_all("add", [long, plus])
     assert len(first.outcome["member"]["login"]) == 60
     assert second.outcome["member"]["login"] == plus.email.replace("+", "")
-    assert all("login" in d.outcome["warnings"][0] for d in (first, second))
+    assert all("username" in d.outcome["warnings"][0] for d in (first, second))
 
 
-def test_a_login_that_the_site_forbids_is_replaced(world: World, connected: WordPress) -> None:
+def test_a_username_that_the_site_forbids_is_replaced(world: World, connected: WordPress) -> None:
     world.set(username_format="first-last")
     made = world.send("add", world.contact(fields={"first_name": "Forbidden", "last_name": "Name"}))
     assert made.outcome["member"]["login"] == "forbidden-name-2"
@@ -340,7 +340,7 @@ def test_meta_of_another_plugin_is_read_where_it_is_text_or_a_list_of_texts(conn
     assert member["fields"] == {"plain": "7", "list": ["1", "b"]}
 
 
-def test_values_that_a_column_cannot_hold_stay_out_and_are_told(connected: WordPress) -> None:
+def test_values_that_a_column_cannot_hold_stay_out_and_are_reported(connected: WordPress) -> None:
     long = {"display_name": "x" * 300, "user_url": "https://example.com/" + "y" * 100, "city": "Porto"}
     made = apply(connected, plan(login="long", email="long@example.com", fields=long))[0]
     assert made["created"]
@@ -352,17 +352,17 @@ def test_values_that_a_column_cannot_hold_stay_out_and_are_told(connected: WordP
 
 def test_a_generated_password_is_hashed_cheaply_at_first_where_wordpress_hashes_again(connected: WordPress) -> None:
     rehashes = connected.php_json("return version_compare(get_bloginfo('version'), '6.8', '>=');")
-    read = "return get_user_by('login', $login)->user_pass;"
+    read = "return get_user_by('login', $username)->user_pass;"
     apply(connected, plan(login="cheap", email="cheap@example.com"))
     apply(connected, plan(login="mapped", email="mapped@example.com", generated=False))
     apply(connected, plan(login="full", email="full@example.com"), full_cost_hash=True)
-    cheap, mapped, full = (connected.php_json(read, login=username) for username in ("cheap", "mapped", "full"))
+    cheap, mapped, full = (connected.php_json(read, username=username) for username in ("cheap", "mapped", "full"))
     assert cheap.startswith("$wp$2y$04$") is rehashes
     assert not mapped.startswith("$wp$2y$04$")
     assert not full.startswith("$wp$2y$04$")
     for username in ("cheap", "mapped", "full"):
-        assert connected.php_json(LOGGED_IN, login=username, password="a long and random password")
-    assert not connected.php_json(read, login="cheap").startswith("$wp$2y$04$")
+        assert connected.php_json(LOGGED_IN, username=username, password="a long and random password")
+    assert not connected.php_json(read, username="cheap").startswith("$wp$2y$04$")
 
 
 def test_a_password_with_quotes_and_backslashes_logs_in_through_the_form(connected: WordPress) -> None:
@@ -379,11 +379,11 @@ def test_a_mapped_password_is_set_when_it_changes_and_nobody_is_mailed(world: Wo
     world.set(field_map=[*MAP, {"site": "user_pass", "crm": "secret"}])
     ada = world.contact(fields={"secret": "first-secret"})
     world.send("add", ada)
-    assert connected.php_json(LOGGED_IN, login=ada.email, password="first-secret")
+    assert connected.php_json(LOGGED_IN, username=ada.email, password="first-secret")
     world.contact(id=ada.id, fields={"secret": "second-secret", "email": f"x{ada.email}"})
     changed = world.send("update", ada)
     assert changed.outcome["changes"] == ["user_email", "user_pass"]
-    assert connected.php_json(LOGGED_IN, login=ada.email, password="second-secret")
+    assert connected.php_json(LOGGED_IN, username=ada.email, password="second-secret")
     assert connected.mails(ada.email) == []
 
 
@@ -400,7 +400,7 @@ def test_the_welcome_e_mail_is_wordpress_own_and_comes_once(world: World, connec
     assert connected.mails(bob.email) == []
 
 
-def test_a_welcome_e_mail_that_cannot_be_sent_is_told(world: World, connected: WordPress) -> None:
+def test_a_welcome_e_mail_that_cannot_be_sent_is_reported(world: World, connected: WordPress) -> None:
     world.set(username_format="first-last")
     made = world.send("add", world.contact(fields={"first_name": "No", "last_name": "Mail"}), notify=True)
     assert made.state == "applied"
@@ -423,10 +423,10 @@ def test_hooks_of_other_plugins_and_ours_fire(world: World, connected: WordPress
         world.contact(id=ada.id, fields={"first_name": "Augusta"}, tags=(NEWS,))
         world.send("update", ada)
         world.send("update", ada)
-        told = [item for item in connected.php_json(heard) if item[1] == me]
+        fired = [item for item in connected.php_json(heard) if item[1] == me]
     finally:
         connected.php("delete_option('listens');")
-    names = [name for name, _, _ in told]
+    names = [name for name, _, _ in fired]
     assert names == [
         "set_user_role",
         "user_register",
@@ -437,7 +437,7 @@ def test_hooks_of_other_plugins_and_ours_fire(world: World, connected: WordPress
         "memberhook_tags_applied",
         "memberhook_tags_removed",
     ]
-    tags = {name: detail for name, _, detail in told if name.startswith("memberhook_tags")}
+    tags = {name: detail for name, _, detail in fired if name.startswith("memberhook_tags")}
     assert tags["memberhook_tags_applied"] == [{"id": "11", "slug": "news", "title": "News"}]
     assert tags["memberhook_tags_removed"] == [{"id": "10", "slug": "course", "title": "Course"}]
     assert connected.php_json("return memberhook_has_tag('news', $id);", id=me)
@@ -491,7 +491,7 @@ def test_killing_php_in_the_middle_of_a_batch_loses_nothing_and_doubles_nothing(
     passwords = {write.contact_id: write.fields["wp_password"] for write in world.crm.written}
     for person, delivery in zip(people, sent, strict=True):
         username = delivery.outcome["member"]["login"]
-        assert connected.php_json(LOGGED_IN, login=username, password=passwords[person.id or ""])
+        assert connected.php_json(LOGGED_IN, username=username, password=passwords[person.id or ""])
         assert len({mail["Message-ID"] for mail in connected.mails(person.email)}) == 1
 
 
@@ -511,7 +511,7 @@ def test_a_site_that_is_down_is_left_alone_and_the_members_come_later(
     assert ended(delivery).state == "applied"
 
 
-def test_a_deactivated_connector_is_told_and_nothing_is_lost(
+def test_a_deactivated_connector_is_reported_and_nothing_is_lost(
     world: World, connected: WordPress, clock: Clock, work: Callable[[], int]
 ) -> None:
     folder = connected.folder / "site" / "wp-content" / "plugins" / CONNECTOR.name
@@ -546,8 +546,8 @@ def test_a_tag_rule_of_the_hook_gives_and_takes_a_role(world: World, connected: 
 
 def test_a_member_matched_by_e_mail_is_linked_on_the_site_too(world: World, connected: WordPress) -> None:
     ada = world.contact(fields={"first_name": "", "last_name": ""}, tags=())
-    connected.php("wp_insert_user(['user_login' => $login, 'user_email' => $email, 'user_pass' => 'x']);",
-                  login=f"known{ada.id}", email=ada.email)  # fmt: skip
+    connected.php("wp_insert_user(['user_login' => $username, 'user_email' => $email, 'user_pass' => 'x']);",
+                  username=f"known{ada.id}", email=ada.email)  # fmt: skip
     found = world.send("update_tags", ada)
     assert found.state == "unchanged", found.message
     read = "return get_user_meta(get_user_by('email', $email)->ID, 'memberhook_contact_shop', true);"

@@ -146,10 +146,10 @@ class TestContract(SiteContract):
         while followups.run_due("w1", runtime):
             pass
         passwords = {write.contact_id: write.fields["wp_password"] for write in world.crm.written}
-        code = "return !is_wp_error(wp_authenticate($login, $password));"
+        code = "return !is_wp_error(wp_authenticate($username, $password));"
         for person, delivery in zip(people, sent, strict=True):
             username = delivery.outcome["member"]["login"]
-            assert wp.php_json(code, login=username, password=passwords[person.id or ""])
+            assert wp.php_json(code, username=username, password=passwords[person.id or ""])
 
 
 class TestCreation:

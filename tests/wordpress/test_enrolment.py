@@ -25,7 +25,7 @@ from tests.wordpress.test_connector import apply, change, plan
 PAGE = ROOT / "docs" / "enrol.md"
 RECIPE = ROOT / "docs" / "recipes" / "memberhook-enrol.php"
 STAND_IN = ROOT / "tests" / "wordpress" / "plugins" / "lms-stand-in.php"
-PLACES = {12: "course", 34: "sfwd-courses", 56: "groups"}
+POST_TYPES = {12: "course", 34: "sfwd-courses", 56: "groups"}
 COURSE, CLUB = ({"id": "1", "slug": "course", "title": "Course"}, {"id": "2", "slug": "club", "title": "Club"})
 
 HELD = """
@@ -44,7 +44,7 @@ def site_b() -> Iterator[WordPress]:
         site.php(
             "add_role('customer', 'Customer', ['read' => true]); add_role('student', 'Student', ['read' => true]);"
         )
-        for number, kind in PLACES.items():
+        for number, kind in POST_TYPES.items():
             add_post(site, number, kind)
         yield site
 

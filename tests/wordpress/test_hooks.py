@@ -41,7 +41,7 @@ PREPARE = """
     require_once $recorder;
     wp_set_current_user(1);
     $remove = function () {
-        $user = get_user_by('login', Hook_Recorder::LOGIN);
+        $user = get_user_by('login', Hook_Recorder::USERNAME);
         $user && wp_delete_user($user->ID);
     };
     $by_core = function () use ($plan) {
@@ -171,7 +171,7 @@ def test_other_code_that_takes_part(connected: WordPress, act: str) -> None:
 
 
 def test_a_change_is_core_s_own(connected: WordPress) -> None:
-    told = change(
+    update = change(
         0, email="moved@example.com", role="subscriber", roles_added=["contributor"], contact="80008",
         fields={"first_name": "Augusta", "city": "Lisboa", "phone": "+351", "list": None}, tags_removed=[TAG],
     )  # fmt: skip
@@ -179,13 +179,13 @@ def test_a_change_is_core_s_own(connected: WordPress) -> None:
         $prepare = function () use ($apply, $plan, $remove) {
             $remove();
             $apply($plan);
-            return get_user_by('login', Hook_Recorder::LOGIN);
+            return get_user_by('login', Hook_Recorder::USERNAME);
         };
         $hooks = array_values(array_diff(Hook_Recorder::HOOKS, ['all']));
         $user = $prepare();
-        $core = (new Hook_Recorder())->record($hooks, [], function () use ($user, $told) {
+        $core = (new Hook_Recorder())->record($hooks, [], function () use ($user, $update) {
             $id = $user->ID;
-            wp_update_user(wp_slash(['ID' => $id, 'first_name' => 'Augusta', 'user_email' => $told['email']]));
+            wp_update_user(wp_slash(['ID' => $id, 'first_name' => 'Augusta', 'user_email' => $update['email']]));
             update_user_meta($id, 'city', 'Lisboa');
             update_user_meta($id, 'phone', '+351');
             delete_user_meta($id, 'list');
@@ -195,9 +195,9 @@ def test_a_change_is_core_s_own(connected: WordPress) -> None:
             update_user_meta($id, 'memberhook_tags_shop', []);
         });
         $user = $prepare();
-        $run = fn () => $apply(['member' => (string) $user->ID] + $told);
+        $run = fn () => $apply(['member' => (string) $user->ID] + $update);
         return ['core' => $core, 'ours' => (new Hook_Recorder())->record($hooks, [], $run)];"""
-    found = connected.php_json(PREPARE + code, recorder=str(RECORDER), plan=NEW, told=told)
+    found = connected.php_json(PREPARE + code, recorder=str(RECORDER), plan=NEW, update=update)
     same(found)
     seen = {hook for hook, _ in found["core"]["seen"]}
     assert {"updated_user_meta", "added_user_meta", "deleted_user_meta", "profile_update", "remove_user_role"} <= seen

@@ -48,11 +48,11 @@ def test_somebody_of_the_network_joins_by_add_and_is_left_alone_by_update(
     wordpress, _ = network
     ada = world.contact()
     wordpress.php(
-        "wp_insert_user(['user_login' => 'elsewhere', 'user_email' => $email, 'user_pass' => 'x', "
+        "wp_insert_user(['user_login' => 'network-user', 'user_email' => $email, 'user_pass' => 'x', "
         "'role' => 'author']);",
         email=ada.email,
     )
-    me = wordpress.php_json("return get_user_by('login', 'elsewhere')->ID;")
+    me = wordpress.php_json("return get_user_by('login', 'network-user')->ID;")
     assert world.send("update", ada).state == "ignored"
     assert world.send("update_tags", ada).state == "ignored"
     joined = world.send("add", ada)
@@ -69,9 +69,9 @@ def test_privileges_anywhere_in_the_network_protect(world: World, network: tuple
     ada = world.contact()
     role = "editor" if right == "editor" else "subscriber"
     me = wordpress.php_json(
-        "return wp_insert_user(['user_login' => $login, 'user_email' => $email, 'user_pass' => 'her own', "
+        "return wp_insert_user(['user_login' => $username, 'user_email' => $email, 'user_pass' => 'her own', "
         "'role' => $role]);",
-        login=username, email=ada.email, role=role,
+        username=username, email=ada.email, role=role,
     )  # fmt: skip
     if right == "super admin":
         wordpress.php("require_once ABSPATH . 'wp-admin/includes/ms.php'; grant_super_admin($id);", id=me)

@@ -179,14 +179,14 @@ class Shop:
     def page(self, user: str) -> Browser:
         """Logged in as a browser is."""
         code = """
-            $id = get_user_by('login', $login)->ID;
+            $id = get_user_by('login', $username)->ID;
             $ends = time() + 3600;
             $token = WP_Session_Tokens::get_instance($id)->create($ends);
             return [
                 AUTH_COOKIE => wp_generate_auth_cookie($id, $ends, 'auth', $token),
                 LOGGED_IN_COOKIE => wp_generate_auth_cookie($id, $ends, 'logged_in', $token),
             ];"""
-        cookies = self.site.php_json(code, login=user)
+        cookies = self.site.php_json(code, username=user)
         return Browser(self.site.url, "; ".join(f"{name}={value}" for name, value in cookies.items()))
 
     def nonce(self, browser: Browser, username: str, action: str) -> str:
@@ -196,9 +196,9 @@ class Shop:
                 [$name, $value] = explode('=', $pair, 2);
                 $_COOKIE[$name] = $value;
             }
-            wp_set_current_user(get_user_by('login', $login)->ID);
+            wp_set_current_user(get_user_by('login', $username)->ID);
             return wp_create_nonce($action);"""
-        found: str = self.site.php_json(code, cookie=browser.cookie, login=username, action=action)
+        found: str = self.site.php_json(code, cookie=browser.cookie, username=username, action=action)
         return found
 
 
@@ -225,10 +225,10 @@ class Browser:
         return form[1]
 
     def save(self, nonce: str, **fields: str) -> int:
-        given = {f"memberhook_outbox[{name}]": value for name, value in fields.items() if name != "key"}
-        given |= {"memberhook_outbox_key": fields.get("key", "")}
+        values = {f"memberhook_outbox[{name}]": value for name, value in fields.items() if name != "key"}
+        values |= {"memberhook_outbox_key": fields.get("key", "")}
         form = {"option_page": "memberhook_outbox", "action": "update", "_wpnonce": nonce, "_wp_http_referer": PAGE}
-        return self.post("/wp-admin/options.php", form | given)
+        return self.post("/wp-admin/options.php", form | values)
 
 
 @pytest.fixture(scope="module")
@@ -546,7 +546,7 @@ def test_another_program_that_says_200_is_not_believed(shop: Shop, memberhook: R
     assert "not how Memberhook answers (HTTP 200)" in row["last_error"]
 
 
-def test_a_contact_that_memberhook_refuses_is_told(shop: Shop, memberhook: Receiver) -> None:
+def test_a_contact_that_memberhook_refuses_is_reported(shop: Shop, memberhook: Receiver) -> None:
     refused = {"index": 0, "error": {"code": "no_contact", "message": "It has <no> id."}}
     memberhook.answer = {"accepted": 0, "deliveries": [], "refused": [refused]}
     shop.set(memberhook.url)
@@ -573,7 +573,7 @@ def test_errors_of_ours_never_reach_a_page(shop: Shop) -> None:
     assert said == "the next one runs"
     log = shop.site.debug_log("Memberhook Connector")
     assert "Memberhook Connector: Error: no id" in log
-    Path(shop.site.facts["debug_log"]).write_text("")
+    Path(shop.site.info["debug_log"]).write_text("")
 
 
 # The page
@@ -659,7 +659,7 @@ def test_a_wrong_key_is_shown_until_it_is_right(shop: Shop, memberhook: Receiver
     assert "does not accept" not in admin.get()[1]
 
 
-def test_settings_that_make_nobody_a_member_are_told(shop: Shop, memberhook: Receiver) -> None:
+def test_settings_that_make_nobody_a_member_are_reported(shop: Shop, memberhook: Receiver) -> None:
     """A test of the address succeeds all the same."""
     off, no_tag = "Nothing is sent", "Nobody new becomes a member"
     admin = shop.page(shop.site.admin_user)
@@ -672,10 +672,10 @@ def test_settings_that_make_nobody_a_member_are_told(shop: Shop, memberhook: Rec
         ({"members": "none"}, ""),
         ({"members": "all"}, ""),
     ]
-    for settings, told in cases:
+    for settings, problem in cases:
         shop.set(memberhook.url, **settings)
         page = admin.get()[1]
-        assert [text for text in (off, no_tag) if text in page] == [told] * bool(told), settings
+        assert [text for text in (off, no_tag) if text in page] == [problem] * bool(problem), settings
 
 
 def test_without_fluentcrm_there_is_nothing_to_set(shop: Shop) -> None:
@@ -692,7 +692,7 @@ def test_without_fluentcrm_there_is_nothing_to_set(shop: Shop) -> None:
         )
 
 
-# Elsewhere
+# In a network
 
 
 def test_as_a_must_use_plugin_in_a_network(memberhook: Receiver, tmp_path: Path) -> None:

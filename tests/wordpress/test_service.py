@@ -57,7 +57,7 @@ class ClubService(Service):
 
     def _mail_files(self) -> list[Path]:
         assert self.wordpress
-        return sorted(Path(self.wordpress.facts["mails"]).glob("*.eml"))
+        return sorted(Path(self.wordpress.info["mails"]).glob("*.eml"))
 
     def cli(self, *arguments: str, stdin: str = "", status: int = 0) -> str:
         if arguments[0] == "members" or arguments[:2] == ("hook", "add"):

@@ -27,12 +27,12 @@ class Tag(models.Model):
 
 def upsert_tags(connection_id: int, tags: Iterable[CrmTag]) -> dict[str, Tag]:
     """The rows of these tags by the CRM's id; missing ones are made, renamed ones renamed."""
-    wanted = {tag.id: tag for tag in tags}
+    tags_by_id = {tag.id: tag for tag in tags}
     rows = Tag.objects.filter(connection_id=connection_id)
-    known = {row.crm_id: row for row in rows.filter(crm_id__in=wanted)}
+    known = {row.crm_id: row for row in rows.filter(crm_id__in=tags_by_id)}
     differing = [
         Tag(connection_id=connection_id, crm_id=tag.id, slug=tag.slug[:200], title=tag.title[:300])
-        for tag in wanted.values()
+        for tag in tags_by_id.values()
         if tag.id not in known or (known[tag.id].slug, known[tag.id].title) != (tag.slug[:200], tag.title[:300])
     ]
     if differing:
@@ -42,5 +42,5 @@ def upsert_tags(connection_id: int, tags: Iterable[CrmTag]) -> dict[str, Tag]:
             unique_fields=["connection", "crm_id"],
             update_fields=["slug", "title"],
         )
-        known = {row.crm_id: row for row in rows.filter(crm_id__in=wanted)}
+        known = {row.crm_id: row for row in rows.filter(crm_id__in=tags_by_id)}
     return known

@@ -241,13 +241,13 @@ namespace {
 		}
 	}, 10, 2 );
 
-	/** A contact as FluentCRM's REST API tells it; a listing has another word for the custom fields. */
+	/** A contact as FluentCRM's REST API shows it; a listing has another word for the custom fields. */
 	function stand_in_contact( $contact, $custom ) {
 		$labels = function ( $found ) {
 			return array_map( function ( $one ) { return array( 'id' => (int) $one->id, 'title' => $one->title, 'slug' => $one->slug ); }, $found );
 		};
-		$told = array( 'id' => (int) $contact->id, 'tags' => $labels( $contact->tags ), 'lists' => $labels( $contact->lists ) );
-		return $told + array( $custom => (object) $contact->custom_fields() ) + $contact->toArray();
+		$shown = array( 'id' => (int) $contact->id, 'tags' => $labels( $contact->tags ), 'lists' => $labels( $contact->lists ) );
+		return $shown + array( $custom => (object) $contact->custom_fields() ) + $contact->toArray();
 	}
 
 	function stand_in_page( $rows ) {

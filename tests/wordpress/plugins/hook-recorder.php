@@ -13,7 +13,7 @@ defined( 'ABSPATH' ) || exit;
  * One recording.
  */
 final class Hook_Recorder {
-	const LOGIN = 'recorded';
+	const USERNAME = 'recorded';
 
 	/** Hooks of users and their meta, each with the number of its arguments. */
 	const HOOKS = array(
@@ -94,13 +94,13 @@ final class Hook_Recorder {
 	 */
 	public function record( $hooks, $acts, $run ) {
 		global $wpdb;
-		$user          = get_user_by( 'login', self::LOGIN );
+		$user          = get_user_by( 'login', self::USERNAME );
 		$this->user_id = $user ? $user->ID : 0;
 		$wpdb->insert( $wpdb->usermeta, array( 'meta_key' => 'hook_recorder' ) );
 		$this->base = $wpdb->insert_id;
 		$wpdb->delete( $wpdb->usermeta, array( 'umeta_id' => $this->base ) );
 		$this->on( 'query', fn( $sql ) => $this->count( $sql ), 10 );
-		$this->on( 'wp_pre_insert_user_data', fn( $data ) => $this->enter( $data ), PHP_INT_MIN );
+		$this->on( 'wp_pre_insert_user_data', fn( $data ) => $this->begin( $data ), PHP_INT_MIN );
 		$this->on( 'insert_user_meta', fn( ...$arguments ) => $this->learn( ...$arguments ), PHP_INT_MIN );
 		foreach ( $hooks as $hook ) {
 			$this->on( $hook, fn( ...$arguments ) => $this->see( $hook, $arguments ), 10 );
@@ -108,8 +108,8 @@ final class Hook_Recorder {
 		foreach ( $acts as $hook => $act ) {
 			$this->on( $hook, fn( ...$arguments ) => $act( $this, ...$arguments ), 20 );
 		}
-		$this->on( 'user_register', fn() => $this->leave(), PHP_INT_MAX );
-		$this->on( 'profile_update', fn() => $this->leave(), PHP_INT_MAX );
+		$this->on( 'user_register', fn() => $this->finish(), PHP_INT_MAX );
+		$this->on( 'profile_update', fn() => $this->finish(), PHP_INT_MAX );
 		$run();
 		foreach ( $this->listeners as list( $hook, $callback, $priority ) ) {
 			remove_filter( $hook, $callback, $priority );
@@ -166,13 +166,13 @@ final class Hook_Recorder {
 	 * @param array $data Of the user.
 	 * @return array
 	 */
-	private function enter( $data ) {
+	private function begin( $data ) {
 		$this->inside = true;
 		return $data;
 	}
 
 	/** Core ends. */
-	private function leave() {
+	private function finish() {
 		$this->inside = false;
 	}
 

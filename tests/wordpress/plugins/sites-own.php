@@ -1,7 +1,7 @@
 <?php
 /**
  * Plugin Name: The site's own code
- * Description: What a site's owner or another plugin could do: listens to hooks, forbids logins, throws, dies.
+ * Description: What a site's owner or another plugin could do: listens to hooks, forbids usernames, throws, dies.
  */
 
 defined( 'ABSPATH' ) || exit;
@@ -75,7 +75,7 @@ add_filter(
 
 add_filter(
 	'user_has_cap',
-	function ( $capabilities, $asked, $arguments, $user ) {
+	function ( $capabilities, $required, $arguments, $user ) {
 		if ( (int) get_option( 'filtered_user' ) === $user->ID ) {
 			$capabilities['edit_users'] = true;
 		}

@@ -261,7 +261,7 @@ def _plan(plan: Plan) -> dict[str, object]:
         "tags_applied": [_tag(tag) for tag in changes.tags_applied],
         "tags_removed": [_tag(tag) for tag in changes.tags_removed],
         "welcome": plan.welcome,
-        "resumes": plan.is_retry,
+        "is_retry": plan.is_retry,
     }
 
 

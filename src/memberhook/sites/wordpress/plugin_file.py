@@ -35,7 +35,7 @@ def sources() -> dict[str, bytes]:
 
 
 def source() -> bytes:
-    """The plugin as one file: the main file, with each included file in the place of its `require_once`."""
+    """The plugin as one file: the main file, with each included file replacing its `require_once`."""
     return _REQUIRE.sub(lambda found: _body(found[1].decode()), (_root() / FILE).read_bytes())
 
 

@@ -77,7 +77,7 @@ function memberhook_apply_one( $plan, $batch ) {
 	global $wpdb;
 	$creates = null === $plan['member'];
 	if ( $creates && ! ( $plan['login'] && $plan['email'] && $plan['password'] ) ) {
-		throw new Memberhook_Rejection( 'error', 'A new member needs a login, an e-mail address and a password.' );
+		throw new Memberhook_Rejection( 'error', 'A new member needs a username, an e-mail address and a password.' );
 	}
 	$locks   = memberhook_lock( $creates ? array( $plan['email'], $plan['login'] ) : array_filter( array( $plan['email'] ) ) );
 	$user_id = (int) $plan['member'];
@@ -101,7 +101,7 @@ function memberhook_apply_one( $plan, $batch ) {
 		remove_filter( 'insert_user_meta', $note_id );
 		memberhook_unlock( $locks );
 	}
-	$problem = $plan['welcome'] || $plan['resumes'] ? memberhook_send_welcome( $user_id ) : '';
+	$problem = $plan['welcome'] || $plan['is_retry'] ? memberhook_send_welcome( $user_id ) : '';
 	if ( $problem ) {
 		$answer['warnings'][] = $problem;
 	}

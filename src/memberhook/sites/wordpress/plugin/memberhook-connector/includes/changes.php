@@ -166,12 +166,12 @@ function memberhook_change( $plan, $batch ) {
 	}
 	memberhook_do_tag_actions( $user_id, $plan, $before, $batch );
 	$user = WP_User::get_data_by( 'id', $user_id );
-	$key  = $plan['resumes'] ? get_user_meta( $user_id, memberhook_meta_key( '_memberhook_idempotency_key' ), true ) : '';
+	$key  = $plan['is_retry'] ? get_user_meta( $user_id, memberhook_meta_key( '_memberhook_idempotency_key' ), true ) : '';
 	return array(
 		'id'       => (string) $user_id,
 		'login'    => $user->user_login,
 		'email'    => $user->user_email,
-		'created'  => $plan['resumes'] && $key === $plan['key'],
+		'created'  => $plan['is_retry'] && $key === $plan['key'],
 		'changes'  => $changes,
 		'warnings' => $warnings,
 	);

@@ -117,7 +117,7 @@ final class Memberhook_New_User_Meta {
 	}
 
 	/**
-	 * Tells core that the level has not changed: it compares strictly, and the database gives back a string.
+	 * Tells core that the level has not changed: it compares strictly, and the database returns a string.
 	 *
 	 * @param null|bool $check   Null, since nothing else uses this filter.
 	 * @param int       $user_id The user.

@@ -120,8 +120,8 @@ final class Memberhook_Outbox {
 			try {
 				self::$method( ...$arguments );
 			} catch ( \Throwable $error ) {
-				$place = basename( $error->getFile() ) . ':' . $error->getLine();
-				error_log( 'Memberhook Connector: ' . get_class( $error ) . ': ' . $error->getMessage() . " at $place" ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions.error_log_error_log -- the only trace of an error that no page may show.
+				$position = basename( $error->getFile() ) . ':' . $error->getLine();
+				error_log( 'Memberhook Connector: ' . get_class( $error ) . ': ' . $error->getMessage() . " at $position" ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions.error_log_error_log -- the only trace of an error that no page may show.
 			}
 		};
 	}

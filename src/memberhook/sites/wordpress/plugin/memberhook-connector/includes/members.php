@@ -10,7 +10,7 @@ defined( 'ABSPATH' ) || exit;
 /**
  * Finds members by id, contact or e-mail address, and the usernames that no new member can have.
  *
- * @param array $query connection; the lists ids, contacts, emails (lower case), logins, fields; wp_fusion (slug or "").
+ * @param array $query connection; the lists ids, contacts, emails (lower case), `logins` (usernames), fields; wp_fusion (slug or "").
  * @return array members, emails (address => ids), contacts (contact => id), taken (usernames).
  */
 function memberhook_find( $query ) {

@@ -194,7 +194,7 @@ function memberhook_plan_schema() {
 			'tags_applied'  => $tags,
 			'tags_removed'  => $tags,
 			'welcome'       => $flag,
-			'resumes'       => $flag,
+			'is_retry'      => $flag,
 		),
 	);
 }
