@@ -36,6 +36,7 @@ def person(number: int) -> Contact:
     ("column", "value"),
     [
         ("payload", "{"),
+        ("payload", '{"problem": "The webhook ha'),
         ("payload", '{"id":"1"}'),
         ("payload", '{"id":"1","email":"a@x.co","fields":[],"tags":null,"version":null}'),
         ("action", "explode"),

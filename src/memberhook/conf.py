@@ -53,10 +53,6 @@ def language(text: str) -> str:
     return code
 
 
-def yes(text: str) -> bool:
-    return text.strip().lower() in {"1", "true", "yes", "on"}
-
-
 @dataclass(frozen=True)
 class Setting(Generic[T]):
     """One setting. Call it for its value; it raises `ImproperlyConfigured` with the reason if that cannot be read."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from memberhook.core.contact_json import from_json, to_json
+from memberhook.core.contact_json import NoContact, from_json, to_json
 from memberhook.core.errors import PermanentError
 from memberhook.core.types import Contact, Tag
 from tests.core import strategies
@@ -22,7 +22,25 @@ def test_tags_that_are_not_known_are_not_none_at_all() -> None:
         assert from_json(to_json(Contact("1", "a@x.co", {"x": ("\0", "\ud800")}, tags, "2026"))).tags == tags
 
 
-@pytest.mark.parametrize("text", ["", "{", "null", "[]", "{}", '{"id":1}', to_json(Contact("1", "a"))[:-9] + "}"])
+@pytest.mark.parametrize("problem", [None, 'The webhook has a field twice "\ud800".'])
+def test_why_there_is_no_contact_comes_back(problem: str | None) -> None:
+    assert from_json(to_json(NoContact(problem))) == NoContact(problem)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        '{"problem"',
+        '{"problem":null,"id":"1"}',
+        "null",
+        "[]",
+        "{}",
+        '{"id":1}',
+        to_json(Contact("1", "a"))[:-9] + "}",
+    ],
+)
 def test_anything_else_fails_for_good(text: str) -> None:
     with pytest.raises(PermanentError) as caught:
         from_json(text)

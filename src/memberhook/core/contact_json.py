@@ -1,23 +1,32 @@
-"""A contact as JSON and back, for what is stored with a delivery."""
+"""What a delivery stores of the contact in its webhook, as JSON and back: the contact, or why it cannot be used."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from memberhook.core.errors import PermanentError
 from memberhook.core.types import Contact, Tag
 
 
-def to_json(contact: Contact) -> str:
+@dataclass(frozen=True, slots=True)
+class NoContact:
+    """The webhook's data was not usable. `problem` says why; None if it had no data."""
+
+    problem: str | None
+
+
+def to_json(stored: Contact | NoContact) -> str:
     """Escaped to ASCII: NUL and halves of surrogate pairs, which databases refuse, come through."""
-    return json.dumps(asdict(contact), separators=(",", ":"))
+    return json.dumps(asdict(stored), separators=(",", ":"))
 
 
-def from_json(text: str) -> Contact:
+def from_json(text: str) -> Contact | NoContact:
     """Raises `PermanentError` for what `to_json` has not written."""
     try:
         data = json.loads(text)
+        if data.keys() == {"problem"}:
+            return NoContact(data["problem"])
         fields = {name: tuple(value) if isinstance(value, list) else value for name, value in data["fields"].items()}
         tags = None if data["tags"] is None else tuple(Tag(**tag) for tag in data["tags"])
         return Contact(data["id"], data["email"], fields, tags, data["version"])

@@ -222,8 +222,10 @@ def _change(item: PlanInput, member: Member, options: HookOptions, site: SiteSna
         updates = mapping.updates(mapped, member.fields.items(), site.normalize)
         changes = replace(changes, email=email, password=password, fields=updates)
         warnings = _unique(warnings, email_warnings, password_warnings, mapped.warnings)
-    choose = roles.for_joining if member.network_user else roles.for_existing
-    choice = choose(requested, options, site.roles, member)
+    if member.network_user:  # becomes a member of this site only now
+        choice = roles.for_new(requested, options, site.roles)
+    else:
+        choice = roles.for_existing(requested, options, site.roles, member)
     changes = replace(changes, role=choice.role, roles_added=choice.added, roles_removed=choice.removed)
     warnings = _unique(warnings, choice.warnings)
     if is_protected(member, site.roles):

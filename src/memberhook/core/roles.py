@@ -78,11 +78,6 @@ def for_new(requested: RequestedRoles, options: HookOptions, roles: Sequence[Rol
     return Choice(first, added, warnings=_warnings(refusals, consequence) + rules.warnings)
 
 
-def for_joining(requested: RequestedRoles, options: HookOptions, roles: Sequence[Role], member: Member) -> Choice:
-    """A user of the network who becomes a member of the site gets the roles of a new member."""
-    return for_new(requested, options, roles)
-
-
 def for_existing(requested: RequestedRoles, options: HookOptions, roles: Sequence[Role], member: Member) -> Choice:
     """A change only where the member does not have exactly the granted role and those that tags grant.
 

@@ -1,1 +1,4 @@
-"""Steps 3 and 4, identify and load: one module or folder for each CRM. None knows sites, hooks or deliveries."""
+"""Steps 1 and 4: one module or folder for each CRM reads its webhooks and loads its contacts.
+
+May import core and the REST client of sites.wordpress, and no Django.
+"""

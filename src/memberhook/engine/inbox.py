@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from memberhook.core import contact_json
+from memberhook.core.contact_json import NoContact
 from memberhook.core.states import WAITING, State, before
 from memberhook.crms.contract import ContactEvent, ContactRef
 from memberhook.engine import claims
@@ -43,16 +43,18 @@ def new_delivery(
 
 
 def _payload(event: ContactEvent) -> str:
-    """The contact, or `{"problem": why it cannot be used}`."""
-    return contact_json.to_json(event.payload) if event.payload else json.dumps({"problem": event.payload_problem})
+    return contact_json.to_json(event.payload or NoContact(event.payload_problem))
 
 
 def event_of(delivery: Delivery) -> ContactEvent:
     """What was found in the request when it came in. Raises `PermanentError` when the row cannot be read."""
     ref = ContactRef(delivery.contact_id) if delivery.contact_id else ContactRef(email=delivery.email)
-    if delivery.payload.startswith('{"problem"'):
-        return ContactEvent(ref, payload_problem=json.loads(delivery.payload)["problem"])
-    return ContactEvent(ref, contact_json.from_json(delivery.payload) if delivery.payload else None)
+    if not delivery.payload:
+        return ContactEvent(ref)
+    stored = contact_json.from_json(delivery.payload)
+    if isinstance(stored, NoContact):
+        return ContactEvent(ref, payload_problem=stored.problem)
+    return ContactEvent(ref, stored)
 
 
 def append(deliveries: Sequence[Delivery]) -> None:

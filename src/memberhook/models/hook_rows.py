@@ -125,7 +125,8 @@ def find_tag(name: str, tags: Iterable[Tag]) -> Tag | None:
     key = name.strip().casefold()
     named = [(tag, [text.strip().casefold() for text in (tag.crm_id, tag.slug, tag.title)]) for tag in tags]
     found = [(names.index(key), tag) for tag, names in named if key in names]
-    return min(found, key=lambda rank: rank[0])[1] if found else None
+    _, tag = min(found, key=lambda ranked: ranked[0], default=(0, None))
+    return tag
 
 
 def tag_name(crm_id: str, tags: Iterable[Tag]) -> str:

@@ -15,7 +15,8 @@ from memberhook.models.tags import Tag
 class RoleInfo(models.Model):
     """A group's slug and title as a role. A group without one is a role too: its slug is made from its name.
 
-    `privileged` makes it so whatever its permissions are; they alone can make it so too (see sites/local.py).
+    `privileged` makes it so whatever its permissions are; they alone can make it so too (see
+    sites/local/group_roles.py).
     """
 
     group = models.OneToOneField(Group, on_delete=models.CASCADE, related_name="memberhook_role")

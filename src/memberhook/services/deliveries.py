@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from memberhook.core.errors import UsageError
-from memberhook.core.states import FINISHED
+from memberhook.core.states import FINISHED, State
 from memberhook.core.types import Action, Tag
 from memberhook.crms.contract import ContactEvent, ContactPage, ContactRef
 from memberhook.engine import inbox, wakeup
@@ -106,7 +106,7 @@ def _store(hook: Hook, action: Action, origin: Origin, contact_ids: Iterable[str
 
 def settled(ids: Collection[int]) -> set[int]:
     """Those of at most 500 deliveries that have ended, or wait for another attempt."""
-    busy = {"finished_at": None, "state__in": ("pending", "working")}
+    busy = {"finished_at": None, "state__in": (State.PENDING, State.WORKING)}
     return set(Delivery.objects.filter(pk__in=ids).exclude(**busy).values_list("pk", flat=True))
 
 

@@ -1,1 +1,4 @@
-"""Step 6, apply: where members live. One folder for each kind of site; none knows CRMs, hooks or deliveries."""
+"""Steps 5 and 6: one folder for each kind of site finds its members and applies plans.
+
+May import core; only local may import models and Django.
+"""

@@ -2,7 +2,8 @@
 /**
  * Rules that no request can override: privileged roles, protected members, closed fields.
  *
- * Memberhook applies the same rules before it sends a plan; see `plan.py`, `protected.py` and `capabilities.py` there.
+ * Memberhook applies the same rules before it sends a plan; see `core/plan.py`, `core/closed_fields.py` and
+ * `user_capabilities.py` there.
  *
  * @package Memberhook
  */
@@ -12,8 +13,8 @@ defined( 'ABSPATH' ) || exit;
 /**
  * Capabilities that make a role privileged: managing users, settings, code or other people's content.
  *
- * The same table as in Memberhook's `capabilities.py`; a test compares the two. The last line covers the connector's own
- * role and capability, so they can never be granted by a webhook.
+ * The same table as in Memberhook's `user_capabilities.py`; a test compares the two. The last line covers the connector's
+ * own role and capability, so they can never be granted by a webhook.
  */
 const MEMBERHOOK_PRIVILEGED = array(
 	'^(administrator|editor|super_admin|shop_manager)$',
