@@ -71,7 +71,8 @@ class Receiver:
 
     def take(self, request: Request) -> tuple[int, Any]:
         signature = signatures.read({name.lower(): value for name, value in request.headers.items()})
-        assert signatures.check(signature, request.body, [signatures.secret_bytes(KEY)], time.time()) == 0
+        key = signatures.secret_bytes(KEY)
+        assert signatures.check(signature, request.body, [key], time.time()) == key
         self.requests.append(request)
         self.meanwhile()
         default = {"accepted": len(request.data.get("contacts", [])), "deliveries": [], "refused": []}

@@ -143,7 +143,7 @@ class Since(click.ParamType[datetime]):
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is not a time; write 2h, 3d, 2026-11-23 or 2026-11-23T10:00.", param, ctx)
+            self.fail(f"There is no time in {value!r}; write 2h, 3d, 2026-11-23 or 2026-11-23T10:00.", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

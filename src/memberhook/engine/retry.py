@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from memberhook import conf
 from memberhook.core.errors import MemberhookError, TransientError, UsageError
 
-LONGEST_RETRY_AFTER = 24 * 3600.0
+LONGEST_RETRY_AFTER = 3600.0
 """The only cap on what the other side asks for with Retry-After, in seconds."""
 
 
 def requested_delay(problem: MemberhookError) -> float | None:
-    """The seconds that the CRM or the site asked us to wait, at most a day; None if it did not ask."""
+    """The seconds that the CRM or the site asked us to wait, at most an hour; None if it did not ask."""
     seconds = problem.retry_after if isinstance(problem, TransientError) else None
     return None if seconds is None else min(seconds, LONGEST_RETRY_AFTER)
 

@@ -18,14 +18,19 @@ def validate(row: Model, *, exclude: Collection[str] = ()) -> None:
     try:
         row.full_clean(exclude=exclude)
     except ValidationError as error:
-        raise usage_error(error) from error
+        raise usage_error(error, row) from error
 
 
-def usage_error(error: ValidationError) -> UsageError:
-    """The first message of a `ValidationError`, with the name of its field where the message does not say it."""
+def usage_error(error: ValidationError, row: Model | None = None) -> UsageError:
+    """The first message of a `ValidationError`, with the name of its field where the message does not say it.
+
+    Of an invalid slug in `row`, the value is quoted too.
+    """
     name, problems = next(iter(error.error_dict.items())) if hasattr(error, "error_dict") else ("", error.error_list)
     problem = problems[0]
     [message] = problem.messages
     code = problem.code or "bad_value"
-    label = f"{name.replace('_', ' ')}: " if name and code in _UNNAMED else ""
+    is_slug = row is not None and code == "invalid" and name in ("name", "slug")
+    given = f" {getattr(row, name)!r}" if is_slug else ""
+    label = f"{name.replace('_', ' ')}{given}: " if name and code in _UNNAMED else ""
     return UsageError(f"{label}{message}", code=code)
