@@ -126,7 +126,7 @@ def parse_mapping(text: str) -> MappedField:
     match = re.fullmatch(r"\s*([^=]+?)\s*=\s*([^=:]+?)\s*((?::[\w-]+)*)\s*", text)
     if not match:
         raise UsageError(
-            f"There is no mapping in {text!r}; write SITE_FIELD=CRM_FIELD, like phone=phone or renewal=renewal:date:clear.",
+            f"There is no mapping in {text!r}; write SITE_FIELD=CRM_FIELD, like phone=phone or renew=renew:date:clear.",
             code="bad_mapping",
         )
     extras = [extra for extra in match[3].split(":") if extra]
