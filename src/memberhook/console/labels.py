@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from memberhook.core.states import State
 from memberhook.core.types import Action
+from memberhook.models.deliveries import Attempt
 from memberhook.models.followups import FollowUpState
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def status_label(status: str) -> Label:
 
 def result_label(result: str) -> Label:
     """The result of an attempt: the state it led to, or `abandoned` when its worker died."""
-    return _ABANDONED if result == "abandoned" else status_label(result)
+    return _ABANDONED if result == Attempt.ABANDONED else status_label(result)
 
 
 def action_label(action: str) -> Text:

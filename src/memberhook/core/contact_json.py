@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from memberhook.core.errors import PermanentError
-from memberhook.core.types import Contact, Tag
+from memberhook.core.types import Contact, Tag, value_from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ def from_json(text: str) -> Contact | NoContact:
         data = json.loads(text)
         if data.keys() == {"problem"}:
             return NoContact(data["problem"])
-        fields = {name: tuple(value) if isinstance(value, list) else value for name, value in data["fields"].items()}
+        fields = {name: value_from_json(value) for name, value in data["fields"].items()}
         tags = None if data["tags"] is None else tuple(Tag(**tag) for tag in data["tags"])
         return Contact(data["id"], data["email"], fields, tags, data["version"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:

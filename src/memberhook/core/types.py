@@ -14,6 +14,11 @@ def as_it_is(value: Value) -> Value:
     return value
 
 
+def value_from_json(value: Value | list[str]) -> Value:
+    """A value as it comes out of JSON, which has lists instead of tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 class Action(enum.StrEnum):
     ADD = "add"
     UPDATE = "update"

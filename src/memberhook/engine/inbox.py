@@ -168,7 +168,7 @@ def release_expired(now: datetime, *, workers: Collection[str] = ()) -> int:
     with transaction.atomic():
         released = claims.release_expired(Delivery.objects.all(), now, workers)
         Attempt.objects.bulk_create(
-            [_attempt(claim, row, "abandoned", row.message, now) for claim in released for row in claim.rows]
+            [_attempt(claim, row, Attempt.ABANDONED, row.message, now) for claim in released for row in claim.rows]
         )
     return len(released)
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from memberhook.core.types import Tag, Value
+from memberhook.core.types import Tag, value_from_json
 from memberhook.models.connections import Overflow as OverflowRow
 from memberhook.models.tags import Tag as TagRow
 from memberhook.models.tags import upsert_tags
@@ -27,7 +27,9 @@ class RowOverflowStore:
         for row in rows:
             before = found.get(row.member_id, Overflow())
             tags = (*before.tags, *tags_of[row.pk])
-            found[row.member_id] = Overflow(tags, {**before.fields, **{k: _value(v) for k, v in row.fields.items()}})
+            found[row.member_id] = Overflow(
+                tags, {**before.fields, **{k: value_from_json(v) for k, v in row.fields.items()}}
+            )
         return found
 
     def slugs(self, member_ids: Collection[str]) -> dict[str, dict[str, tuple[str, ...]]]:
@@ -76,7 +78,3 @@ def _current_tags(rows: Sequence[OverflowRow]) -> dict[int, tuple[Tag, ...]]:
         for tag in TagRow.objects.filter(connection_id__in={row.connection_id for row in rows})
     }
     return {row.pk: tuple(known.get((row.connection_id, tag["id"])) or Tag(**tag) for tag in row.tags) for row in rows}
-
-
-def _value(value: Value | list[str]) -> Value:
-    return tuple(value) if isinstance(value, list) else value

@@ -13,7 +13,7 @@ from memberhook import addresses, conf
 from memberhook.engine.runtime import Runtime
 from memberhook.intake import views
 from memberhook.intake.batching import Intake
-from memberhook.intake.endpoint import HookApp, Receive, Scope, Send
+from memberhook.intake.endpoint import HookApp, Receive, Scope, Send, send_rendered
 from memberhook.intake.health_pages import PAGES
 from memberhook.intake.rate_limit import RateLimit
 from memberhook.intake.waiting import Waiting
@@ -47,7 +47,8 @@ def application(django: Any, runtime: Runtime) -> App:
         elif view is views.delivery:
             await hooks.delivery(scope, send, arguments["pk"])
         elif view is views.health_page:
-            await _health_page(arguments["page"], runtime, send)
+            page = sync_to_async(PAGES[arguments["page"]], thread_sensitive=False)
+            await send_rendered(send, await page(runtime.now()))
         elif match and match.url_name == addresses.ROOT_VIEW and _is_webhook(scope):
             await hooks.hook(scope, receive, send, None)
         else:
@@ -83,14 +84,3 @@ async def _lifespan(intake: Intake, receive: Receive, send: Send) -> None:
             await sync_to_async(intake.stop, thread_sensitive=False)()
             await send({"type": "lifespan.shutdown.complete"})
             return
-
-
-async def _health_page(page: str, runtime: Runtime, send: Send) -> None:
-    status, kind, body = await sync_to_async(PAGES[page], thread_sensitive=False)(runtime.now())
-    headers = [
-        (b"Content-Type", kind.encode()),
-        (b"Content-Length", str(len(body)).encode()),
-        (b"Cache-Control", b"no-store"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -13,7 +13,7 @@ from memberhook import conf, pipeline
 from memberhook.core.errors import MemberhookError, RequestRejected
 from memberhook.engine.runtime import Runtime
 from memberhook.intake import answers
-from memberhook.intake.answers import Answer
+from memberhook.intake.answers import Answer, Rendered
 from memberhook.intake.batching import Intake, unavailable
 from memberhook.intake.inbound import InboundRequest, body_ended_early, check_head, inbound, method_rejected, too_large
 from memberhook.intake.verify import Event, VerifiedRequest
@@ -153,6 +153,10 @@ async def reply(send: Send, answer: Answer, headers: Mapping[str, str]) -> None:
         rendered = await sync_to_async(answer.render, thread_sensitive=False)(as_page=True)
     else:
         rendered = answer.render(as_page=False)
+    await send_rendered(send, rendered)
+
+
+async def send_rendered(send: Send, rendered: Rendered) -> None:
     raw = [(name.encode(), value.encode("latin-1")) for name, value in rendered.headers.items()]
     raw.append((b"Content-Length", str(len(rendered.body)).encode()))
     await send({"type": "http.response.start", "status": rendered.status, "headers": raw})

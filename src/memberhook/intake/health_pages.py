@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/metrics` as they are answered: status, content type and body."""
+"""`/healthz`, `/readyz` and `/metrics` as they are answered."""
 
 from __future__ import annotations
 
@@ -10,27 +10,31 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 
 from memberhook.engine import health
+from memberhook.intake.answers import Rendered
 
-Page = tuple[int, str, bytes]
 TEXT = "text/plain; charset=utf-8"
 
 
-def healthz(now: datetime) -> Page:
-    return 200, TEXT, b"ok\n"
+def healthz(now: datetime) -> Rendered:
+    return _page(200, b"ok\n")
 
 
-def readyz(now: datetime) -> Page:
+def readyz(now: datetime) -> Rendered:
     well, found = health.ready(now)
-    return 200 if well else 503, "application/json", json.dumps({"ready": well, **found}).encode()
+    return _page(200 if well else 503, json.dumps({"ready": well, **found}).encode(), "application/json")
 
 
-def metrics(now: datetime) -> Page:
+def metrics(now: datetime) -> Rendered:
     try:
-        return 200, "text/plain; version=0.0.4; charset=utf-8", health.metrics(now)
+        return _page(200, health.metrics(now), "text/plain; version=0.0.4; charset=utf-8")
     except ImproperlyConfigured as error:
-        return 501, TEXT, f"{error}\n".encode()
+        return _page(501, f"{error}\n".encode())
     except DatabaseError:
-        return 503, TEXT, b"the database cannot be read\n"
+        return _page(503, b"the database cannot be read\n")
 
 
-PAGES: Mapping[str, Callable[[datetime], Page]] = {"healthz": healthz, "readyz": readyz, "metrics": metrics}
+def _page(status: int, body: bytes, content_type: str = TEXT) -> Rendered:
+    return Rendered(status, {"Content-Type": content_type, "Cache-Control": "no-store"}, body)
+
+
+PAGES: Mapping[str, Callable[[datetime], Rendered]] = {"healthz": healthz, "readyz": readyz, "metrics": metrics}

@@ -22,7 +22,7 @@ from memberhook.core.errors import RequestRejected
 from memberhook.engine import inbox
 from memberhook.engine.runtime import Runtime, system_runtime
 from memberhook.intake import answers, endpoint
-from memberhook.intake.answers import Answer
+from memberhook.intake.answers import Answer, Rendered
 from memberhook.intake.batching import Intake, wake_workers
 from memberhook.intake.health_pages import PAGES
 from memberhook.intake.inbound import InboundRequest, body_ended_early, check_head, inbound, too_large
@@ -72,8 +72,7 @@ def delivery(request: HttpRequest, pk: str) -> HttpResponse:
 @transaction.non_atomic_requests
 def health_page(request: HttpRequest, page: str) -> HttpResponse:
     """What a load balancer, a monitor or Prometheus asks for."""
-    status, kind, body = PAGES[page](_runtime().now())
-    return HttpResponse(body, status=status, content_type=kind, headers={"Cache-Control": "no-store"})
+    return _http_response(PAGES[page](_runtime().now()))
 
 
 @functools.cache
@@ -139,5 +138,8 @@ def _wait(deliveries: Sequence[Delivery]) -> None:
 
 def _response(request: HttpRequest, answer: Answer, *, may_be_page: bool = True) -> HttpResponse:
     as_page = may_be_page and answers.wants_page(request.headers.get("Accept", ""))
-    rendered = answer.render(as_page=as_page)
+    return _http_response(answer.render(as_page=as_page))
+
+
+def _http_response(rendered: Rendered) -> HttpResponse:
     return HttpResponse(rendered.body, status=rendered.status, headers=rendered.headers)

@@ -75,7 +75,9 @@ def with_status(deliveries: models.QuerySet[Delivery], status: str) -> models.Qu
 
 
 class Attempt(models.Model):
-    """One try at a delivery. `result`: the state it led to, or `abandoned` where the worker died."""
+    """One try at a delivery. `result`: the state it led to, or `ABANDONED` where the worker died."""
+
+    ABANDONED = "abandoned"
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="tries")
     number = models.PositiveIntegerField()

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from memberhook.core.types import Changes, Value
+from memberhook.core.types import Changes, Value, value_from_json
 from memberhook.models.members import MemberField, MemberTag
 from memberhook.models.tags import Tag as TagRow
 from memberhook.sites.local.group_roles import GroupRole, group_roles, memberships, roles_of
@@ -23,8 +23,7 @@ def read_profiles(user_ids: Collection[Any], roles: Collection[GroupRole]) -> di
     """The profile of each user, with the tags of all connections."""
     profiles = {user_id: Profile(slugs) for user_id, slugs in roles_of(user_ids, roles).items()}
     for row in MemberField.objects.filter(member__in=user_ids).order_by("key"):
-        value = tuple(row.value) if isinstance(row.value, list) else row.value
-        profiles[row.member_id].fields[row.key] = value
+        profiles[row.member_id].fields[row.key] = value_from_json(row.value)
     rows = MemberTag.objects.filter(member__in=user_ids).select_related("tag__connection").order_by("tag__slug")
     for tagging in rows:
         profiles[tagging.member_id].tags.append(tagging.tag)

@@ -13,7 +13,7 @@ from typing import Any
 from memberhook.core.error_codes import POSSIBLY_ONE_RECORD, ErrorCode
 from memberhook.core.errors import PermanentError, TransientError
 from memberhook.core.http_client import read_json
-from memberhook.core.types import Applied, ApplyStatus, Member, Plan, Role, Tag, Value
+from memberhook.core.types import Applied, ApplyStatus, Member, Plan, Role, Tag, Value, value_from_json
 from memberhook.sites.contract import FoundMembers, MemberQuery, MemberSummary, SiteCheck, SiteContext
 from memberhook.sites.wordpress.rest.rest_client import RestClient
 from memberhook.sites.wordpress.rest.rest_errors import Product, response_error, rest_code
@@ -210,7 +210,7 @@ def _summary(entry: Mapping[str, Any]) -> MemberSummary:
     tags: dict[str, list[str]] = {}
     for tag in entry["held"]:
         tags.setdefault(tag["connection"], []).append(tag["slug"])
-    fields = {name: _value(value) for name, value in dict(entry["fields"]).items()}
+    fields = {name: value_from_json(value) for name, value in dict(entry["fields"]).items()}
     first, last, display = (str(fields.pop(name, "")) for name in ("first_name", "last_name", "display_name"))
     return MemberSummary(
         id=entry["id"],
@@ -231,17 +231,13 @@ def _member(entry: Mapping[str, Any]) -> Member:
         username=entry["login"],
         email=entry["email"],
         roles=frozenset(entry["roles"]),
-        fields={name: _value(value) for name, value in dict(entry["fields"]).items()},
+        fields={name: value_from_json(value) for name, value in dict(entry["fields"]).items()},
         tags=tuple(Tag(tag["id"], tag["slug"], tag["title"]) for tag in entry["tags"]),
         protected=entry["protected"],
         network_user=entry["network_user"],
         idempotency_key=entry["idempotency_key"] or None,
         needs_repair=entry["needs_repair"],
     )
-
-
-def _value(value: str | list[str]) -> Value:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _plan(plan: Plan) -> dict[str, object]:
