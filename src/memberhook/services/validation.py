@@ -31,6 +31,6 @@ def usage_error(error: ValidationError, row: Model | None = None) -> UsageError:
     [message] = problem.messages
     code = problem.code or "bad_value"
     is_slug = row is not None and code == "invalid" and name in ("name", "slug")
-    given = f" {getattr(row, name)!r}" if is_slug else ""
-    label = f"{name.replace('_', ' ')}{given}: " if name and code in _UNNAMED else ""
+    value = f" {getattr(row, name)!r}" if is_slug else ""
+    label = f"{name.replace('_', ' ')}{value}: " if name and code in _UNNAMED else ""
     return UsageError(f"{label}{message}", code=code)
