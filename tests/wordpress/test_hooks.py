@@ -172,7 +172,7 @@ def test_other_code_that_takes_part(connected: WordPress, act: str) -> None:
 
 def test_a_change_is_core_s_own(connected: WordPress) -> None:
     update = change(
-        0, email="moved@example.com", role="subscriber", roles_added=["contributor"], contact="80008",
+        0, email="recorded-and-moved@example.com", role="subscriber", roles_added=["contributor"], contact="80008",
         fields={"first_name": "Augusta", "city": "Lisboa", "phone": "+351", "list": None}, tags_removed=[TAG],
     )  # fmt: skip
     code = """
