@@ -38,7 +38,7 @@ def test_a_member_has_tags_fields_and_contact(console: Client, world: World) -> 
     assert "Engines\nPoetry" in text
     assert "shop: contact 12" in text
     assert "/console/memberhook/delivery/?q=12" in text
-    assert "made by hand" in shown(console, f"{USERS}{User.objects.get(username='owner').pk}/change/")
+    assert "created by hand" in shown(console, f"{USERS}{User.objects.get(username='owner').pk}/change/")
 
 
 def values(member: User, *rows: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from memberhook.console.admin_classes import (
     AdminPasswordChangeForm,
@@ -30,6 +32,7 @@ from memberhook.console.admin_classes import (
     UserChangeForm,
     UserCreationForm,
 )
+from memberhook.console.labels import Text
 from memberhook.console.markup import admin_url
 from memberhook.core.closed_fields import is_secret
 from memberhook.core.errors import UsageError
@@ -42,15 +45,20 @@ from memberhook.services import accounts
 from memberhook.sites.local.group_roles import group_roles
 from memberhook.sites.local.setup import LOCAL
 
-KINDS: Mapping[str, str] = {"text": "text", "number": "number", "yes_no": "yes or no", "list": "list, one a line"}
+KINDS: Mapping[str, Text] = {
+    "text": _("text"),
+    "number": _("number"),
+    "yes_no": _("yes or no"),
+    "list": _("list, one a line"),
+}
 YES_NO = {"yes": True, "no": False}
 
 
 class MemberFieldForm(ModelForm):
     """The JSON value as a kind and text. A value that looks like a secret is hidden; left alone, it stays."""
 
-    kind = forms.ChoiceField(choices=tuple(KINDS.items()), widget=Select, label="type")
-    content = forms.CharField(required=False, widget=TextArea(attrs={"rows": 1}), label="value")
+    kind = forms.ChoiceField(choices=tuple(KINDS.items()), widget=Select, label=_("type"))
+    content = forms.CharField(required=False, widget=TextArea(attrs={"rows": 1}), label=_("value"))
 
     class Meta:
         model = MemberField
@@ -113,8 +121,8 @@ class FieldInline(TabularInline):
     fields = ("key", "kind", "content")
     ordering = ("key",)
     hide_title = True  # Unfold
-    verbose_name = "field"
-    verbose_name_plural = "fields (those that a hook maps are written again at the next update)"
+    verbose_name = _("field")
+    verbose_name_plural = _("fields (those that a hook maps are written again at the next update)")
 
 
 class TagInline(TabularInline):
@@ -126,8 +134,8 @@ class TagInline(TabularInline):
     extra = 0
     can_delete = False
     hide_title = True  # Unfold
-    verbose_name = "tag"
-    verbose_name_plural = "tags (change them in the CRM)"
+    verbose_name = _("tag")
+    verbose_name_plural = _("tags (change them in the CRM)")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MemberTag]:
         return super().get_queryset(request).select_related("tag__connection").order_by("tag__title")
@@ -135,13 +143,13 @@ class TagInline(TabularInline):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @admin.display(description="connection")
+    @admin.display(description=_("connection"))
     def connection(self, row: MemberTag) -> str:
         return row.tag.connection.name
 
 
 class RoleFilter(SimpleListFilter):
-    title = "role"
+    title = _("role")
     parameter_name = "role"
 
     def lookups(self, request: HttpRequest, model_admin: AnyAdmin[Any]) -> list[tuple[str, str]]:
@@ -153,7 +161,8 @@ class RoleFilter(SimpleListFilter):
 
 
 class TagFilter(SimpleListFilter):
-    title = parameter_name = "tag"
+    title = _("tag")
+    parameter_name = "tag"
 
     def lookups(self, request: HttpRequest, model_admin: AnyAdmin[Any]) -> list[tuple[str, str]]:
         tags = Tag.objects.select_related("connection").order_by("title")
@@ -198,21 +207,25 @@ class MemberAdmin(DjangoUserAdmin, ConsoleAdmin):  # type: ignore[type-arg]  # D
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[type[Any]]:
         return [TagInline, FieldInline] if obj else []
 
-    @admin.display(description="roles")
+    @admin.display(description=_("roles"))
     def roles(self, user: Any) -> str:
         return ", ".join(
             group.memberhook_role.title if hasattr(group, "memberhook_role") else group.name
             for group in user.groups.all()
         )
 
-    @admin.display(description="contacts")
+    @admin.display(description=_("contacts"))
     def contacts(self, user: Any) -> SafeString | str:
         """The contacts that the member is linked with, each with a link to its deliveries."""
         links = Link.objects.filter(site__kind=LOCAL, member_id=str(user.pk)).select_related("connection")
         listing = admin_url(Delivery, "changelist")
-        rows = ((row.connection.name, row.contact_id, f"{listing}?q={row.contact_id}") for row in links)
-        shown = format_html_join("", '<div>{}: contact {} (<a href="{}">its deliveries</a>)</div>', rows)
-        return shown or "none: this member was made by hand"
+        rows = (
+            {"connection": row.connection.name, "id": row.contact_id, "url": f"{listing}?q={row.contact_id}"}
+            for row in links
+        )
+        line = gettext('{connection}: contact {id} (<a href="{url}">its deliveries</a>)')
+        shown = format_html_join("", f"<div>{line}</div>", rows)
+        return shown or gettext("none: this member was created by hand")
 
 
 class GroupAdmin(DjangoGroupAdmin, ConsoleAdmin):

@@ -56,13 +56,12 @@ def _more_taken(
     taken: Collection[str],
 ) -> frozenset[str]:
     """Checks more usernames of new members whose first one is taken, or was not checked."""
-    candidates = [_candidates(item, options, site, USERNAME_CANDIDATES) for item in new]
-    unsure = [some for some in candidates if some[0].lower() in taken or some[0] not in checked]
-    return (
-        site.find(MemberQuery(usernames={name for some in unsure for name in some})).taken_usernames
-        if unsure
-        else frozenset()
-    )
+    names: set[str] = set()
+    for item in new:
+        [first] = _candidates(item, options, site, 1)
+        if first.lower() in taken or first not in checked:
+            names.update(_candidates(item, options, site, USERNAME_CANDIDATES))
+    return site.find(MemberQuery(usernames=names)).taken_usernames if names else frozenset()
 
 
 def _emails(item: PlanInput) -> list[str]:
