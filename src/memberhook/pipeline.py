@@ -31,7 +31,7 @@ ROUNDS = 4
 
 
 def process(claim: Claim[Delivery], runtime: Runtime) -> None:
-    """Brings every delivery to its end or to its next attempt. Running it twice, or dying in it, does no harm."""
+    """Bring every delivery to its end or to its next attempt. Running it twice, or dying in it, does no harm."""
     hook = claim.rows[0].hook
     groups = group_by_contact(claim.rows)  # 3 identify
     loaded = load(groups, hook, runtime)  # 4 load
@@ -83,7 +83,7 @@ def _round(
 def postpone(
     claim: Claim[Delivery], deliveries: Sequence[Delivery], problem: MemberhookError, runtime: Runtime
 ) -> None:
-    """Sets the next attempt, or the end when the problem will not pass or has lasted too long."""
+    """Set the next attempt, or the end when the problem will not pass or has lasted too long."""
     results = [
         claims.try_again_or_fail(delivery, problem, runtime, outcome={"code": problem.code}) for delivery in deliveries
     ]

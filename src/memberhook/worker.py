@@ -39,7 +39,7 @@ class Worker:
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def work(self, hook_id: int) -> None:
-        """Handles all that is due at a hook, claim by claim."""
+        """Handle all that is due at a hook, claim by claim."""
         close_old_connections()
         while not self.stopping.is_set():
             claim = inbox.claim(hook_id, self.name, self.runtime.now(), contacts=conf.BATCH(), lease=conf.LEASE())
@@ -49,7 +49,7 @@ class Worker:
             followups.run_due(self.name, self.runtime)
 
     def handle(self, claim: Claim[Delivery]) -> None:
-        """Processes a claim; when that raises, each contact alone, so that one harms no other."""
+        """Process a claim; when that raises, each contact alone, so that one harms no other."""
         try:
             pipeline.process(claim, self.runtime)
         except DatabaseError:
@@ -66,7 +66,7 @@ class Worker:
                 self.handle(replace(claim, rows=tuple(deliveries)))
 
     def sweep(self) -> None:
-        """Returns what dead workers had claimed, wakes workers for what is due, runs follow-ups that are."""
+        """Release what dead workers had claimed, wake workers for what is due, run follow-ups that are."""
         now = self.runtime.now()
         inbox.release_expired(now)
         followups.release_expired(now)
@@ -74,7 +74,7 @@ class Worker:
         followups.run_due(self.name, self.runtime)
 
     def tidy(self) -> None:
-        """Deletes deliveries that are older than MEMBERHOOK_KEEP."""
+        """Delete deliveries that are older than MEMBERHOOK_KEEP."""
         while inbox.purge(self.runtime.now() - conf.KEEP()):
             if self.stopping.is_set():
                 return
@@ -83,7 +83,7 @@ class Worker:
         inbox.heartbeat(self.name, self.runtime.now(), conf.LEASE())
 
     def run(self) -> None:
-        """Works until SIGTERM or SIGINT; the current claim is finished first. Call it in the main thread."""
+        """Work until SIGTERM or SIGINT; the current claim is finished first. Call it in the main thread."""
         wakeup.set_handler(self.work)
         self.beat()
         for seconds, job in (
@@ -116,7 +116,7 @@ class Worker:
 
 
 def stop_with(descriptor: int) -> None:
-    """Ends this process gracefully when the pipe closes: the process that started it has died."""
+    """End this process gracefully when the pipe closes: the process that started it has died."""
 
     def watch() -> None:
         while os.read(descriptor, 1):

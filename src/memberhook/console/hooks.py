@@ -83,7 +83,7 @@ class HookAdmin(ConsoleAdmin):
         return link(f"{admin_url(Delivery, 'changelist')}?hook={hook.pk}", "show")
 
     def response_add(self, request: HttpRequest, obj: Hook, post_url_continue: str | None = None) -> HttpResponse:
-        """Shows the key of the new hook: it is in this answer only, so there is no redirect."""
+        """Show the key of the new hook: it is in this answer only, so there is no redirect."""
         return show_key(self, request, obj, keys.new_key(obj, timezone.now()))
 
     def get_urls(self) -> list[URLPattern]:

@@ -41,7 +41,7 @@ class Mapped:
 
 
 def read(contact: Contact, options: HookOptions) -> Mapped:
-    """Maps a contact.
+    """Map a contact.
 
     A CRM field that the contact does not have is empty (FluentCRM leaves erased custom fields out of its answers),
     except where the payload is trusted: there it was just not sent.

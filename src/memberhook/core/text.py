@@ -26,7 +26,7 @@ _SPELLED_OUT = str.maketrans(
 
 
 def one_line(text: str) -> str:
-    """Removes markup, control characters and surrounding white space; line breaks and tabs become single spaces."""
+    """Remove markup, control characters and surrounding white space; line breaks and tabs become single spaces."""
     lines = _plain(text).replace("\t", " ").splitlines()
     return " ".join(stripped for line in lines if (stripped := line.strip()))
 

@@ -106,7 +106,7 @@ class CrmClient(Protocol):
         ...
 
     def write_fields(self, writes: Sequence[FieldWrite]) -> Mapping[str, CrmError | None]:
-        """Writes fields of many contacts. What went wrong, by contact id; None where it is done."""
+        """Write fields of many contacts. Return what went wrong by contact id, None where it is done."""
         ...
 
     def contacts(self, tag: Tag | None = None) -> Iterator[ContactPage]:

@@ -66,7 +66,7 @@ def _has_to_be_applied(plan: Plan, site: Site) -> bool:
 def _with_passwords(
     claim: Claim[Delivery], groups: Sequence[Group], plans: Sequence[Plan], site: Site, runtime: Runtime
 ) -> list[Plan]:
-    """Generates passwords, and stores those to return with their deliveries before a remote site gets them.
+    """Generate passwords, and store those to return with their deliveries before a remote site gets them.
 
     Should this attempt break off, the next one returns the password that the member really has.
     """
@@ -86,7 +86,7 @@ def _with_passwords(
 
 
 def record(claim: Claim[Delivery], done: Sequence[Done], site: Site, runtime: Runtime) -> None:
-    """Stores links, follow-ups and outcomes in one transaction, as far as the deliveries are still this worker's."""
+    """Store links, follow-ups and outcomes in one transaction, as far as the deliveries are still this worker's."""
     hook: Hook = claim.rows[0].hook
     hidden = secret_fields(hook.options().field_map, hook.return_password_field)
     now = runtime.now()

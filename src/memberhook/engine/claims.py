@@ -23,7 +23,7 @@ from memberhook.engine.runtime import Runtime
 from memberhook.models.claims import Claimable
 
 MAX_ABANDONED = 10
-"""A row whose worker has died so many times fails: it may be what kills them."""
+"""A row whose worker has died this often fails: it may be what kills them."""
 
 _LOCK = 0x6D656D62  # advisory lock of PostgreSQL
 
@@ -69,7 +69,7 @@ def claiming() -> Iterator[None]:
 
 
 def claim(rows: Sequence[RowT], worker: str, now: datetime, lease: timedelta) -> Claim[RowT]:
-    """Claims waiting rows that were read inside `claiming`."""
+    """Claim waiting rows that were read inside `claiming`."""
     if rows:
         _table(rows).filter(pk__in=[row.pk for row in rows]).update(
             state=State.WORKING, claimed_by=worker, claimed_at=now, lease_until=now + lease, attempts=F("attempts") + 1
@@ -81,7 +81,7 @@ def claim(rows: Sequence[RowT], worker: str, now: datetime, lease: timedelta) ->
 
 
 def lock_claimed(claim: Claim[RowT], rows: Collection[RowT]) -> set[int]:
-    """Locks the rows that are still this worker's, and returns their ids.
+    """Lock the rows that are still this worker's, and return their ids.
 
     Call it first in the transaction that writes their results: a worker whose lease expired stops here.
     """
@@ -94,7 +94,7 @@ def lock_claimed(claim: Claim[RowT], rows: Collection[RowT]) -> set[int]:
 
 
 def finish(claim: Claim[RowT], results: Iterable[Result[RowT]], now: datetime) -> list[Result[RowT]]:
-    """Writes the results of rows that are still this worker's; which ones those were."""
+    """Write the results of rows that are still this worker's, and return those results."""
     with transaction.atomic():
         results = list(results)
         held = lock_claimed(claim, [result.row for result in results])
@@ -145,9 +145,9 @@ def extend_leases(rows: QuerySet[RowT], worker: str, now: datetime, lease: timed
 
 
 def release_expired(rows: QuerySet[RowT], now: datetime, workers: Collection[str] = ()) -> list[Claim[RowT]]:
-    """Returns rows whose lease expired, or whose worker is one of these (known to be dead), to be claimed again.
+    """Release rows whose lease expired, or whose worker is one of these (known to be dead), to be claimed again.
 
-    A row that has been returned too often fails instead. Call it in a transaction; returns the claims that ended.
+    A row that has been released too often fails instead. Call it in a transaction; returns the claims that ended.
     """
     expired = claimed(rows).filter(Q(lease_until__lt=now) | Q(claimed_by__in=workers))
     released = []

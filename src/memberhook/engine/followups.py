@@ -32,7 +32,7 @@ from memberhook.sites.contract import Site
 log = logging.getLogger(__name__)
 
 FRESH = timedelta(seconds=60)
-"""For so long after a contact was loaded, a write keyed by its e-mail is sure to reach that contact."""
+"""For this long after a contact was loaded, a write keyed by its e-mail is sure to reach that contact."""
 
 
 def following(delivery: Delivery, plan: Plan, applied: Applied, site: Site, now: datetime) -> list[FollowUp]:
@@ -64,7 +64,7 @@ def following(delivery: Delivery, plan: Plan, applied: Applied, site: Site, now:
 
 
 def run_due(worker: str, runtime: Runtime, *, limit: int = 200) -> int:
-    """Claims what is due and does it. How many were claimed."""
+    """Claim what is due and do it. Return how many were claimed."""
     now = runtime.now()
     with claims.claiming():
         due = claims.due(FollowUp.objects.select_related("delivery__hook__connection"), now)
@@ -134,7 +134,7 @@ def _finish(claim: Claim[FollowUp], result: Result[FollowUp], now: datetime) -> 
 
 
 def release_expired(now: datetime, *, workers: Collection[str] = ()) -> None:
-    """Returns what dead workers had claimed: see `claims.release_expired`."""
+    """Release what dead workers had claimed: see `claims.release_expired`."""
     with transaction.atomic():
         for claim in claims.release_expired(FollowUp.objects.all(), now, workers):
             for row in claim.rows:

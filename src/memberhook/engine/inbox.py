@@ -58,7 +58,7 @@ def event_of(delivery: Delivery) -> ContactEvent:
 
 
 def append(deliveries: Sequence[Delivery]) -> None:
-    """Stores new deliveries in one transaction; on return they are on disk and have their ids.
+    """Store new deliveries in one transaction; on return they are on disk and have their ids.
 
     The hot path of the web process: one INSERT for the many, without the ORM's work on every value.
     """
@@ -104,7 +104,7 @@ def _due(now: datetime) -> QuerySet[Delivery]:
 
 
 def claim(hook_id: int, worker: str, now: datetime, *, contacts: int, lease: timedelta) -> Claim[Delivery] | None:
-    """Claims what is due at a hook, for at most `contacts` contacts, each with all that waits for it.
+    """Claim what is due at a hook, for at most `contacts` contacts, each with all that waits for it.
 
     A contact that a worker has claimed is left alone, so its deliveries keep their order; one whose retry is not due
     yet comes along with a newer delivery of it that is. None when there is nothing to do.
@@ -126,7 +126,7 @@ def claim(hook_id: int, worker: str, now: datetime, *, contacts: int, lease: tim
 
 
 def keep_secrets(claim: Claim[Delivery], deliveries: Collection[Delivery]) -> bool:
-    """Writes the (encrypted) `secret` of each; `finish` wipes it.
+    """Write the (encrypted) `secret` of each; `finish` wipes it.
 
     False where one is no longer this worker's: nothing is written, and its new worker goes by a secret of its own.
     """
@@ -138,7 +138,7 @@ def keep_secrets(claim: Claim[Delivery], deliveries: Collection[Delivery]) -> bo
 
 
 def finish(claim: Claim[Delivery], results: Iterable[Result[Delivery]], now: datetime) -> None:
-    """Writes how deliveries ended (or when they are tried again) and the attempt of each, as far as still claimed."""
+    """Write how deliveries ended (or when they are tried again) and the attempt of each, as far as still claimed."""
     with transaction.atomic():
         written = claims.finish(claim, results, now)
         Attempt.objects.bulk_create([_attempt(claim, r.row, r.state, r.message, now) for r in written])
@@ -164,7 +164,7 @@ def heartbeat(worker: str, now: datetime, lease: timedelta) -> None:
 
 
 def release_expired(now: datetime, *, workers: Collection[str] = ()) -> int:
-    """Returns what dead workers had claimed to the inbox: see `claims.release_expired`. How many."""
+    """Release what dead workers had claimed: see `claims.release_expired`. Return how many."""
     with transaction.atomic():
         released = claims.release_expired(Delivery.objects.all(), now, workers)
         Attempt.objects.bulk_create(
@@ -174,7 +174,7 @@ def release_expired(now: datetime, *, workers: Collection[str] = ()) -> int:
 
 
 def replay(ids: Collection[int], now: datetime) -> int:
-    """Puts finished deliveries back in the inbox, as if they had just arrived. How many."""
+    """Put finished deliveries back in the inbox, as if they had just arrived. Return how many."""
     finished = Delivery.objects.filter(pk__in=ids, state__in=before(State.PENDING))
     return finished.update(
         state=State.PENDING, attempts=0, due_at=now, first_due_at=now, finished_at=None, message="", outcome={}
@@ -187,7 +187,7 @@ def finished(ids: Collection[int]) -> list[Delivery]:
 
 
 def purge(before_time: datetime, limit: int = 1000) -> int:
-    """Deletes deliveries that ended before that time and have no open follow-ups, at most `limit`. How many."""
+    """Delete at most `limit` deliveries that ended before that time and have no open follow-ups. Return how many."""
     old = Delivery.objects.filter(finished_at__lt=before_time)
     old = old.exclude(followups__finished_at=None, followups__isnull=False)
     ids = list(old.order_by("id").values_list("pk", flat=True)[:limit])

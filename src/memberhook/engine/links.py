@@ -38,7 +38,7 @@ def attach_links(hook: Hook, members: Mapping[str, Member]) -> dict[str, Member]
 
 
 def save(hook: Hook, done: Iterable[tuple[Plan, str]]) -> None:
-    """Stores the links of plans and the ids of their members, with version and fingerprint of the password."""
+    """Store the links of plans and the ids of their members, with version and fingerprint of the password."""
     links = [link for plan, member_id in done if (link := _link(hook, plan, member_id))]
     by_member = {link.member_id: link for link in links}  # the last one counts, as if each were saved alone
     fresh = list({link.contact_id: link for link in by_member.values()}.values())

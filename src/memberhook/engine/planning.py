@@ -55,7 +55,7 @@ def _more_taken(
     checked: Collection[str],
     taken: Collection[str],
 ) -> frozenset[str]:
-    """Checks more usernames of new members whose first one is taken, or was not checked."""
+    """Check more usernames of new members whose first one is taken, or was not checked."""
     names: set[str] = set()
     for item in new:
         [first] = _candidates(item, options, site, 1)

@@ -57,13 +57,13 @@ def _run(hook_id: int) -> None:
 
 
 def set_handler(work: Work) -> None:
-    """Sets what a worker process does with a message; call it before its consumer starts."""
+    """Set what a worker process does with a message; call it before its consumer starts."""
     _handler[:] = [work]
     _task()
 
 
 def notify_workers(hook_ids: Iterable[int]) -> None:
-    """Wakes workers for these hooks. Never raises: a worker's sweep finds the work anyway."""
+    """Wake workers for these hooks. Never raises: a worker's sweep finds the work anyway."""
     try:
         for hook_id in hook_ids:
             _task()(hook_id)

@@ -54,13 +54,13 @@ class Intake:
         self._thread: threading.Thread | None = None
 
     def stop(self) -> None:
-        """Stores what has been submitted, then ends."""
+        """Store what has been submitted, then end."""
         if self._thread:
             self._submitted.put(None)
             self._thread.join(timeout=10)
 
     async def submit(self, inbound: InboundRequest) -> Accepted | RequestRejected:
-        """Waits until the request is stored durably, or rejected."""
+        """Wait until the request is stored durably, or rejected."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, daemon=True, name="intake")
             self._thread.start()
@@ -88,7 +88,7 @@ class Intake:
         wake_workers(answers)
 
     def accept_batch(self, inbounds: Sequence[InboundRequest]) -> list[Accepted | RequestRejected]:
-        """Verifies and stores; an answer for each, in order."""
+        """Verify and store; return an answer for each, in order."""
         try:
             now = self._now()
             candidates = keys.candidates(inbounds)

@@ -125,7 +125,7 @@ def read_headers(scope: Scope) -> dict[str, str]:
 async def read_inbound(
     scope: Scope, receive: Receive, headers: Mapping[str, str], name: str | None, *, signed: bool = False
 ) -> InboundRequest:
-    """Reads a request up to the size limit. Raises `RequestRejected` (400, 405, 413)."""
+    """Read a request up to the size limit. Raises `RequestRejected` (400, 405, 413)."""
     method, peer = scope["method"], scope["client"][0] if scope.get("client") else ""
     check_head(method, headers, signed=signed)
     body = await _read_body(receive) if method == "POST" else b""

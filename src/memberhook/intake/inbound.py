@@ -38,7 +38,7 @@ class InboundRequest:
 
 
 def check_head(method: str, headers: Mapping[str, str], *, signed: bool = False) -> None:
-    """Rejects what is wrong whatever the body says: method, compression, announced size."""
+    """Reject what is wrong whatever the body says: method, compression, announced size."""
     allowed = ("POST",) if signed else ("GET", "POST")
     if method not in allowed:
         raise method_rejected(", ".join(allowed), method)

@@ -29,7 +29,7 @@ class Query:
 
 
 def read(raw: str) -> Query:
-    """Splits the raw query of a URL, in which bytes that are not UTF-8 are surrogate escapes.
+    """Split the raw query of a URL, in which bytes that are not UTF-8 are surrogate escapes.
 
     Never raises: the key is checked before the problem is mentioned.
     """

@@ -13,7 +13,7 @@ class RateLimit:
         self._buckets: dict[int, tuple[float, float]] = {}
 
     def take(self, key: int, now: float) -> int | None:
-        """Takes a token; None if there was one, else the seconds until there is."""
+        """Take a token. Return None if there was one, else the seconds until there is."""
         if self.per_minute <= 0:
             return None
         rate = self.per_minute / 60

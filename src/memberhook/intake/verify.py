@@ -59,7 +59,7 @@ class VerifiedRequest:
         return self.key.hook
 
     def add_events(self, action: Action, request: WebhookRequest) -> None:
-        """Reads a request as the CRM of the hook does. Nobody reads it again: what is found is stored."""
+        """Read a request as the CRM of the hook does. Nobody reads it again: what is found is stored."""
         for event in crm(self.hook.connection.kind).read(request):
             if isinstance(event, Skipped):
                 self.skipped.append(event)
@@ -93,7 +93,7 @@ class VerifiedRequest:
 
 
 def verify(inbound: InboundRequest, candidates: Sequence[AccessKey], now: datetime) -> VerifiedRequest:
-    """Verifies a request against the keys that it may have been made with (see `keys.candidates`).
+    """Verify a request against the keys that it may have been made with (see `keys.candidates`).
 
     Raises `RequestRejected`. Nothing is said about the rest of a request before its key is known to be valid.
     """

@@ -23,7 +23,7 @@ class Waiting:
         self._poller: asyncio.Task[None] | None = None
 
     async def finished(self, deliveries: Sequence[Delivery], seconds: float) -> list[Delivery]:
-        """Waits until all have finished, for at most so long; those that have."""
+        """Wait until all have finished, up to this long; return those that have."""
         if not deliveries:
             return []
         loop = asyncio.get_running_loop()

@@ -85,7 +85,7 @@ class TagRule(models.Model):
         return f"{tag_name(self.tag, self.hook.connection.tags.all())} = {self.role}"
 
     def clean(self) -> None:
-        """Accepts the tag by id, slug or title."""
+        """Accept the tag by id, slug or title."""
         if not self.hook.connection_id:
             return
         tag = find_tag(self.tag, self.hook.connection.tags.all())

@@ -104,7 +104,7 @@ class SimulatedFluentCRM:
             self.site_url = url
 
     def add_tag(self, title: str, slug: str | None = None, description: str | None = "") -> int:
-        """Returns the new tag's id."""
+        """Return the new tag's id."""
         with self.change() as store:
             return store.add_segment("tags", title, slug, description).id
 
@@ -137,7 +137,7 @@ class SimulatedFluentCRM:
         lists: Iterable[int | str] = (),
         **columns: Any,
     ) -> int:
-        """Returns the new contact's id. `columns`: any other column, id and dates too. Its tags start automations."""
+        """Return the new contact's id. `columns`: any other column, id and dates too. Its tags start automations."""
         _check(columns)
         with self.change() as store:
             tag_ids = [self._segment("tags", tag).id for tag in tags]
@@ -197,7 +197,7 @@ class SimulatedFluentCRM:
         return not wait(under_way, timeout).not_done
 
     def close(self) -> None:
-        """Waits for webhooks under way, then ends threads and connections."""
+        """Wait for webhooks under way, then end threads and connections."""
         self._executor.shutdown(wait=True)
         if isinstance(self._send, Sender):
             self._send.close()
