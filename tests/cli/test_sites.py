@@ -100,7 +100,7 @@ def test_another_address_with_linked_members_is_warned_of(cli: Cli, wordpress: F
     ("arguments", "words"),
     [
         ((*ADD[:4], "local", *ADD[5:], *AT), "'local' is the name of the local site"),
-        ((*ADD[:4], "not a slug", *ADD[5:], *AT), "name: "),
+        ((*ADD[:4], "not a slug", *ADD[5:], *AT), "name 'not a slug': "),
         ((*ADD, "--url", "club.example"), "The address must be"),
         ((*ADD, "--url", "https://me:secret@club.example"), "contains a username or password"),
         ((*ADD, *AT, "--wp-fusion", "Fluent CRM"), "is not a slug of WP Fusion"),

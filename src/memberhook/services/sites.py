@@ -15,7 +15,7 @@ from memberhook.services.checks import require
 from memberhook.services.validation import validate
 from memberhook.sites.contract import SiteCheck
 from memberhook.sites.registry import REMOTE
-from memberhook.sites.wordpress.site_data import SiteCapabilities
+from memberhook.sites.wordpress.site_data import SiteCapabilities, Transport
 
 WITHOUT_CONNECTOR = (
     "Without the connector plugin, WordPress's own REST API is used. It is slower for many members at once, sends no "
@@ -103,7 +103,8 @@ def refresh(site: Site, checked: SiteCheck, now: datetime) -> CheckResult | None
 
     Members would otherwise be created without what only the connector can do, and nobody would notice.
     """
-    gone = known_capabilities(site).transport == "connector" and checked.capabilities.get("transport") == "core"
+    before, now_found = known_capabilities(site).transport, checked.capabilities.get("transport")
+    gone = before is Transport.CONNECTOR and now_found == Transport.CORE
     if not gone:
         save_capabilities(site, checked, now)
         return None

@@ -7,6 +7,7 @@ from memberhook.sites.contract import Site, SiteContext
 from memberhook.sites.wordpress.connector import ConnectorSite
 from memberhook.sites.wordpress.core_rest import CoreRestSite
 from memberhook.sites.wordpress.rest.rest_client import RestClient
+from memberhook.sites.wordpress.site_data import Transport
 
 
 def open_site(context: SiteContext) -> Site:
@@ -20,6 +21,6 @@ def open_site(context: SiteContext) -> Site:
         context.http,
         plain_permalinks=bool(context.capabilities.get("plain_permalinks")),
     )
-    if context.capabilities.get("transport") == "core":
+    if context.capabilities.get("transport") == Transport.CORE:
         return CoreRestSite(context, rest, context.overflow_store)
     return ConnectorSite(context, rest)

@@ -29,7 +29,7 @@ from memberhook.sites.wordpress.rest.rest_check import (
 from memberhook.sites.wordpress.rest.rest_client import RestClient
 from memberhook.sites.wordpress.rest.rest_errors import response_error, rest_code
 from memberhook.sites.wordpress.role_discovery import discover_roles
-from memberhook.sites.wordpress.site_data import SiteCapabilities, roles_to_json
+from memberhook.sites.wordpress.site_data import SiteCapabilities, Transport, roles_to_json
 from memberhook.sites.wordpress.users_api import PREFERENCES, ROUTE, UsersApi
 
 CONNECTOR = "memberhook/v1"
@@ -41,8 +41,8 @@ _SURPLUS_RIGHTS = (
     "users. In WordPress, press the button under Settings > Memberhook, which creates a user for Memberhook alone, and "
     "run the command that it shows. Then revoke the old user's application password."
 )
-_FROM_CONNECTOR = (
-    *("connector", "wordpress", "php", "multisite", "default_role", "roles", "meta_keys", "fluentcrm", "rehash"),
+_FROM_CONNECTOR = frozenset(
+    {"connector", "wordpress", "php", "multisite", "default_role", "roles", "meta_keys", "fluentcrm", "rehash"}
 )
 _META_TYPES = frozenset({"string", "integer", "number", "boolean", "array"})
 _HOW_TO_CREATE_ONE = (
@@ -83,7 +83,7 @@ def check(rest: RestClient) -> SiteCheck:
     except (TransientError, PermanentError) as error:
         return SiteCheck((*results, failed("users", error)))
     capabilities = {
-        "transport": "connector" if site else "core",
+        "transport": (Transport.CONNECTOR if site else Transport.CORE).value,
         "plain_permalinks": rest.plain_permalinks,
         **found,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -45,11 +46,16 @@ def roles_to_json(roles: Iterable[Role]) -> list[dict[str, object]]:
     return [{"slug": role.slug, "title": role.title, "privileged": role.privileged} for role in roles]
 
 
+class Transport(enum.StrEnum):
+    CONNECTOR = "connector"
+    CORE = "core"
+
+
 @dataclass(frozen=True, slots=True)
 class SiteCapabilities:
     """The capabilities that people see (all of them: `site_check`). Empty before the first check."""
 
-    transport: str = ""
+    transport: Transport | None = None
     wordpress: str | None = None
     connector: str | None = None
     roles: tuple[Role, ...] = ()
@@ -59,7 +65,7 @@ class SiteCapabilities:
     def of(cls, capabilities: Mapping[str, Any]) -> Self:
         connector = capabilities.get("connector") or None
         return cls(
-            transport=capabilities.get("transport") or ("connector" if connector else "core" if capabilities else ""),
+            transport=Transport(capabilities["transport"]) if "transport" in capabilities else None,
             wordpress=capabilities.get("wordpress") or None,
             connector=connector,
             roles=roles_from_json(capabilities.get("roles") or ()),
