@@ -39,6 +39,7 @@ def person(number: int) -> Contact:
         ("payload", '{"problem": "The webhook ha'),
         ("payload", '{"id":"1"}'),
         ("payload", '{"id":"1","email":"a@x.co","fields":[],"tags":null,"version":null}'),
+        ("payload", '{"id":"1","email":5,"fields":{},"tags":null,"version":null}'),
         ("action", "explode"),
     ],
 )
@@ -47,11 +48,13 @@ def test_what_cannot_be_read_fails_at_once_with_the_reason_and_alone(
 ) -> None:
     Hook.objects.update(trust_payload=True)
     bad, good = send(contact="1"), send(contact="2", body=b'{"id": 2, "email": "p2@example.com"}')
+    later = send(contact="1", body=b'{"id": 1, "email": "p1@example.com"}')
     Delivery.objects.filter(pk=bad.pk).update(**{column: value})
     run()
     assert (ended(bad).state, bad.attempts, bad.outcome) == ("failed", 1, {"code": "unreadable_delivery"})
     assert "Have the CRM send it again." in bad.message
     assert ended(good).state == "applied"
+    assert (ended(later).state, later.attempts) == ("applied", 1), "it is about the same contact, but can be read"
 
 
 def test_a_crm_that_rejects_in_the_worker_fails_at_once(send: Send, run: Callable[[], None], fake_crm: FakeCrm) -> None:

@@ -33,7 +33,9 @@ ROUNDS = 4
 def process(claim: Claim[Delivery], runtime: Runtime) -> None:
     """Bring every delivery to its end or to its next attempt. Running it twice, or dying in it, does no harm."""
     hook = claim.rows[0].hook
-    groups = group_by_contact(claim.rows)  # 3 identify
+    groups, unreadable = group_by_contact(claim.rows)  # 3 identify
+    for delivery, problem in unreadable:
+        postpone(claim, [delivery], problem, runtime)
     loaded = load(groups, hook, runtime)  # 4 load
     for one in loaded:
         if isinstance(one, NotLoaded):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 
@@ -27,6 +29,11 @@ def test_why_there_is_no_contact_comes_back(problem: str | None) -> None:
     assert from_json(to_json(NoContact(problem))) == NoContact(problem)
 
 
+def stored(**wrong: object) -> str:
+    """A contact as it is stored, with these values over it."""
+    return json.dumps(json.loads(to_json(Contact("1", "a@x.co"))) | wrong)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -39,6 +46,19 @@ def test_why_there_is_no_contact_comes_back(problem: str | None) -> None:
         "{}",
         '{"id":1}',
         to_json(Contact("1", "a"))[:-9] + "}",
+        '{"problem":5}',
+        "[" * 100_000,
+        stored(id=5),
+        stored(id={"a": 1}),
+        stored(email=None),
+        stored(email=5),
+        stored(fields={"x": {"a": 1}}),
+        stored(fields={"x": ["a", 1]}),
+        stored(fields=[]),
+        stored(tags={}),
+        stored(tags=[["1", "a", "A"]]),
+        stored(tags=[{"id": ["1"], "slug": "a", "title": "A"}]),
+        stored(version=7),
     ],
 )
 def test_anything_else_fails_for_good(text: str) -> None:

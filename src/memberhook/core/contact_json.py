@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from memberhook.core.errors import PermanentError
-from memberhook.core.types import Contact, Tag, value_from_json
+from memberhook.core.types import Contact, Tag, Value, value_from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,37 @@ def from_json(text: str) -> Contact | NoContact:
     try:
         data = json.loads(text)
         if data.keys() == {"problem"}:
-            return NoContact(data["problem"])
-        fields = {name: value_from_json(value) for name, value in data["fields"].items()}
-        tags = None if data["tags"] is None else tuple(Tag(**tag) for tag in data["tags"])
-        return Contact(data["id"], data["email"], fields, tags, data["version"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return NoContact(_checked(data["problem"], str, None))
+        fields = {name: _value(value) for name, value in data["fields"].items()}
+        tags = data["tags"]
+        return Contact(
+            _checked(data["id"], str, None),
+            _checked(data["email"], str),
+            fields,
+            None if tags is None else tuple(_tag(tag) for tag in _checked(tags, list)),
+            _checked(data["version"], str, None),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise PermanentError(
             "What is stored of this webhook cannot be read. Have the CRM send it again.", code="unreadable_delivery"
         ) from error
+
+
+def _checked(value: Any, *kinds: type | None) -> Any:
+    """The value if it is of one of these types. Raises `TypeError`."""
+    if not any(value is None if kind is None else type(value) is kind for kind in kinds):
+        raise TypeError(type(value).__name__)
+    return value
+
+
+def _value(value: Any) -> Value:
+    if type(value) is list:
+        return value_from_json([_checked(item, str) for item in value])
+    return value_from_json(_checked(value, str, int, float, bool, None))
+
+
+def _tag(data: Any) -> Tag:
+    tag = Tag(**data)
+    for text in (tag.id, tag.slug, tag.title):
+        _checked(text, str)
+    return tag

@@ -11,7 +11,9 @@ from django.db.models import Q, QuerySet
 
 from memberhook.core import contact_json
 from memberhook.core.contact_json import NoContact
+from memberhook.core.errors import PermanentError
 from memberhook.core.states import WAITING, State, before
+from memberhook.core.types import Action
 from memberhook.crms.contract import ContactEvent, ContactRef
 from memberhook.engine import claims
 from memberhook.engine.claims import Claim, Result
@@ -48,6 +50,10 @@ def _payload(event: ContactEvent) -> str:
 
 def event_of(delivery: Delivery) -> ContactEvent:
     """What was found in the request when it came in. Raises `PermanentError` when the row cannot be read."""
+    if delivery.action not in list(Action):
+        raise PermanentError(
+            "This delivery's action is not known. Have the CRM send it again.", code="unreadable_delivery"
+        )
     ref = ContactRef(delivery.contact_id) if delivery.contact_id else ContactRef(email=delivery.email)
     if not delivery.payload:
         return ContactEvent(ref)

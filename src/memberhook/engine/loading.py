@@ -52,18 +52,26 @@ class NotLoaded:
     problem: MemberhookError
 
 
-def group_by_contact(deliveries: Iterable[Delivery]) -> list[Group]:
-    """Raises `PermanentError` for a delivery that cannot be read."""
-    by_contact: dict[str, list[Delivery]] = {}
+def group_by_contact(deliveries: Iterable[Delivery]) -> tuple[list[Group], list[tuple[Delivery, PermanentError]]]:
+    """The groups, and the deliveries that cannot be read, each with the reason."""
+    by_contact: dict[str, list[tuple[Delivery, ContactEvent]]] = {}
+    unreadable = []
     for delivery in deliveries:
-        by_contact.setdefault(delivery.ordering_key, []).append(delivery)
-    return [_group(group) for group in by_contact.values()]
+        try:
+            event = inbox.event_of(delivery)
+        except PermanentError as problem:
+            unreadable.append((delivery, problem))
+        else:
+            by_contact.setdefault(delivery.ordering_key, []).append((delivery, event))
+    return [_group(read) for read in by_contact.values()], unreadable
 
 
-def _group(deliveries: Sequence[Delivery]) -> Group:
-    events = [inbox.event_of(delivery) for delivery in deliveries]
+def _group(read: Sequence[tuple[Delivery, ContactEvent]]) -> Group:
+    deliveries = [delivery for delivery, _ in read]
     # The newest version of the contact counts; the last one where versions are equal or missing.
-    newest = max(reversed(events), key=lambda event: (event.payload and event.payload.version) or "")
+    newest = max(
+        (event for _, event in reversed(read)), key=lambda event: (event.payload and event.payload.version) or ""
+    )
     return Group(deliveries, newest, _intent(deliveries), all(delivery.payload for delivery in deliveries))
 
 
@@ -72,12 +80,7 @@ def _primary(deliveries: Sequence[Delivery]) -> Delivery:
 
 
 def _intent(deliveries: Sequence[Delivery]) -> Intent:
-    try:
-        merged = merge([Intent(Action(d.action), (d.role,) if d.role else (), d.notify) for d in deliveries])
-    except ValueError as error:
-        raise PermanentError(
-            "This delivery's action is not known. Have the CRM send it again.", code="unreadable_delivery"
-        ) from error
+    merged = merge([Intent(Action(d.action), (d.role,) if d.role else (), d.notify) for d in deliveries])
     primary = _primary(deliveries)
     # With the time in it, a replay has a key of its own.
     key = encryption.mark("creation", f"{primary.pk} {primary.first_due_at.isoformat()}")[:32]
