@@ -69,13 +69,23 @@ __all__ = [
     "ReadOnlyAdmin",
     "Select",
     "StackedInline",
-    "TabularInline",
     "TextArea",
     "TextInput",
+    "UntitledInline",
     "UserChangeForm",
     "UserCreationForm",
     "set_choices",
 ]
+
+
+class UntitledInline(TabularInline):
+    """Rows of a form, without the title that Unfold puts above each."""
+
+    show_title = False
+
+
+if hasattr(TabularInline, "hide_title"):  # its name before Unfold 0.110, which warns of it
+    UntitledInline.hide_title = True  # type: ignore[attr-defined]
 
 
 class ConsoleAdmin(ModelAdmin):

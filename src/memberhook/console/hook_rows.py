@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from memberhook.console.admin_classes import InlineFormSet, ModelForm, Select, TabularInline, TextInput
+from memberhook.console.admin_classes import InlineFormSet, ModelForm, Select, TextInput, UntitledInline
 from memberhook.console.hook_form import HookChoices, with_stored
 from memberhook.models.hook_rows import UNKNOWN_TYPE, MappedField, TagRule, check_distinct, tag_name
 from memberhook.services.hooks import DEFAULT_MAP
@@ -79,11 +79,10 @@ class TagRuleForm(RowForm):
             self.initial["tag"] = tag_name(self.instance.tag, self.choices.tags)
 
 
-class RowInline(TabularInline):
+class RowInline(UntitledInline):
     """Whoever may add or change the hook may do so with its rows."""
 
     formset = RowFormSet
-    hide_title = True  # Unfold
 
     def _may_change(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm(f"memberhook.{'change' if obj and obj.pk else 'add'}_hook")

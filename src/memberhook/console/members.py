@@ -27,8 +27,8 @@ from memberhook.console.admin_classes import (
     ConsoleAdmin,
     ModelForm,
     Select,
-    TabularInline,
     TextArea,
+    UntitledInline,
     UserChangeForm,
     UserCreationForm,
 )
@@ -114,18 +114,17 @@ def _read(kind: str, text: str) -> str | int | float | bool | list[str]:
     return text
 
 
-class FieldInline(TabularInline):
+class FieldInline(UntitledInline):
     model = MemberField
     form = MemberFieldForm
     extra = 0
     fields = ("key", "kind", "content")
     ordering = ("key",)
-    hide_title = True  # Unfold
     verbose_name = _("field")
     verbose_name_plural = _("fields (those that a hook maps are written again at the next update)")
 
 
-class TagInline(TabularInline):
+class TagInline(UntitledInline):
     """A member has exactly the contact's tags, so they are changed in the CRM."""
 
     model = MemberTag
@@ -133,7 +132,6 @@ class TagInline(TabularInline):
     readonly_fields = ("tag", "connection")
     extra = 0
     can_delete = False
-    hide_title = True  # Unfold
     verbose_name = _("tag")
     verbose_name_plural = _("tags (change them in the CRM)")
 
