@@ -92,6 +92,13 @@ def test_a_delivery_in_full(console: Client, world: World) -> None:
         assert shown in text, shown
 
 
+def test_a_damaged_action_is_shown_as_it_is(console: Client, deliver: Deliver) -> None:
+    delivery = deliver("failed", action="exp<lode")
+    assert "exp<lode" in page(console, delivery)
+    response = console.get(LIST)
+    assert (response.status_code, "exp&lt;lode" in response.content.decode()) == (200, True)
+
+
 def test_a_delivery_that_has_not_been_tried(console: Client, deliver: Deliver) -> None:
     delivery = deliver("pending", method="", body=b"", origin="import", message="")
     text = page(console, delivery)

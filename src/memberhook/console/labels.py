@@ -68,7 +68,8 @@ def result_label(result: str) -> Label:
 
 
 def action_label(action: str) -> Text:
-    return ACTIONS[Action(action)]
+    """An action that is not known, of a damaged row, is shown as it is stored."""
+    return {a.value: text for a, text in ACTIONS.items()}.get(action, action)
 
 
 def follow_up_label(state: FollowUpState) -> Label:
