@@ -208,7 +208,7 @@ def test_a_default_role_that_became_privileged_must_be_chosen_again(console: Cli
 def test_a_privileged_role_needs_its_name_typed(console: Client, new: dict[str, Any], typed: str) -> None:
     values = {"allowed_roles": ["customer", "administrator"], "confirm_privileged": typed}
     answer = console.post(ADD, new | values)
-    assert "type here: administrator" in errors(answer)["confirm_privileged"][0]
+    assert "type: administrator" in errors(answer)["confirm_privileged"][0]
     assert not Hook.objects.filter(name="fresh").exists()
 
 
@@ -231,7 +231,7 @@ def test_a_privileged_role_is_allowed_by_typing_its_name(console: Client, new: d
 def test_a_role_that_became_privileged_must_be_confirmed(console: Client, hook: Hook, shop: Connection) -> None:
     RoleInfo.objects.filter(slug="customer").update(privileged=True)
     assert (
-        "type here: customer"
+        "type: customer"
         in errors(console.post(change(hook), form(allowed_roles=["customer"])))["confirm_privileged"][0]
     )
     console.post(change(hook), form(allowed_roles=["customer"], confirm_privileged="customer"))

@@ -9,6 +9,7 @@ import click
 
 from memberhook.cli.common import Since, as_json, iso, show, utc_now, with_database
 from memberhook.cli.progress import watch
+from memberhook.core.errors import UsageError
 from memberhook.core.states import STATUSES
 from memberhook.models.deliveries import Delivery
 from memberhook.services import deliveries
@@ -31,6 +32,8 @@ def deliveries_command(
     """List deliveries and their outcomes, oldest first. With one ID, show everything about that delivery."""
     found = deliveries.filtered(ids, status, since).select_related("hook").order_by("-pk")
     rows = [deliveries.as_data(delivery) for delivery in reversed(found if as_json or ids else found[:limit])]
+    if ids and not rows and not as_json:
+        raise UsageError(f"There is no delivery {', '.join(map(str, ids))}.", code="not_found")
     if len(ids) == 1 and rows and not as_json:
         _report(found[0], rows[0])
         return

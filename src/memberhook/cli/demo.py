@@ -147,7 +147,7 @@ Memberhook runs at {addresses.public_url()}
   log-in       {login}     for members; the mails below have their links
   access key   {access.key}
   try it       curl '{test}'
-  CRM          {running.url} (simulated FluentCRM)
+  CRM's API    {running.url} (simulated FluentCRM, nothing to see in a browser)
 
 Every few seconds somebody buys the course there. Stop with Ctrl-C."""
     )

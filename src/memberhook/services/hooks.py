@@ -104,7 +104,8 @@ def check_roles(
         raise _refusal(
             "confirm_privileged",
             f"Privileged: {names}. Such a role can manage users, settings, code or others' content, so webhooks may "
-            f"give it only once it is confirmed. On the hook's page in the console, type here: {names}",
+            f"give it only once it is confirmed: on the hook's page in the console, under “Confirm privileged roles”, "
+            f"type: {names}",
         )
     if fresh and not may_confirm:
         raise _refusal("allowed_roles", "Only those who may change users may let a hook give a privileged role.")
