@@ -45,7 +45,7 @@ value = st.one_of(
     st.sampled_from((*SLUGS, *INJECTED, "2027-01-31", "yes", "12,5", "a, b")),
     st.booleans(),
     st.integers(-(10**20), 10**20),
-    st.floats(),
+    st.floats(allow_nan=False),  # reading a webhook or an answer refuses NaN, which equals nothing
     st.lists(text, max_size=3).map(tuple),
 )
 role_names = st.one_of(st.sampled_from((*SLUGS, "Customer", " VIP ", *INJECTED)), text)
